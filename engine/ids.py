@@ -1,0 +1,48 @@
+"""Identifiers, and the only source of randomness.
+
+Ids are 22 characters of base62, the shape that users' tools expect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from typing import NewType
+
+ExecutionId = NewType("ExecutionId", str)
+TaskRunId = NewType("TaskRunId", str)
+NodeId = NewType("NodeId", str)
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+LENGTH = 22
+
+
+def base62(number: int, length: int = LENGTH) -> str:
+    """`number` in base62, padded with zeros or cut to `length` characters."""
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def random_id() -> str:
+    """A new id; ids made later in the same process don't sort later."""
+    return base62(secrets.randbits(128))
+
+
+def derived_id(*parts: object) -> str:
+    """The same id for the same parts, whoever asks."""
+    text = "\x1f".join(str(part) for part in parts)
+    return base62(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big"))
+
+
+def random_seed() -> int:
+    """A 63-bit seed for what must be random and yet repeatable from its event."""
+    return secrets.randbits(63)
+
+
+def seeded(seed: int) -> random.Random:
+    """A generator that gives the same numbers for the same seed. Not for secrets."""
+    return random.Random(seed)  # noqa: S311
