@@ -1,0 +1,132 @@
+"""The plan: what a flow compiles to. An immutable tree of nodes, each with the id of its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from engine.ids import NodeId
+
+
+class Kind(StrEnum):
+    """How a node opens its branches."""
+
+    TASK = "task"
+    SEQUENTIAL = "sequential"
+    PARALLEL = "parallel"
+    IF = "if"
+    SWITCH = "switch"
+    FOREACH = "foreach"
+    DAG = "dag"
+    ALLOW_FAILURE = "allow_failure"
+
+
+class Backoff(StrEnum):
+    CONSTANT = "constant"
+    EXPONENTIAL = "exponential"
+    RANDOM = "random"
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """When to try a failed task again. Durations in milliseconds; 0 attempts or None means no limit."""
+
+    type: Backoff
+    interval: int = 0
+    min_interval: int = 0
+    max_interval: int | None = None
+    factor: float = 2.0
+    max_attempts: int = 0
+    max_duration: int | None = None
+    warning_on_retry: bool = False
+    new_execution: bool = False
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One task of the flow.
+
+    branches: children by branch name: tasks; then, else; case:KEY, defaults; errors; finally. Disabled tasks are left out.
+    ask: the raw expression a block needs when it opens: If condition, Switch value, ForEach values
+    retry: own, nearest enclosing block's, or the flow's
+    concurrent: lanes open at once (ForEach) or children open at once (Parallel, Dag); 0 is unlimited
+    depends_on: for a Dag: child id to the ids it waits for
+    properties: a runnable task's own properties, not rendered; common task properties are not among them
+    """
+
+    id: NodeId
+    type: str
+    kind: Kind = Kind.TASK
+    branches: Mapping[str, tuple[Node, ...]] = {}
+    ask: Any = None
+    run_if: str | None = None
+    retry: Retry | None = None
+    allow_failure: bool = False
+    allow_warning: bool = False
+    concurrent: int = 0
+    depends_on: Mapping[NodeId, tuple[NodeId, ...]] = {}
+    fail_when_lost: bool = False
+    timeout: str | None = None
+    log_level: str | None = None
+    properties: Mapping[str, Any] = {}
+
+    def children(self) -> Iterator[Node]:
+        for branch in self.branches.values():
+            yield from branch
+
+
+class FlowOutput(msgspec.Struct, frozen=True):
+    """An output of the flow; `value` is not rendered."""
+
+    id: str
+    type: str
+    value: Any
+    required: bool = True
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A compiled flow. `root` is a sequential node with an empty id; `nodes` finds every node by id."""
+
+    namespace: str
+    flow: str
+    revision: int
+    root: Node
+    nodes: Mapping[NodeId, Node]
+    parents: Mapping[NodeId, NodeId]
+    outputs: tuple[FlowOutput, ...] = ()
+    variables: Mapping[str, Any] = {}
+    tenant: str = "main"
+
+
+def make_plan(
+    *,
+    namespace: str,
+    flow: str,
+    revision: int,
+    root: Node,
+    outputs: tuple[FlowOutput, ...] = (),
+    variables: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Index a root node. Raises ValueError on an id that stands twice."""
+    nodes: dict[NodeId, Node] = {}
+    parents: dict[NodeId, NodeId] = {}
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        if node.id in nodes:
+            raise ValueError(f"task id '{node.id}' stands twice")
+        nodes[node.id] = node
+        for child in node.children():
+            parents[child.id] = node.id
+            todo.append(child)
+    return Plan(
+        namespace=namespace,
+        flow=flow,
+        revision=revision,
+        root=root,
+        nodes=nodes,
+        parents=parents,
+        outputs=outputs,
+        variables=variables or {},
+    )

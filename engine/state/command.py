@@ -1,0 +1,82 @@
+"""What an execution asks for. The runtime carries these out after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from engine.state.execution import Answer, Execution, TaskRun
+from engine.state.status import Status
+
+
+class Evaluate(msgspec.Struct, frozen=True, tag=True):
+    """Render an expression of the node at `path` and answer with `Evaluated`.
+
+    ask: run_if | condition | value | values for a task or block, outputs for the flow (path empty).
+    """
+
+    path: str
+    ask: str
+
+
+class RunTask(msgspec.Struct, frozen=True, tag=True):
+    """Run attempt number `attempt` of the task run at `path`, answer with `TaskEnded`."""
+
+    path: str
+    attempt: int
+
+
+class StopTask(msgspec.Struct, frozen=True, tag=True):
+    """Cancel a live attempt; it still answers with `TaskEnded`, in `state` if it was really stopped."""
+
+    path: str
+    attempt: int
+    state: Status = Status.KILLED
+
+
+class StopBelow(msgspec.Struct, frozen=True, tag=True):
+    """Cancel every live attempt whose path lies below `path`."""
+
+    path: str
+    state: Status = Status.KILLED
+
+
+class WakeAt(msgspec.Struct, frozen=True, tag=True):
+    """Send `Due(path, kind)` at `due` (milliseconds). One timer for each (path, kind); a later one replaces it."""
+
+    path: str
+    kind: str
+    due: int
+
+
+class DropTimer(msgspec.Struct, frozen=True, tag=True):
+    path: str
+    kind: str
+
+
+class Again(msgspec.Struct, frozen=True, tag=True):
+    """The step stopped at its work limit: commit, then send `Continue`."""
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """The execution reached a terminal state in this step."""
+
+    state: Status
+
+
+Command = Evaluate | RunTask | StopTask | StopBelow | WakeAt | DropTimer | Again | Ended
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What one event changed: the new execution (None: unchanged), changed and removed task runs, new answers, commands."""
+
+    execution: Execution | None = None
+    changed: Mapping[str, TaskRun] = {}
+    removed: tuple[str, ...] = ()
+    answers: Mapping[str, Answer] = {}
+    commands: tuple[Command, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return self.execution is None and not (self.changed or self.removed or self.answers or self.commands)

@@ -1,0 +1,85 @@
+"""What can happen to an execution. Each event carries `at` (milliseconds) and, where the reducer may need chance, `seed`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.state.execution import Label
+from engine.state.status import Status
+
+
+class Patch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a task asks to change on its own execution when it ends (Labels, SetVariables, Exit)."""
+
+    labels: tuple[Label, ...] = ()
+    variables: dict[str, Any] | None = None
+    end: Status | None = None
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, kw_only=True):
+    at: int
+    seed: int = 0
+
+
+class Started(Event, frozen=True):
+    """The execution may begin: `admission` is admitted, queued or refused (by a concurrency limit, into `state`)."""
+
+    admission: str = "admitted"
+    state: Status | None = None
+
+
+class Evaluated(Event, frozen=True):
+    """The answer to an `Evaluate` command, with the same path and ask."""
+
+    path: str
+    ask: str
+    value: Any = None
+    error: str | None = None
+
+
+class TaskStarted(Event, frozen=True):
+    path: str
+    attempt: int
+
+
+class TaskEnded(Event, frozen=True):
+    """An attempt ended in SUCCESS, WARNING, FAILED or KILLED. `started` is when its body began (0: unknown)."""
+
+    path: str
+    attempt: int
+    state: Status
+    started: int = 0
+    outputs: dict[str, Any] | None = None
+    error: str | None = None
+    patch: Patch | None = None
+
+
+class Due(Event, frozen=True):
+    """A timer came due. `kind` is that of the `WakeAt` command."""
+
+    path: str
+    kind: str
+
+
+class Lost(Event, frozen=True):
+    """The process that ran this attempt is gone."""
+
+    path: str
+    attempt: int
+
+
+class KillAsked(Event, frozen=True):
+    """Stop everything; the execution ends KILLED."""
+
+
+class Edited(Event, frozen=True):
+    """The record was edited (restart, replay, change of status) and its counters rebuilt: go on from there."""
+
+
+class Continue(Event, frozen=True):
+    """The last step stopped at its work limit: go on."""
+
+
+AnyEvent = Started | Evaluated | TaskStarted | TaskEnded | Due | Lost | KillAsked | Edited | Continue

@@ -1,0 +1,182 @@
+"""What the engine remembers of an execution.
+
+An execution is rows: one `Execution`, a `TaskRun` for each task run, the stored answers of its expressions. All records
+are frozen; a change is a new record.
+
+Paths name task runs: `task`, `block/task`, and inside a loop `loop#3/task` for the fourth value. The path of a loop's own
+run carries no number. Task ids hold neither `/` nor `#`. The path of the flow itself is the empty text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.ids import ExecutionId, NodeId, TaskRunId
+from engine.state.status import Status
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of a state history; `at` in milliseconds since the epoch."""
+
+    state: Status
+    at: int
+
+
+History = tuple[Change, ...]
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One try of a runnable task. `number` starts at 1 and never repeats within a task run."""
+
+    number: int
+    history: History
+    error: str | None = None
+
+    @property
+    def state(self) -> Status:
+        return self.history[-1].state
+
+
+class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The counters that a block keeps in its own task run; never a list per lane.
+
+    phase: asking | main | errors | finally | outputs | done, and what later blocks add
+    branch: which children are being run (tasks, then, else, case:…, defaults, errors, finally)
+    next: index of the next lane or child to open
+    total: how many lanes or children the phase has
+    live: how many are open now
+    worst: worst end of the main children so far
+    failed: a main child failed for good, nothing new is opened in the main phase
+    """
+
+    phase: str
+    branch: str = ""
+    next: int = 0
+    total: int = 0
+    live: int = 0
+    worst: Status = Status.SUCCESS
+    failed: bool = False
+
+
+class TaskRun(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One task run. `order` counts the task runs of the execution in order of creation, from 0."""
+
+    id: TaskRunId
+    path: str
+    node: NodeId
+    order: int
+    history: History
+    value: str | None = None
+    iteration: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+    outputs: dict[str, Any] | None = None
+    block: Phase | None = None
+    generation: int = 0
+    due: int | None = None
+    error: str | None = None
+
+    @property
+    def state(self) -> Status:
+        return self.history[-1].state
+
+    @property
+    def attempt(self) -> int:
+        """Number of the current or last attempt; 0 before the first."""
+        return self.attempts[-1].number if self.attempts else 0
+
+
+class Label(msgspec.Struct, frozen=True):
+    key: str
+    value: str
+
+
+class TriggeredBy(msgspec.Struct, frozen=True):
+    """What started the execution; `variables` are what expressions see as `trigger.*`."""
+
+    id: str
+    type: str
+    variables: dict[str, Any] = {}
+
+
+class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One execution without its task runs. `version` counts commits; 0 is not stored yet."""
+
+    id: ExecutionId
+    namespace: str
+    flow: str
+    revision: int
+    history: History
+    tenant: str = "main"
+    version: int = 0
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Any] | None = None
+    labels: tuple[Label, ...] = ()
+    variables: dict[str, Any] = {}
+    trigger: TriggeredBy | None = None
+    parent: ExecutionId | None = None
+    original: ExecutionId | None = None
+    attempt: int = 1
+    created: int = 0
+    scheduled: int | None = None
+    block: Phase | None = None
+    runs_made: int = 0
+    killing: bool = False
+    requested: Status | None = None
+    error: str | None = None
+
+    @property
+    def state(self) -> Status:
+        return self.history[-1].state
+
+    @property
+    def started(self) -> int:
+        """When it was created, in milliseconds."""
+        return self.history[0].at
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an expression of a block came to: stored once, never asked again."""
+
+    value: Any = None
+    error: str | None = None
+
+
+class Record:
+    """An execution as a process holds it: the execution, its task runs by path, its answers by path.
+
+    Only `apply` changes it, and only with a `Step`; the owner drops it when a commit fails.
+    """
+
+    __slots__ = ("answers", "execution", "runs")
+
+    def __init__(
+        self,
+        execution: Execution,
+        runs: dict[str, TaskRun] | None = None,
+        answers: dict[str, Answer] | None = None,
+    ) -> None:
+        self.execution = execution
+        self.runs = runs if runs is not None else {}
+        self.answers = answers if answers is not None else {}
+
+
+def parent_path(path: str) -> str:
+    """Path of the enclosing block's task run; empty for the flow itself."""
+    above = path.rpartition("/")[0]
+    head, _, last = above.rpartition("/")
+    bare = last.partition("#")[0]
+    return f"{head}/{bare}" if head else bare
+
+
+def lane_of(path: str) -> int | None:
+    """Index of the loop value that a task run's nearest enclosing block runs it for, if that block is a loop."""
+    last = path.rpartition("/")[0].rpartition("/")[2]
+    number = last.partition("#")[2]
+    return int(number) if number else None
+
+
+def node_of(path: str) -> NodeId:
+    """Id of the task at a path."""
+    return NodeId(path.rpartition("/")[2].partition("#")[0])
