@@ -1,0 +1,162 @@
+"""Every setting with its default.
+
+A value comes from the first of: environment (`TIDEGATE_WORKER__CONCURRENCY=8`), the file that `--config` or
+`TIDEGATE_CONFIG` names, the default here. `conf/default.yaml` shows them all; a test keeps both equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from engine.errors import Refused
+
+PREFIX = "TIDEGATE_"
+RESERVED = frozenset({"TIDEGATE_DATA", "TIDEGATE_CONFIG", "TIDEGATE_FAULT_AT", "TIDEGATE_FAULT_LOG"})
+
+
+class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A group of settings."""
+
+
+class Expressions(Group, frozen=True):
+    """Limits on one rendering. Seconds, bytes, counts."""
+
+    seconds: float = 5.0
+    slice_seconds: float = 0.05
+    output_bytes: int = 10 * 1024 * 1024
+    items: int = 1_000_000
+    depth: int = 100
+    recursive: bool = False
+
+
+class Outputs(Group, frozen=True):
+    """Outputs of a task run over `inline_bytes` move to internal storage."""
+
+    inline_bytes: int = 256 * 1024
+
+
+class Worker(Group, frozen=True):
+    """How many attempts run at once in a process, in how many threads, and how long an end may take (seconds)."""
+
+    concurrency: int = 256
+    threads: int = 32
+    grace_seconds: float = 5.0
+    shutdown_seconds: float = 10.0
+
+
+class Driver(Group, frozen=True):
+    """How many executions stay in memory while they wait."""
+
+    hot_executions: int = 10_000
+
+
+class Logs(Group, frozen=True):
+    """Limits on the log lines of one attempt, and days that lines are kept."""
+
+    lines_per_second: int = 10_000
+    lines_per_attempt: int = 1_000_000
+    line_bytes: int = 64 * 1024
+    retention_days: int = 30
+
+
+class Process(Group, frozen=True):
+    """The Process task runner.
+
+    inherit: names of the engine's environment variables that scripts see besides the basic ones, or "all"
+    prestart: interpreters started ahead for Python scripts; 0 turns it off
+    fallback: run container tasks as processes when there is no container engine: run (only `tidegate run`), always, never
+    """
+
+    inherit: tuple[str, ...] | Literal["all"] = ()
+    prestart: int = 2
+    fallback: Literal["run", "always", "never"] = "run"
+
+
+class Http(Group, frozen=True):
+    """What the HTTP tasks take at most in memory; more fails with the advice to use Download."""
+
+    body_bytes: int = 10 * 1024 * 1024
+
+
+class Duckdb(Group, frozen=True):
+    """What a DuckDB task may use and reach: nothing outside its folder, folder files, network, or all."""
+
+    memory: str = "1GB"
+    threads: int = 2
+    external: Literal["folder", "network", "all"] = "folder"
+
+
+class Sqlite(Group, frozen=True):
+    """Durability of the database and the size of a commit group."""
+
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    group: int = 500
+    busy_seconds: float = 10.0
+
+
+class Settings(Group, frozen=True):
+    """All settings."""
+
+    expressions: Expressions = Expressions()
+    outputs: Outputs = Outputs()
+    worker: Worker = Worker()
+    driver: Driver = Driver()
+    logs: Logs = Logs()
+    process: Process = Process()
+    http: Http = Http()
+    duckdb: Duckdb = Duckdb()
+    sqlite: Sqlite = Sqlite()
+
+
+def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Defaults, then `file` (or the one that TIDEGATE_CONFIG names), then the environment.
+
+    Raises Refused with the name of the setting and what it takes.
+    """
+    named = environment.get("TIDEGATE_CONFIG")
+    chosen = file or (Path(named) if named else None)
+    values = _read(chosen) if chosen else {}
+    for name, text in environment.items():
+        if name.startswith(PREFIX) and name not in RESERVED and "__" in name:
+            group, _, key = name[len(PREFIX) :].lower().partition("__")
+            values.setdefault(group, {})[key] = _value(text)
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(f"Setting not accepted: {error}") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Refused(f"The settings file {file} can't be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise Refused(f"The settings file {file} is not YAML: {error}") from None
+    if values is not None and not isinstance(values, dict):
+        raise Refused(f"The settings file {file} must hold a map of groups")
+    return dict(values or {})
+
+
+def _value(text: str) -> Any:
+    """A list where the text is one in brackets, else the text itself; numbers and booleans are converted later."""
+    if text.startswith("[") and text.endswith("]"):
+        return [part.strip() for part in text[1:-1].split(",") if part.strip()]
+    return text
+
+
+def data_folder(given: Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder that holds everything: `given`, else TIDEGATE_DATA, else the user's data directory."""
+    if given is not None:
+        return given
+    if named := environment.get("TIDEGATE_DATA"):
+        return Path(named)
+    base = environment.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "tidegate"

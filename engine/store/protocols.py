@@ -1,0 +1,254 @@
+"""The store's port: what the engine asks of the truth. One protocol for each noun.
+
+Every method may raise Unavailable, after which nothing was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from engine.ids import ExecutionId
+from engine.state.execution import Answer, Execution, Record, TaskRun
+from engine.state.status import Status
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """Work that was promised and has not ended: attempt `attempt` of a task run."""
+
+    execution: ExecutionId
+    path: str
+    attempt: int
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """`Due(path, kind)` wanted at `due` (milliseconds)."""
+
+    execution: ExecutionId
+    path: str
+    kind: str
+    due: int
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One step of one execution, written whole or not at all.
+
+    `execution.version` is the new version; 1 inserts, anything else replaces version - 1.
+    """
+
+    execution: Execution
+    owner: str
+    changed: Sequence[TaskRun] = ()
+    removed: Sequence[str] = ()
+    answers: Mapping[str, Answer] = {}
+    sends: Sequence[Outgoing] = ()
+    finished: Sequence[Outgoing] = ()
+    timers: Sequence[Timer] = ()
+    dropped: Sequence[tuple[str, str]] = ()
+
+
+class Held(NamedTuple):
+    """A loaded record and the process that owns it (empty: nobody, it ended)."""
+
+    record: Record
+    owner: str
+
+
+class ExecutionFilter(msgspec.Struct, frozen=True):
+    """Which executions to list; absent fields select nothing away. Newest first."""
+
+    namespace: str | None = None
+    flow: str | None = None
+    states: tuple[Status, ...] = ()
+    since: int | None = None
+    limit: int = 25
+    offset: int = 0
+
+
+class StoredFlow(msgspec.Struct, frozen=True):
+    """One revision of a flow; `source` is the text as its author wrote it."""
+
+    namespace: str
+    id: str
+    revision: int
+    source: str
+    created: int
+    tenant: str = "main"
+    deleted: bool = False
+
+
+class NodeRow(msgspec.Struct, frozen=True):
+    """A process that works on this data folder."""
+
+    id: str
+    pid: int
+    started: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """Something another process wants done on an execution that this process owns. `body` is an encoded event."""
+
+    id: int
+    execution: ExecutionId
+    body: bytes
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One log line. `level`: TRACE, DEBUG, INFO, WARN, ERROR."""
+
+    at: int
+    level: str
+    message: str
+    namespace: str
+    flow: str
+    execution: ExecutionId
+    task: str | None = None
+    task_run: str | None = None
+    attempt: int | None = None
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One measured value. `type`: counter, timer (milliseconds), gauge."""
+
+    at: int
+    type: str
+    name: str
+    value: float
+    tags: dict[str, str]
+    namespace: str
+    flow: str
+    execution: ExecutionId
+    task: str | None = None
+    task_run: str | None = None
+
+
+class FlowStore(Protocol):
+    """Flows and their revisions."""
+
+    async def save(self, namespace: str, id: str, source: str, at: int) -> StoredFlow:  # noqa: A002
+        """Store a new revision, or return the latest one when `source` is the same."""
+        ...
+
+    async def get(self, namespace: str, id: str, revision: int | None = None) -> StoredFlow:  # noqa: A002
+        """A revision, by default the latest. Raises NotFound, also for a deleted flow without a revision asked."""
+        ...
+
+    async def list(self, namespace: str | None = None) -> Sequence[StoredFlow]:
+        """Latest revisions of the flows that are not deleted, by namespace and id."""
+        ...
+
+    async def delete(self, namespace: str, id: str, at: int) -> None:  # noqa: A002
+        """Write a revision that says deleted. Raises NotFound."""
+        ...
+
+
+class ExecutionStore(Protocol):
+    """Executions and their task runs."""
+
+    async def commit(self, write: Write) -> None:
+        """Write a step durably; writes of many executions share a transaction. Raises Conflict on another version."""
+        ...
+
+    async def load(self, id: ExecutionId) -> Held:  # noqa: A002
+        """The execution with all its task runs and answers. Raises NotFound."""
+        ...
+
+    async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
+        """Executions without their task runs, newest first."""
+        ...
+
+    async def count(self, where: ExecutionFilter) -> int: ...
+
+    async def owners(self) -> Sequence[str]:
+        """Processes that own at least one execution that has not ended."""
+        ...
+
+    async def adopt(self, dead: str, owner: str, limit: int) -> Sequence[ExecutionId]:
+        """Take over up to `limit` executions of a dead process, each exactly once among all callers."""
+        ...
+
+    async def claim(self, id: ExecutionId, owner: str) -> bool:  # noqa: A002
+        """Become the owner of an execution that nobody owns (it ended, and is about to be edited). False: someone does."""
+        ...
+
+    async def delete(self, id: ExecutionId) -> None: ...  # noqa: A002
+
+
+class WorkStore(Protocol):
+    """Promises: what was sent and not finished, and what must happen later."""
+
+    async def pending(self, execution: ExecutionId) -> Sequence[Outgoing]:
+        """Attempts of an execution that were sent and have not ended."""
+        ...
+
+    async def due(self, owner: str, now: int, limit: int) -> Sequence[Timer]:
+        """Timers of this process's executions due at `now`, oldest first. They stay until a step drops them."""
+        ...
+
+    async def next_due(self, owner: str) -> int | None:
+        """When the next timer of this process is due."""
+        ...
+
+
+class NodeStore(Protocol):
+    """Processes on this data folder and what they tell each other."""
+
+    async def register(self, node: NodeRow) -> None: ...
+
+    async def retire(self, id: str) -> None: ...  # noqa: A002
+
+    async def list(self) -> Sequence[NodeRow]: ...
+
+    async def send(self, node: str, execution: ExecutionId, body: bytes) -> None:
+        """Leave a message for a process."""
+        ...
+
+    async def take(self, node: str, limit: int) -> Sequence[Message]:
+        """Messages for a process, oldest first; they stay until `done`."""
+        ...
+
+    async def done(self, ids: Sequence[int]) -> None: ...
+
+
+class LogStore(Protocol):
+    """Log lines and metrics, in files of their own by day."""
+
+    async def append(self, lines: Sequence[LogLine], metrics: Sequence[Metric] = ()) -> None:
+        """Store lines and metrics in the order given; returns when they are committed."""
+        ...
+
+    async def lines(
+        self,
+        execution: ExecutionId,
+        *,
+        task: str | None = None,
+        task_run: str | None = None,
+        levels: Sequence[str] = (),
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[tuple[int, LogLine]]:
+        """Lines of an execution in order, each with its position; `after` is the last position already seen."""
+        ...
+
+    async def metrics(self, execution: ExecutionId, *, task_run: str | None = None) -> Sequence[Metric]: ...
+
+    async def drop_before(self, at: int) -> int:
+        """Delete the files of days that ended before `at`; returns how many."""
+        ...
+
+
+class Store(Protocol):
+    """All of it, as one backend opens it."""
+
+    @property
+    def flows(self) -> FlowStore: ...
+    @property
+    def executions(self) -> ExecutionStore: ...
+    @property
+    def work(self) -> WorkStore: ...
+    @property
+    def nodes(self) -> NodeStore: ...
+    @property
+    def logs(self) -> LogStore: ...
