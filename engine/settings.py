@@ -69,7 +69,7 @@ class Process(Group, frozen=True):
 
     inherit: names of the engine's environment variables that scripts see besides the basic ones, or "all"
     prestart: interpreters started ahead for Python scripts; 0 turns it off
-    fallback: run container tasks as processes when there is no container engine: run (only `tidegate run`), always, never
+    fallback: when container tasks run as processes for want of a container engine: run (in `tidegate run`), always, never
     """
 
     inherit: tuple[str, ...] | Literal["all"] = ()

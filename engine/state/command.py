@@ -69,7 +69,7 @@ Command = Evaluate | RunTask | StopTask | StopBelow | WakeAt | DropTimer | Again
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What one event changed: the new execution (None: unchanged), changed and removed task runs, new answers, commands."""
+    """What one event changed: new execution (None: unchanged), changed and removed task runs, new answers, commands."""
 
     execution: Execution | None = None
     changed: Mapping[str, TaskRun] = {}

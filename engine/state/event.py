@@ -1,4 +1,7 @@
-"""What can happen to an execution. Each event carries `at` (milliseconds) and, where the reducer may need chance, `seed`."""
+"""What can happen to an execution.
+
+Each event carries `at` (milliseconds) and, where the reducer may need chance, `seed`.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 An execution is rows: one `Execution`, a `TaskRun` for each task run, the stored answers of its expressions. All records
 are frozen; a change is a new record.
 
-Paths name task runs: `task`, `block/task`, and inside a loop `loop#3/task` for the fourth value. The path of a loop's own
-run carries no number. Task ids hold neither `/` nor `#`. The path of the flow itself is the empty text.
+Paths name task runs: `task`, `block/task`, and inside a loop `loop#3/task` for the fourth value. The path of a loop's
+own run carries no number. Task ids hold neither `/` nor `#`. The path of the flow itself is the empty text.
 """
 
 from __future__ import annotations

@@ -127,11 +127,11 @@ class Metric(msgspec.Struct, frozen=True):
 class FlowStore(Protocol):
     """Flows and their revisions."""
 
-    async def save(self, namespace: str, id: str, source: str, at: int) -> StoredFlow:  # noqa: A002
+    async def save(self, namespace: str, id: str, source: str, at: int) -> StoredFlow:
         """Store a new revision, or return the latest one when `source` is the same."""
         ...
 
-    async def get(self, namespace: str, id: str, revision: int | None = None) -> StoredFlow:  # noqa: A002
+    async def get(self, namespace: str, id: str, revision: int | None = None) -> StoredFlow:
         """A revision, by default the latest. Raises NotFound, also for a deleted flow without a revision asked."""
         ...
 
@@ -139,7 +139,7 @@ class FlowStore(Protocol):
         """Latest revisions of the flows that are not deleted, by namespace and id."""
         ...
 
-    async def delete(self, namespace: str, id: str, at: int) -> None:  # noqa: A002
+    async def delete(self, namespace: str, id: str, at: int) -> None:
         """Write a revision that says deleted. Raises NotFound."""
         ...
 
@@ -151,7 +151,7 @@ class ExecutionStore(Protocol):
         """Write a step durably; writes of many executions share a transaction. Raises Conflict on another version."""
         ...
 
-    async def load(self, id: ExecutionId) -> Held:  # noqa: A002
+    async def load(self, id: ExecutionId) -> Held:
         """The execution with all its task runs and answers. Raises NotFound."""
         ...
 
@@ -169,11 +169,11 @@ class ExecutionStore(Protocol):
         """Take over up to `limit` executions of a dead process, each exactly once among all callers."""
         ...
 
-    async def claim(self, id: ExecutionId, owner: str) -> bool:  # noqa: A002
-        """Become the owner of an execution that nobody owns (it ended, and is about to be edited). False: someone does."""
+    async def claim(self, id: ExecutionId, owner: str) -> bool:
+        """Become the owner of an execution that ended and is about to be edited. False: somebody owns it."""
         ...
 
-    async def delete(self, id: ExecutionId) -> None: ...  # noqa: A002
+    async def delete(self, id: ExecutionId) -> None: ...
 
 
 class WorkStore(Protocol):
@@ -197,7 +197,7 @@ class NodeStore(Protocol):
 
     async def register(self, node: NodeRow) -> None: ...
 
-    async def retire(self, id: str) -> None: ...  # noqa: A002
+    async def retire(self, id: str) -> None: ...
 
     async def list(self) -> Sequence[NodeRow]: ...
 
