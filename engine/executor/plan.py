@@ -47,7 +47,7 @@ class Retry(msgspec.Struct, frozen=True):
 class Node(msgspec.Struct, frozen=True):
     """One task of the flow.
 
-    branches: children by branch name: tasks; then, else; case:KEY, defaults; errors; finally. No disabled task is in it.
+    branches: children by branch name (tasks; then, else; case:KEY, defaults; errors; finally), disabled ones left out
     ask: the raw expression a block needs when it opens: If condition, Switch value, ForEach values
     retry: own, nearest enclosing block's, or the flow's
     concurrent: lanes open at once (ForEach) or children open at once (Parallel, Dag); 0 is unlimited

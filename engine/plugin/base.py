@@ -1,0 +1,172 @@
+"""What a plugin class derives from.
+
+A plugin is a frozen pydantic class. Its fields are the properties that users write (`container_image` is `containerImage`
+in YAML), its docstring, field descriptions and the return type of `run` are its documentation and schema. Properties are
+rendered first and validated then: `run` never sees `{{ }}`, except in fields typed `Template`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
+
+from engine.executor.plan import Kind
+from engine.ids import NodeId
+
+if TYPE_CHECKING:
+    from engine.plugin.context import Context
+
+RawTask = dict[str, Any]
+
+
+class Template:
+    """A property as its author wrote it, not rendered: a text, map, list or None; for `ctx.render(self.field)`."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __bool__(self) -> bool:
+        return self.source is not None
+
+    def __repr__(self) -> str:
+        return f"Template({self.source!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.source),
+            metadata={"pydantic_js_functions": [lambda _schema, _handler: {}]},
+        )
+
+
+def property_name(field: str) -> str:
+    """What users write for a field: `container_image` is `containerImage`, `finally_` is `finally`."""
+    return to_camel(field.rstrip("_"))
+
+
+class Plugin(BaseModel):
+    """Base of everything that a flow names by `type`.
+
+    aliases: other full type names that mean this class
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=property_name, arbitrary_types_allowed=True)
+
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+
+class Result(NamedTuple):
+    """What `run` may return instead of plain outputs.
+
+    outputs: a model, a map or None
+    state: SUCCESS or WARNING
+    labels, variables: merged into the execution
+    end: state in which the whole execution ends now (Exit)
+    """
+
+    outputs: Any = None
+    state: str = "SUCCESS"
+    labels: Mapping[str, str] | None = None
+    variables: Mapping[str, Any] | None = None
+    end: str | None = None
+
+
+class Task(Plugin):
+    """A runnable task. `id`, `retry`, `timeout` and the other common properties belong to the engine: not seen here."""
+
+    @abstractmethod
+    async def run(self, ctx: Context) -> Any:
+        """Do the work and return the outputs: a model, a map, None, or a `Result`.
+
+        Raise TaskError for a tidy failure; any other exception fails the task too. Kill, timeout and shutdown arrive as
+        cancellation.
+        """
+
+
+class TaskRunner(Plugin):
+    """Where a script runs. Named by a script task's `taskRunner`."""
+
+    @abstractmethod
+    async def run(self, ctx: Context, program: Program) -> int:
+        """Run the program and return its exit code, negative for a signal."""
+
+
+class Program(NamedTuple):
+    """What a script task wants run.
+
+    argv: interpreter and its one argument, or the program and its arguments
+    env: variables of the task, on top of what the runner gives
+    script: a Python file that may be run by an interpreter started ahead instead of argv; None where that isn't the same
+    image: container image, for runners that need one
+    on_line: called with `stdout` or `stderr` and each line
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    on_line: Any
+    script: str | None = None
+    image: str | None = None
+    python: Any = None
+
+
+class Shape(NamedTuple):
+    """How a block opens its branches, for the executor.
+
+    ask: the expression (text or list) that the block needs when it opens
+    concurrent: lanes (ForEach) or children (Parallel, Dag) open at once; 0 is unlimited
+    depends_on: for a Dag, child id to the ids it waits for
+    """
+
+    kind: Kind
+    ask: Any = None
+    concurrent: int = 0
+    depends_on: Mapping[NodeId, tuple[NodeId, ...]] = {}
+
+
+class Child(NamedTuple):
+    """A task inside a block: the branch it belongs to, where it stands below the block, and its raw properties."""
+
+    branch: str
+    place: tuple[str | int, ...]
+    raw: Any
+
+
+class Block(Plugin):
+    """A task that runs other tasks. Purely a description; the executor does the walking."""
+
+    errors: list[RawTask] | None = None
+    finally_: list[RawTask] | None = None
+
+    @abstractmethod
+    def shape(self) -> Shape:
+        """What the executor must know."""
+
+    @classmethod
+    def lists(cls, raw: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
+        """Branch name, place and value of each list of child tasks that a block of this class may hold."""
+        yield "tasks", ("tasks",), raw.get("tasks")
+        yield "errors", ("errors",), raw.get("errors")
+        yield "finally", ("finally",), raw.get("finally")
+
+    @classmethod
+    def children(cls, raw: Mapping[str, Any]) -> Iterator[Child]:
+        """Every child in a raw block, whether or not it is valid."""
+        for branch, place, tasks in cls.lists(raw):
+            for index, task in enumerate(tasks if isinstance(tasks, list) else ()):
+                yield Child(branch, (*place, index), task)
+
+    def diagnose(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Mistakes that only the block itself can see: place below the block and message."""
+        yield from ()
+
+
+class Trigger(Plugin):
+    """What starts executions. Its kinds come with the trigger host."""

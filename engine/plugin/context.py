@@ -1,0 +1,146 @@
+"""What a running task gets: a few methods and a facet for each subject."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T")
+Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
+OnLine = Callable[[Literal["stdout", "stderr"], str], None]
+
+
+class ExecutionInfo(NamedTuple):
+    id: str
+    namespace: str
+    flow: str
+    revision: int
+    tenant: str
+
+
+class TaskInfo(NamedTuple):
+    """`run` is the id of the task run, `attempt` counts from 1, `value` is the loop value."""
+
+    id: str
+    type: str
+    run: str
+    attempt: int
+    value: str | None
+
+
+class Files(Protocol):
+    """Internal storage, seen from a task run. URIs are `kestra:///…`."""
+
+    async def put(
+        self, name: str, source: bytes | str | Path | AsyncIterable[bytes], attributes: Mapping[str, str] | None = None
+    ) -> str:
+        """Store a file of this task run under a name and return its URI."""
+        ...
+
+    def read(self, uri: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Bytes of a file in chunks."""
+        ...
+
+    async def fetch(self, uri: str, path: Path) -> None:
+        """Copy a file to a local path."""
+        ...
+
+    async def size(self, uri: str) -> int: ...
+
+    async def exists(self, uri: str) -> bool: ...
+
+    async def attributes(self, uri: str) -> Mapping[str, str]: ...
+
+    async def delete(self, uri: str) -> bool: ...
+
+
+class Folder(Protocol):
+    """The private working directory of this attempt; made at first use, removed at the end."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def resolve(self, name: str) -> Path:
+        """The local path of a relative name. Raises TaskError for one that leads outside."""
+        ...
+
+    async def write(self, files: Any) -> None:
+        """Put `inputFiles` here: a map of name to URI, text or null; a list of URIs; or JSON text of either."""
+        ...
+
+    async def localize(self, text: str) -> str:
+        """`text` with each internal storage URI in it replaced by the local path of a copy."""
+        ...
+
+    async def collect(self, patterns: Sequence[str]) -> dict[str, str]:
+        """Store the files that match Java globs below this folder: relative path to URI. No match is not an error."""
+        ...
+
+
+class PythonEnvironment(NamedTuple):
+    """A Python environment for scripts: its interpreter and what to add to the script's variables."""
+
+    python: Path
+    variables: Mapping[str, str]
+    default: bool
+
+
+class Programs(Protocol):
+    """Programs on this machine, killed with everything they started when the attempt is cancelled."""
+
+    async def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, on_line: OnLine) -> int:
+        """Run a program with exactly these variables; exit code, negative for a signal."""
+        ...
+
+    async def run_ahead(self, script: Path, *, env: Mapping[str, str], cwd: Path, on_line: OnLine) -> int:
+        """Run a Python script of the default environment in an interpreter started ahead, or a fresh one."""
+        ...
+
+    async def python(
+        self, *, version: str | None = None, before: Sequence[str] = (), dependencies: Sequence[str] = ()
+    ) -> PythonEnvironment:
+        """The environment for what is asked, built at first use. The default one when nothing is asked."""
+        ...
+
+    def environment(self, python: PythonEnvironment | None, env: Mapping[str, str]) -> dict[str, str]:
+        """Variables of a script: the few it may inherit, those of the Python environment, then `env`."""
+        ...
+
+
+class Context(Protocol):
+    """One attempt of one task run."""
+
+    execution: ExecutionInfo
+    task: TaskInfo
+    settings: Settings
+    files: Files
+    folder: Folder
+    programs: Programs
+
+    def log(self, message: str, level: Level = "INFO") -> None:
+        """Write a log line; kept in order, cheap to call."""
+        ...
+
+    def metric(
+        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
+    ) -> None:
+        """Publish a metric; timers in milliseconds."""
+        ...
+
+    async def render(self, value: Any, *, typed: bool = False, **variables: Any) -> Any:
+        """Render a Template, text, map or list with extra variables. None stays None."""
+        ...
+
+    async def thread(self, function: Callable[..., T], *args: Any, stop: Callable[[], object] | None = None) -> T:
+        """Run blocking work in a thread. On cancellation `stop` is called and the work awaited."""
+        ...
+
+    def http(self) -> aiohttp.ClientSession:
+        """The process's HTTP client session; don't close it."""
+        ...
