@@ -1,0 +1,1 @@
+"""The built-in tests of the template language: what may follow `is`."""
