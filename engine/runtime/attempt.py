@@ -1,0 +1,156 @@
+"""One attempt: render, validate, run, store the outputs, say how it ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import anyio
+import msgspec
+from pydantic import ValidationError
+
+from engine.errors import ExpressionError, TaskError, TidegateError
+from engine.plugin.base import Result, Task
+from engine.runtime.context import Services, TaskContext
+from engine.runtime.outputs import offload, plain
+from engine.runtime.plans import Prepared
+from engine.runtime.variables import Variables
+from engine.state.event import Patch, TaskEnded
+from engine.state.execution import Execution, Label, TaskRun
+from engine.state.status import Status
+
+DURATION = re.compile(r"P(?:(?P<d>[\d.]+)D)?(?:T(?:(?P<h>[\d.]+)H)?(?:(?P<m>[\d.]+)M)?(?:(?P<s>[\d.]+)S)?)?")
+
+
+class Assignment(NamedTuple):
+    """What a worker needs to run an attempt."""
+
+    execution: Execution
+    run: TaskRun
+    type: str
+    prepared: Prepared
+    timeout: str | None
+    log_level: str | None
+    variables: Variables
+
+
+class Ending(NamedTuple):
+    """How a body ended."""
+
+    state: Status
+    outputs: dict[str, Any] | None = None
+    error: str | None = None
+    patch: Patch | None = None
+
+
+async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
+    """Run an attempt to its end. Cancellation passes through after the clean-up."""
+    started = services.clock.now()
+    ctx = TaskContext(services, work.execution, work.run, work.type, work.log_level, work.variables)
+    try:
+        ending = await _run(services, work, ctx)
+        if ending.error is not None:
+            ctx.log(ending.error, "ERROR" if ending.state is Status.FAILED else "WARN")
+        if ctx.wrote_logs:
+            await services.logs.flushed()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await ctx.folder.close()
+    return TaskEnded(
+        at=services.clock.now(),
+        path=work.run.path,
+        attempt=work.run.attempt,
+        state=ending.state,
+        started=started,
+        outputs=ending.outputs,
+        error=ending.error,
+        patch=ending.patch,
+    )
+
+
+async def _run(services: Services, work: Assignment, ctx: TaskContext) -> Ending:
+    try:
+        limit = await _seconds(work.timeout, ctx)
+        with anyio.move_on_after(limit) as scope:
+            task = work.prepared.fixed or await _build(work, ctx)
+            outcome = await task.run(ctx)
+            return await _success(services, ctx, outcome)
+        assert scope.cancelled_caught
+        return Ending(Status.FAILED, error=f"Timeout: the task did not end within {work.timeout}")
+    except TaskError as error:
+        outputs = None if error.outputs is None else await _stored(services, ctx, error.outputs)
+        return Ending(Status.FAILED, outputs=outputs, error=str(error))
+    except ExpressionError as error:
+        return Ending(Status.FAILED, error=str(error))
+    except ValidationError as error:
+        return Ending(Status.FAILED, error=_explain(error, work.type))
+    except TidegateError as error:
+        return Ending(Status.FAILED, error=str(error))
+    except Exception as error:
+        # A plugin may raise anything: it fails its task, never the engine.
+        return Ending(Status.FAILED, error=f"{type(error).__name__}: {error}")
+
+
+async def _build(work: Assignment, ctx: TaskContext) -> Task:
+    """The task with its properties rendered."""
+    prepared = work.prepared
+    rendered: dict[str, Any] = {}
+    for name, value in prepared.properties.items():
+        if name in prepared.unrendered:
+            rendered[name] = value
+        else:
+            rendered[name] = _structured(await ctx.render(value), isinstance(value, str) and name in prepared.structured)
+    return prepared.plugin.model_validate(rendered)
+
+
+def _structured(value: Any, wanted: bool) -> Any:
+    """A list or map property may be one expression that renders to JSON."""
+    if wanted and isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value
+    return value
+
+
+async def _success(services: Services, ctx: TaskContext, outcome: Any) -> Ending:
+    result = outcome if isinstance(outcome, Result) else Result(outcome)
+    patch = None
+    if result.labels or result.variables is not None or result.end:
+        patch = Patch(
+            labels=tuple(Label(key, value) for key, value in (result.labels or {}).items()),
+            variables=None if result.variables is None else dict(result.variables),
+            end=Status(result.end) if result.end else None,
+        )
+    outputs = await _stored(services, ctx, result.outputs)
+    return Ending(Status(result.state), outputs=outputs, patch=patch)
+
+
+async def _stored(services: Services, ctx: TaskContext, outputs: Any) -> dict[str, Any]:
+    built = plain(outputs)
+    if not built or len(msgspec.json.encode(built)) <= services.settings.outputs.inline_bytes:
+        return built
+    return await offload(built, services.settings.outputs.inline_bytes, services.files, ctx.address)
+
+
+async def _seconds(timeout: str | None, ctx: TaskContext) -> float | None:
+    if timeout is None:
+        return None
+    text = str(await ctx.render(timeout))
+    found = DURATION.fullmatch(text)
+    if found is None or not any(found.groupdict().values()):
+        raise TaskError(f"timeout: '{text}' is not a duration, write one like PT30S or PT1H30M")
+    part: Mapping[str, str | None] = found.groupdict()
+    size = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    return sum(float(value) * size[name] for name, value in part.items() if value)
+
+
+def _explain(error: ValidationError, type: str) -> str:
+    """One sentence for all rendered properties that don't fit."""
+    parts = []
+    for item in error.errors(include_url=False):
+        place = ".".join(str(step) for step in item["loc"])
+        shown = "" if item["type"] == "missing" else f", but is {item['input']!r}"[:200]
+        parts.append(f"{place}: {item['msg']}{shown}")
+    return f"Properties of {type} don't fit after rendering: " + "; ".join(parts)

@@ -1,0 +1,282 @@
+"""The Context that a task gets, over the services of this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from engine.clock import Clock
+from engine.errors import NotFound, StorageError, TaskError
+from engine.files.addresses import task_folder
+from engine.files.protocol import InternalStorage
+from engine.plugin.base import Template
+from engine.plugin.context import ExecutionInfo, Level, OnLine, PythonEnvironment, TaskInfo
+from engine.runtime.environments import Environments
+from engine.runtime.folder import WorkingFolder
+from engine.runtime.interpreters import Interpreters
+from engine.runtime.logs import LogPump
+from engine.runtime.lookups import LookUps
+from engine.runtime.process import run_process
+from engine.runtime.renderer import Renderer
+from engine.runtime.variables import Variables
+from engine.settings import Settings
+from engine.state.execution import Execution, TaskRun
+from engine.store.protocols import LogLine, Metric
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T")
+LEVELS: tuple[Level, ...] = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+
+
+class Services:
+    """What all attempts of a process share."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        files: InternalStorage,
+        logs: LogPump,
+        renderer: Renderer,
+        look_ups: LookUps,
+        environments: Environments,
+        interpreters: Interpreters,
+        work_folder: Path,
+        stack: AsyncExitStack,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.files = files
+        self.logs = logs
+        self.renderer = renderer
+        self.look_ups = look_ups
+        self.environments = environments
+        self.interpreters = interpreters
+        self.work_folder = work_folder
+        self.threads = anyio.CapacityLimiter(settings.worker.threads)
+        self._stack = stack
+        self._http: aiohttp.ClientSession | None = None
+
+    def http(self) -> aiohttp.ClientSession:
+        """The HTTP client session of this process, made at first use."""
+        if self._http is None:
+            import aiohttp
+
+            self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
+            self._stack.push_async_callback(self._http.close)
+        return self._http
+
+
+class TaskFiles:
+    """Internal storage for one task run."""
+
+    def __init__(self, storage: InternalStorage, folder: str) -> None:
+        self._storage = storage
+        self._folder = folder
+
+    async def put(
+        self, name: str, source: bytes | str | Path | AsyncIterable[bytes], attributes: Mapping[str, str] | None = None
+    ) -> str:
+        address = f"{self._folder}/{name}"
+        if isinstance(source, Path):
+            return (await self._storage.put_path(address, source, attributes)).address
+        content = source.encode() if isinstance(source, str) else source
+        return (await self._storage.put(address, content, attributes)).address
+
+    def read(self, uri: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        return self._storage.read(uri, start, end)
+
+    async def fetch(self, uri: str, path: Path) -> None:
+        try:
+            await self._storage.fetch(uri, path)
+        except (NotFound, StorageError) as error:
+            raise TaskError(str(error)) from None
+
+    async def size(self, uri: str) -> int:
+        return (await self._storage.stat(uri)).size
+
+    async def exists(self, uri: str) -> bool:
+        try:
+            await self._storage.stat(uri)
+        except NotFound:
+            return False
+        return True
+
+    async def attributes(self, uri: str) -> Mapping[str, str]:
+        return (await self._storage.stat(uri)).attributes
+
+    async def delete(self, uri: str) -> bool:
+        return await self._storage.delete(uri) > 0
+
+
+class TaskPrograms:
+    """Programs for one task run."""
+
+    def __init__(self, services: Services, run: TaskRun) -> None:
+        self._services = services
+        self._run = run
+
+    async def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, on_line: OnLine) -> int:
+        return await run_process(
+            argv,
+            env={**env, "TIDEGATE_TASK_RUN": self._run.id},
+            cwd=cwd,
+            on_line=on_line,
+            grace=self._services.settings.worker.grace_seconds,
+        )
+
+    async def run_ahead(self, script: Path, *, env: Mapping[str, str], cwd: Path, on_line: OnLine) -> int:
+        return await self._services.interpreters.run(
+            script, cwd=cwd, env={**env, "TIDEGATE_TASK_RUN": self._run.id}, on_line=on_line
+        )
+
+    async def python(
+        self, *, version: str | None = None, before: Sequence[str] = (), dependencies: Sequence[str] = ()
+    ) -> PythonEnvironment:
+        return await self._services.environments.get(version=version, before=before, dependencies=dependencies)
+
+    def environment(self, python: PythonEnvironment | None, env: Mapping[str, str]) -> dict[str, str]:
+        return self._services.environments.variables(python, env)
+
+
+class TaskContext:
+    """One attempt of one task run."""
+
+    def __init__(
+        self, services: Services, execution: Execution, run: TaskRun, type: str, level: str | None, variables: Variables
+    ) -> None:
+        self._services = services
+        self._execution = execution
+        self._run = run
+        self._variables = variables
+        self._least = LEVELS.index(level) if level in LEVELS else 0
+        self._lines = 0
+        self._second = (0, 0)
+        self.masks: set[str] = set()
+        self.execution = ExecutionInfo(
+            execution.id, execution.namespace, execution.flow, execution.revision, execution.tenant
+        )
+        self.task = TaskInfo(run.node, type, run.id, run.attempt, run.value)
+        self.settings = services.settings
+        self.address = task_folder(execution.namespace, execution.flow, execution.id, run.node, run.id)
+        self.files = TaskFiles(services.files, self.address)
+        self.folder = WorkingFolder(services.work_folder, self.files)
+        self.programs = TaskPrograms(services, run)
+
+    @property
+    def wrote_logs(self) -> bool:
+        return self._lines > 0
+
+    def log(self, message: str, level: Level = "INFO") -> None:
+        if LEVELS.index(level) < self._least or not self._admitted():
+            return
+        self._put(self._masked(message), level)
+
+    def metric(
+        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
+    ) -> None:
+        self._services.logs.metric(
+            Metric(
+                at=self._services.clock.now(),
+                type=kind,
+                name=name,
+                value=value,
+                tags=tags,
+                namespace=self._execution.namespace,
+                flow=self._execution.flow,
+                execution=self._execution.id,
+                task=self._run.node,
+                task_run=self._run.id,
+            )
+        )
+
+    async def render(self, value: Any, *, typed: bool = False, **variables: Any) -> Any:
+        source = value.source if isinstance(value, Template) else value
+        if source is None:
+            return None
+        return await self._services.renderer.render(
+            source,
+            self._variables.extended(variables) if variables else self._variables,
+            typed=typed,
+            look_up=self._services.look_ups.for_execution(self._execution, self._variables),
+            masks=self.masks,
+        )
+
+    async def thread(self, function: Callable[..., T], *args: Any, stop: Callable[[], object] | None = None) -> T:
+        done = threading.Event()
+
+        def work() -> T:
+            try:
+                return function(*args)
+            finally:
+                done.set()
+
+        try:
+            return await anyio.to_thread.run_sync(
+                work, limiter=self._services.threads, abandon_on_cancel=stop is not None
+            )
+        except BaseException:
+            if stop is not None and not done.is_set():
+                stop()
+                with anyio.CancelScope(shield=True):
+                    await self._ended(done, stop)
+            raise
+
+    def http(self) -> aiohttp.ClientSession:
+        return self._services.http()
+
+    async def _ended(self, done: threading.Event, stop: Callable[[], object]) -> None:
+        """Wait for stopped work; it may not have listened the first time."""
+        with anyio.move_on_after(self.settings.worker.grace_seconds):
+            while not done.is_set():
+                await anyio.sleep(0.01)
+                stop()
+
+    def _admitted(self) -> bool:
+        """Count a line against the limits; say once when one is reached."""
+        limits = self.settings.logs
+        self._lines += 1
+        if self._lines > limits.lines_per_attempt:
+            if self._lines == limits.lines_per_attempt + 1:
+                self._put(f"Log limit reached: {limits.lines_per_attempt} lines in one attempt; the rest is left out", "WARN")
+            return False
+        second = self._services.clock.now() // 1000
+        count = self._second[1] + 1 if self._second[0] == second else 1
+        self._second = (second, count)
+        if count > limits.lines_per_second:
+            if count == limits.lines_per_second + 1:
+                self._put(f"Log limit reached: {limits.lines_per_second} lines in one second; some are left out", "WARN")
+            return False
+        return True
+
+    def _masked(self, message: str) -> str:
+        for text in sorted(self.masks, key=len, reverse=True):
+            message = message.replace(text, "******")
+        limit = self.settings.logs.line_bytes
+        if len(message) > limit:
+            return f"{message[:limit]}… ({len(message) - limit} more characters left out)"
+        return message
+
+    def _put(self, message: str, level: Level) -> None:
+        self._services.logs.line(
+            LogLine(
+                at=self._services.clock.now(),
+                level=level,
+                message=message,
+                namespace=self._execution.namespace,
+                flow=self._execution.flow,
+                execution=self._execution.id,
+                task=self._run.node,
+                task_run=self._run.id,
+                attempt=self._run.attempt,
+            )
+        )

@@ -1,0 +1,227 @@
+"""What people and triggers ask of executions: create, wait, kill, restart, replay, change a status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import anyio
+
+from engine.clock import Clock
+from engine.definition.inputs import resolve_inputs
+from engine.errors import Conflict, NotFound, Refused, StorageError
+from engine.executor import edit
+from engine.expressions.needs import Need
+from engine.files.addresses import input_file
+from engine.files.protocol import InternalStorage
+from engine.ids import ExecutionId, random_id
+from engine.runtime.driver import Driver, not_found
+from engine.runtime.lookups import LookUps
+from engine.runtime.nodes import Nodes
+from engine.runtime.plans import Compiled, Plans
+from engine.runtime.renderer import Renderer
+from engine.runtime.variables import View
+from engine.state.event import Edited, KillAsked, Started
+from engine.state.execution import Change, Execution, Label, Record, TriggeredBy
+from engine.state.status import Status
+from engine.store.protocols import Held, Store, StoredFlow
+
+WAIT_SECONDS = 0.2
+
+
+class Control:
+    """The operations on executions of one data folder."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        files: InternalStorage,
+        plans: Plans,
+        driver: Driver,
+        nodes: Nodes,
+        renderer: Renderer,
+        look_ups: LookUps,
+        clock: Clock,
+        owner: str,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._plans = plans
+        self._driver = driver
+        self._nodes = nodes
+        self._renderer = renderer
+        self._look_ups = look_ups
+        self._clock = clock
+        self._owner = owner
+
+    async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
+        """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
+        compiled = self._plans.keep(source, 0, file)
+        flow = compiled.flow
+        return await self._store.flows.save(flow.namespace, flow.id, source, self._clock.now())
+
+    async def create(
+        self,
+        namespace: str,
+        flow: str,
+        *,
+        revision: int | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        trigger: TriggeredBy | None = None,
+    ) -> Execution:
+        """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
+
+        Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow.
+        """
+        compiled = await self._plans.get(namespace, flow, revision)
+        if compiled.flow.disabled:
+            raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
+        execution = self._blank(compiled, labels or {}, trigger)
+        values = await self._inputs(compiled, execution, inputs or {})
+        execution = _with(execution, inputs=values)
+        await self._driver.begin(execution, compiled, Started(at=self._clock.now()))
+        return execution
+
+    async def wait(self, id: ExecutionId) -> Execution:
+        """The execution when it has ended, whichever process drives it."""
+        while True:
+            held = await self._held(id)
+            if held.record.execution.state.terminal:
+                return held.record.execution
+            with anyio.move_on_after(WAIT_SECONDS if held.owner != self._owner else None):
+                if self._driver.drives(id):
+                    await self._driver.ended(id)
+                else:
+                    await anyio.sleep(WAIT_SECONDS)
+
+    async def kill(self, id: ExecutionId) -> None:
+        """Ask an execution to stop; it ends KILLED. Raises NotFound, Conflict when it has ended."""
+        held = await self._held(id)
+        state = held.record.execution.state
+        if state.terminal:
+            raise Conflict(f"Execution '{id}' has ended already, its state is {state}")
+        event = KillAsked(at=self._clock.now())
+        if held.owner == self._owner:
+            await self._driver.submit(id, event)
+        else:
+            await self._nodes.tell(held.owner, id, event)
+
+    async def restart(self, id: ExecutionId) -> Execution:
+        """Run again what failed; the same execution goes on. Raises NotFound, Refused."""
+        held = await self._held(id)
+        compiled = await self._compiled(held)
+        record = edit.restart(compiled.plan, held.record, self._clock.now())
+        await self._claim(id)
+        await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
+        return record.execution
+
+    async def replay(self, id: ExecutionId, task_run: str | None = None, revision: int | None = None) -> Execution:
+        """A new execution with the same inputs, from the start or from a task run. Raises NotFound, Refused."""
+        held = await self._held(id)
+        execution = held.record.execution
+        compiled = await self._plans.get(execution.namespace, execution.flow, revision or execution.revision)
+        now = self._clock.now()
+        record = edit.replay(compiled.plan, held.record, ExecutionId(random_id()), task_run, now)
+        event = Edited(at=now) if record.runs else Started(at=now)
+        await self._driver.resume(record, compiled, event)
+        return record.execution
+
+    async def change_status(self, id: ExecutionId, task_run: str, state: Status) -> Execution:
+        """Give a task run another state and go on from there. Raises NotFound, Refused."""
+        held = await self._held(id)
+        compiled = await self._compiled(held)
+        record = edit.change_status(compiled.plan, held.record, task_run, state, self._clock.now())
+        await self._claim(id)
+        await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
+        return record.execution
+
+    async def evaluate(self, id: ExecutionId, expression: str, task: str | None = None, typed: bool = False) -> Any:
+        """Render an expression as a task of the execution sees it. Raises NotFound, ExpressionError."""
+        held = await self._held(id)
+        compiled = await self._compiled(held)
+        view = View(compiled.plan, held.record)
+        variables = view.of_flow() if task is None else view.of(_path_of(held.record, task))
+        return await self._renderer.render(
+            expression,
+            variables,
+            typed=typed,
+            look_up=self._look_ups.for_execution(held.record.execution, variables),
+        )
+
+    def _blank(self, compiled: Compiled, labels: Mapping[str, str], trigger: TriggeredBy | None) -> Execution:
+        now = self._clock.now()
+        id = ExecutionId(random_id())
+        merged = {**compiled.flow.label_map(), **labels, "system.correlationId": id}
+        return Execution(
+            id=id,
+            namespace=compiled.flow.namespace,
+            flow=compiled.flow.id,
+            revision=compiled.plan.revision,
+            history=(Change(Status.CREATED, now),),
+            labels=tuple(Label(key, value) for key, value in merged.items()),
+            trigger=trigger,
+            original=id,
+            created=now,
+        )
+
+    async def _inputs(self, compiled: Compiled, execution: Execution, given: Mapping[str, Any]) -> dict[str, Any]:
+        if not compiled.flow.inputs:
+            return {}
+        view = View(compiled.plan, Record(execution))
+
+        async def render(value: Any, inputs: Mapping[str, Any]) -> Any:
+            variables = view.of_flow().extended({"inputs": inputs})
+            look_up = self._look_ups.for_execution(execution, variables)
+            return await self._renderer.render(value, variables, typed=True, look_up=look_up)
+
+        async def save_file(input_id: str, source: str) -> str:
+            return await self._save_input(execution, input_id, source)
+
+        return await resolve_inputs(compiled.flow.inputs, given, render=render, save_file=save_file)
+
+    async def _save_input(self, execution: Execution, input_id: str, source: str) -> str:
+        if source.startswith("kestra://"):
+            return (await self._files.stat(source)).address
+        path = Path(source.removeprefix("file://"))
+        if not await anyio.Path(path).is_file():
+            raise StorageError(f"The file '{source}' for the input '{input_id}' does not exist")
+        name = PurePosixPath(path.as_posix()).name
+        address = input_file(execution.namespace, execution.flow, execution.id, input_id, name)
+        return (await self._files.put_path(address, path)).address
+
+    async def _held(self, id: ExecutionId) -> Held:
+        try:
+            return await self._store.executions.load(id)
+        except NotFound:
+            raise not_found(id) from None
+
+    async def _compiled(self, held: Held) -> Compiled:
+        execution = held.record.execution
+        return await self._plans.get(execution.namespace, execution.flow, execution.revision)
+
+    async def _claim(self, id: ExecutionId) -> None:
+        if not await self._store.executions.claim(id, self._owner):
+            raise Refused(f"Execution '{id}' is being driven by another process")
+
+
+def _with(execution: Execution, **changes: Any) -> Execution:
+    import msgspec
+
+    return msgspec.structs.replace(execution, **changes)
+
+
+def _path_of(record: Record, task: str) -> str:
+    """Path of a task run given by task id (the latest one), task run id or path."""
+    if task in record.runs:
+        return task
+    found = [run for run in record.runs.values() if task in (run.id, run.node)]
+    if not found:
+        known = ", ".join(sorted({run.node for run in record.runs.values()}))
+        raise NotFound("task run", task, f"this execution ran {known or 'no task'}")
+    return max(found, key=lambda run: run.order).path
+
+
+__all__ = ["Control", "Need"]

@@ -1,0 +1,350 @@
+"""The driver: what happened, advance, commit, and only then do.
+
+Each execution that something happens to has an inbox; one coroutine at a time drains it. An execution that waits for
+nothing in this process is forgotten and read again when something happens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup, TaskStatus
+
+from engine.clock import Clock
+from engine.errors import Conflict, NotFound, TidegateError, Unavailable
+from engine.executor.advance import advance, apply
+from engine.executor.outstanding import outstanding
+from engine.faults import fault_point
+from engine.ids import ExecutionId
+from engine.runtime.attempt import Assignment
+from engine.runtime.changes import Changes
+from engine.runtime.evaluate import Evaluator
+from engine.runtime.plans import Compiled, Plans
+from engine.runtime.variables import View
+from engine.runtime.worker import Worker
+from engine.state.command import (
+    Again,
+    Command,
+    DropTimer,
+    Ended,
+    Evaluate,
+    RunTask,
+    StopBelow,
+    StopTask,
+    WakeAt,
+)
+from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, TaskEnded
+from engine.state.execution import Execution, Record, TaskRun
+from engine.store.protocols import Store, Timer, Write
+
+BACKOFF_SECONDS = 0.2
+
+Observer = Callable[[Execution, Sequence[TaskRun]], None]
+
+
+class Done:
+    """Told when an event is committed, or why it never will be."""
+
+    __slots__ = ("_event", "error")
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self.error: Exception | None = None
+
+    def set(self, error: Exception | None = None) -> None:
+        self.error = error
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class Hot:
+    """An execution that this process has in hand."""
+
+    __slots__ = ("asking", "compiled", "draining", "id", "inbox", "record", "running", "view")
+
+    def __init__(self, id: ExecutionId) -> None:
+        self.id = id
+        self.inbox: list[tuple[AnyEvent, Done | None]] = []
+        self.draining = False
+        self.record: Record | None = None
+        self.compiled: Compiled | None = None
+        self.view: View | None = None
+        self.running: set[tuple[str, int]] = set()
+        self.asking: set[tuple[str, str]] = set()
+
+    def take(self, record: Record, compiled: Compiled) -> None:
+        self.record = record
+        self.compiled = compiled
+        self.view = View(compiled.plan, record)
+
+    @property
+    def idle(self) -> bool:
+        return not (self.draining or self.inbox or self.running or self.asking)
+
+
+class Driver:
+    """The executions of this process."""
+
+    def __init__(
+        self, *, owner: str, store: Store, plans: Plans, worker: Worker, evaluator: Evaluator, clock: Clock
+    ) -> None:
+        self.owner = owner
+        self._store = store
+        self._plans = plans
+        self._worker = worker
+        self._evaluator = evaluator
+        self._clock = clock
+        self._hot: dict[ExecutionId, Hot] = {}
+        self._endings: dict[ExecutionId, list[anyio.Event]] = {}
+        self._tasks: TaskGroup | None = None
+        self.observers: list[Observer] = []
+        self.on_timer: Callable[[int], None] = lambda _due: None
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Drive until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            task_status.started()
+            await anyio.sleep_forever()
+
+    def post(self, id: ExecutionId, event: AnyEvent) -> None:
+        """Something happened; it is handled soon."""
+        self._put(id, event, None)
+
+    async def submit(self, id: ExecutionId, event: AnyEvent) -> None:
+        """Something happened; returns when what follows is committed. Raises NotFound."""
+        done = Done()
+        self._put(id, event, done)
+        await done.wait()
+
+    async def begin(self, execution: Execution, compiled: Compiled, event: AnyEvent) -> None:
+        """Take up a new or edited execution; returns when it is committed."""
+        await self.resume(Record(execution), compiled, event)
+
+    async def resume(self, record: Record, compiled: Compiled, event: AnyEvent) -> None:
+        """Take up a record as it was edited, replacing what is held of it; returns when it is committed."""
+        hot = self._hot.setdefault(record.execution.id, Hot(record.execution.id))
+        hot.take(record, compiled)
+        await self.submit(record.execution.id, event)
+
+    async def recover(self, id: ExecutionId) -> None:
+        """Take up an execution of a process that died: lost attempts again, unanswered questions again."""
+        hot = self._hot.setdefault(id, Hot(id))
+        await self._load(hot)
+        assert hot.record is not None
+        assert hot.compiled is not None
+        now = self._clock.now()
+        changes = Changes()
+        for command in outstanding(hot.compiled.plan, hot.record):
+            if isinstance(command, RunTask):
+                self.post(id, Lost(at=now, path=command.path, attempt=command.attempt))
+            elif isinstance(command, Evaluate):
+                changes.asks.append(command)
+            elif isinstance(command, Again):
+                self.post(id, Continue(at=now))
+        self._dispatch(hot, changes)
+        self._forget_idle(hot)
+
+    async def ended(self, id: ExecutionId) -> None:
+        """Wait until an execution that this process drives has ended."""
+        waiting = anyio.Event()
+        self._endings.setdefault(id, []).append(waiting)
+        await waiting.wait()
+
+    def drives(self, id: ExecutionId) -> bool:
+        return id in self._hot
+
+    def _put(self, id: ExecutionId, event: AnyEvent, done: Done | None) -> None:
+        hot = self._hot.get(id)
+        if hot is None:
+            hot = self._hot[id] = Hot(id)
+        hot.inbox.append((event, done))
+        if not hot.draining:
+            hot.draining = True
+            assert self._tasks is not None
+            self._tasks.start_soon(self._drain, hot)
+
+    async def _drain(self, hot: Hot) -> None:
+        while hot.inbox:
+            batch, hot.inbox = hot.inbox, []
+            error: Exception | None = None
+            try:
+                await self._process(hot, [event for event, _ in batch])
+            except TidegateError as problem:
+                error = problem
+                hot.record = None
+            except Exception as fault:
+                # A fault in one execution must not stop the others; it is told to whoever waits and to the operator.
+                logging.getLogger("tidegate").exception("Execution %s: %s", hot.id, fault)
+                error = fault
+                hot.record = None
+            for _, done in batch:
+                if done is not None:
+                    done.set(error)
+        hot.draining = False
+        self._forget_idle(hot)
+
+    async def _process(self, hot: Hot, events: list[AnyEvent]) -> None:
+        while True:
+            if hot.record is None:
+                await self._load(hot)
+            changes = self._advance(hot, events)
+            try:
+                await self._commit(hot, changes)
+            except Conflict:
+                hot.record = None
+                continue
+            self._dispatch(hot, changes)
+            return
+
+    def _advance(self, hot: Hot, events: Sequence[AnyEvent]) -> Changes:
+        """Let the reducer take in events, with the answers that can be had at once."""
+        assert hot.record is not None
+        assert hot.compiled is not None
+        assert hot.view is not None
+        plan, record = hot.compiled.plan, hot.record
+        changes = Changes()
+        todo = list(reversed(events))
+        while todo:
+            event = todo.pop()
+            if isinstance(event, TaskEnded):
+                hot.running.discard((event.path, event.attempt))
+            elif isinstance(event, Due):
+                changes.drop(event.path, event.kind)
+            step = advance(plan, record, event)
+            if step.empty:
+                continue
+            apply(record, step)
+            changes.add(step)
+            if step.removed or isinstance(event, Edited):
+                hot.view = View(plan, record)
+            else:
+                for run in step.changed.values():
+                    hot.view.add(run)
+            for command in step.commands:
+                answer = self._take(hot, command, changes)
+                if answer is not None:
+                    todo.append(answer)
+        return changes
+
+    def _take(self, hot: Hot, command: Command, changes: Changes) -> AnyEvent | None:
+        """Note a command for after the commit; the answer to a question that needs no I/O."""
+        assert hot.compiled is not None
+        assert hot.view is not None
+        if isinstance(command, Evaluate):
+            answer = self._evaluator.now(hot.compiled.plan, hot.view, command)
+            if answer is None:
+                changes.asks.append(command)
+            return answer
+        if isinstance(command, WakeAt):
+            changes.wake(command)
+        elif isinstance(command, DropTimer):
+            changes.drop(command.path, command.kind)
+        else:
+            changes.commands.append(command)
+        return None
+
+    async def _commit(self, hot: Hot, changes: Changes) -> None:
+        if changes.empty:
+            return
+        assert hot.record is not None
+        record = hot.record
+        record.execution = msgspec.structs.replace(record.execution, version=record.execution.version + 1)
+        write = Write(
+            execution=record.execution,
+            owner=self.owner,
+            changed=tuple(changes.changed.values()),
+            removed=tuple(changes.removed),
+            answers=changes.answers,
+            timers=tuple(Timer(hot.id, wake.path, wake.kind, wake.due) for wake in changes.timers.values()),
+            dropped=tuple(changes.dropped),
+        )
+        while True:
+            try:
+                await self._store.executions.commit(write)
+                return
+            except Unavailable:
+                await self._clock.sleep(BACKOFF_SECONDS)
+
+    def _dispatch(self, hot: Hot, changes: Changes) -> None:
+        """Do what was committed."""
+        fault_point("before dispatch")
+        for command in changes.commands:
+            if isinstance(command, RunTask):
+                self._run_task(hot, command)
+            elif isinstance(command, StopTask):
+                self._worker.stop(hot.id, command.path, command.attempt, command.state)
+            elif isinstance(command, StopBelow):
+                self._worker.stop_below(hot.id, command.path, command.state)
+            elif isinstance(command, Again):
+                self.post(hot.id, Continue(at=self._clock.now()))
+            elif isinstance(command, Ended):
+                self._end(hot)
+        for wake in changes.timers.values():
+            self.on_timer(wake.due)
+        for ask in changes.asks:
+            if (ask.path, ask.ask) not in hot.asking:
+                hot.asking.add((ask.path, ask.ask))
+                assert self._tasks is not None
+                self._tasks.start_soon(self._answer, hot, ask)
+        if self.observers and hot.record is not None:
+            for observer in self.observers:
+                observer(hot.record.execution, tuple(changes.changed.values()))
+
+    def _run_task(self, hot: Hot, command: RunTask) -> None:
+        assert hot.record is not None
+        assert hot.compiled is not None
+        assert hot.view is not None
+        run = hot.record.runs.get(command.path)
+        if run is None or run.state.terminal or run.attempt != command.attempt:
+            return
+        node = hot.compiled.plan.nodes[run.node]
+        hot.running.add((command.path, command.attempt))
+        self._worker.start(
+            Assignment(
+                execution=hot.record.execution,
+                run=run,
+                type=node.type,
+                prepared=hot.compiled.tasks[node.id],
+                timeout=node.timeout,
+                log_level=node.log_level,
+                variables=hot.view.of(command.path),
+            )
+        )
+
+    async def _answer(self, hot: Hot, ask: Evaluate) -> None:
+        """Fetch what a question needs and answer it; other events go through meanwhile."""
+        assert hot.record is not None
+        assert hot.compiled is not None
+        assert hot.view is not None
+        answer = await self._evaluator.later(hot.compiled.plan, hot.view, hot.record.execution, ask)
+        hot.asking.discard((ask.path, ask.ask))
+        self.post(hot.id, answer)
+
+    def _end(self, hot: Hot) -> None:
+        for waiting in self._endings.pop(hot.id, ()):
+            waiting.set()
+
+    async def _load(self, hot: Hot) -> None:
+        held = await self._store.executions.load(hot.id)
+        if held.owner not in ("", self.owner):
+            self._worker.stop_below(hot.id, "", held.record.execution.state)
+            raise Conflict(f"execution '{hot.id}' is driven by another process")
+        execution = held.record.execution
+        compiled = await self._plans.get(execution.namespace, execution.flow, execution.revision)
+        hot.take(held.record, compiled)
+
+    def _forget_idle(self, hot: Hot) -> None:
+        if hot.idle and self._hot.get(hot.id) is hot:
+            del self._hot[hot.id]
+
+
+def not_found(id: ExecutionId) -> NotFound:
+    return NotFound("execution", id, "`tidegate execution list` shows those that exist")

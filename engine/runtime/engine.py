@@ -1,0 +1,124 @@
+"""The engine of one process over one data folder: its services, started and stopped together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+
+from engine.clock import Clock, SystemClock
+from engine.files.disk import DiskStorage
+from engine.files.protocol import InternalStorage
+from engine.plugin.index import Index, installed
+from engine.runtime.context import Services
+from engine.runtime.control import Control
+from engine.runtime.driver import Driver
+from engine.runtime.environments import Environments
+from engine.runtime.evaluate import Evaluator
+from engine.runtime.interpreters import Interpreters
+from engine.runtime.logs import LogPump
+from engine.runtime.lookups import LookUps
+from engine.runtime.nodes import Node, Nodes
+from engine.runtime.plans import Plans
+from engine.runtime.renderer import Renderer
+from engine.runtime.timers import Timers
+from engine.runtime.worker import Worker
+from engine.settings import Settings
+from engine.store.open import open_store
+from engine.store.protocols import Store
+
+
+class Engine(NamedTuple):
+    """A running engine."""
+
+    control: Control
+    driver: Driver
+    store: Store
+    files: InternalStorage
+    logs: LogPump
+    plans: Plans
+    nodes: Nodes
+    renderer: Renderer
+    node: Node
+
+
+@asynccontextmanager
+async def open_engine(
+    folder: Path,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    index: Index | None = None,
+    recovers: bool = False,
+) -> AsyncIterator[Engine]:
+    """Run an engine over `folder` while the block is open.
+
+    recovers: also take up what processes that died left behind; else only `engine.nodes.recover()` does
+    """
+    clock = clock or SystemClock()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        node = Node(folder / "nodes")
+        node.lock()
+        stack.callback(node.unlock)
+        store = await stack.enter_async_context(open_store(folder, settings, clock))
+        engine = await _assemble(folder, settings, clock, index or installed(), node, store, stack, recovers)
+        yield engine
+
+
+async def _assemble(
+    folder: Path,
+    settings: Settings,
+    clock: Clock,
+    index: Index,
+    node: Node,
+    store: Store,
+    stack: AsyncExitStack,
+    recovers: bool,
+) -> Engine:
+    files = DiskStorage(folder / "files")
+    logs = LogPump(store.logs, clock)
+    renderer = await stack.enter_async_context(Renderer(settings.expressions))
+    look_ups = LookUps(files, store.logs)
+    environments = Environments(folder / "environments", settings)
+    interpreters = await stack.enter_async_context(Interpreters(environments, settings))
+    services = Services(
+        settings=settings,
+        clock=clock,
+        files=files,
+        logs=logs,
+        renderer=renderer,
+        look_ups=look_ups,
+        environments=environments,
+        interpreters=interpreters,
+        work_folder=folder / "work" / node.id,
+        stack=stack,
+    )
+    plans = Plans(store.flows, index)
+    worker = Worker(services, clock, settings.worker.concurrency)
+    evaluator = Evaluator(renderer, look_ups, clock)
+    driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)
+    worker.post = driver.post
+    timers = Timers(store.work, driver, clock, node.id)
+    driver.on_timer = timers.hint
+    nodes = Nodes(node, store, driver, clock, recovers)
+    for service in (logs.run, driver.run, worker.run, timers.run, nodes.run):
+        # Each in a group of its own, so that they stop in reverse order: the worker before the driver, logs last.
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        await tasks.start(service)
+    control = Control(
+        store=store,
+        files=files,
+        plans=plans,
+        driver=driver,
+        nodes=nodes,
+        renderer=renderer,
+        look_ups=look_ups,
+        clock=clock,
+        owner=node.id,
+    )
+    return Engine(control, driver, store, files, logs, plans, nodes, renderer, node)

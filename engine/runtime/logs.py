@@ -1,0 +1,75 @@
+"""Log lines and metrics on their way to the store.
+
+Lines of all attempts are committed in groups, in order; who must be sure of its lines waits for `flushed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+from anyio.abc import TaskStatus
+
+from engine.clock import Clock
+from engine.errors import Unavailable
+from engine.store.protocols import LogLine, LogStore, Metric
+
+RETRY_SECONDS = 0.5
+
+Listener = Callable[[LogLine], None]
+
+
+class LogPump:
+    """Collects lines and metrics and stores them; listeners see each line at once."""
+
+    def __init__(self, store: LogStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lines: list[LogLine] = []
+        self._metrics: list[Metric] = []
+        self._wanted = anyio.Event()
+        self._batch = anyio.Event()
+        self.listeners: list[Listener] = []
+
+    def line(self, line: LogLine) -> None:
+        self._lines.append(line)
+        self._wanted.set()
+        for listener in self.listeners:
+            listener(line)
+
+    def metric(self, metric: Metric) -> None:
+        self._metrics.append(metric)
+        self._wanted.set()
+
+    async def flushed(self) -> None:
+        """Wait until everything added so far is committed."""
+        batch = self._batch
+        self._urgent()
+        await batch.wait()
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Store what comes in; at the end store what is left."""
+        task_status.started()
+        try:
+            while True:
+                await self._wanted.wait()
+                await self._store_batch()
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(5, shield=True):
+                await self._store_batch()
+
+    def _urgent(self) -> None:
+        self._wanted.set()
+
+    async def _store_batch(self) -> None:
+        lines, self._lines = self._lines, []
+        metrics, self._metrics = self._metrics, []
+        batch, self._batch = self._batch, anyio.Event()
+        self._wanted = anyio.Event()
+        while lines or metrics:
+            try:
+                await self._store.append(lines, metrics)
+                break
+            except Unavailable:
+                await self._clock.sleep(RETRY_SECONDS)
+        batch.set()

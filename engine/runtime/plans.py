@@ -1,0 +1,125 @@
+"""Flows as the runtime uses them: loaded, compiled and prepared once for each revision."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from engine.definition.compile import compile_flow
+from engine.definition.flow import Flow
+from engine.definition.load import load_flow
+from engine.executor.plan import Kind, Node, Plan
+from engine.ids import NodeId
+from engine.plugin.base import Task, Template
+from engine.plugin.index import Index
+from engine.store.protocols import FlowStore
+
+CACHED = 1000
+
+
+class Prepared:
+    """What is known of a runnable task before any attempt.
+
+    unrendered: properties that the task renders itself
+    structured: properties that may be given as a text which renders to JSON
+    fixed: the validated task, where no property holds a template
+    """
+
+    __slots__ = ("fixed", "plugin", "properties", "structured", "unrendered")
+
+    def __init__(self, plugin: type[Task], properties: Mapping[str, Any]) -> None:
+        self.plugin = plugin
+        self.properties = properties
+        fields = {field.alias or name: field.annotation for name, field in plugin.model_fields.items()}
+        self.unrendered = frozenset(name for name, kind in fields.items() if _mentions(kind, Template))
+        self.structured = frozenset(name for name, kind in fields.items() if not _takes_text(kind))
+        rendered = {name: value for name, value in properties.items() if name not in self.unrendered}
+        self.fixed = None if holds_template(rendered) else plugin.model_validate(dict(properties))
+
+
+class Compiled:
+    """A revision of a flow: its definition, its plan and its prepared tasks."""
+
+    __slots__ = ("flow", "plan", "source", "tasks")
+
+    def __init__(self, flow: Flow, plan: Plan, source: str, index: Index) -> None:
+        self.flow = flow
+        self.plan = plan
+        self.source = source
+        self.tasks: dict[NodeId, Prepared] = {}
+        for node in plan.nodes.values():
+            if node.kind is Kind.TASK:
+                self.tasks[node.id] = _prepare(node, index)
+
+
+class Plans:
+    """Compiled flows, the most recently used ones kept."""
+
+    def __init__(self, flows: FlowStore, index: Index) -> None:
+        self._flows = flows
+        self._index = index
+        self._cache: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
+
+    async def get(self, namespace: str, flow: str, revision: int | None = None) -> Compiled:
+        """The compiled revision, by default the latest. Raises NotFound or InvalidFlow."""
+        if revision is not None and (found := self._cache.get((namespace, flow, revision))):
+            self._cache.move_to_end((namespace, flow, revision))
+            return found
+        stored = await self._flows.get(namespace, flow, revision)
+        return self.keep(stored.source, stored.revision)
+
+    def keep(self, source: str, revision: int, file: str | None = None) -> Compiled:
+        """Compile a source text and remember it. Raises InvalidFlow."""
+        flow = load_flow(source, file=file, index=self._index).flow
+        key = (flow.namespace, flow.id, revision)
+        found = self._cache.get(key)
+        if found is None:
+            found = self._cache[key] = Compiled(flow, compile_flow(flow, revision), source, self._index)
+        while len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        return found
+
+
+def holds_template(value: Any) -> bool:
+    """Whether any text in a value has something to render."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value or "{#" in value
+    if isinstance(value, Mapping):
+        return any(holds_template(key) or holds_template(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return any(holds_template(item) for item in value)
+    return False
+
+
+def _prepare(node: Node, index: Index) -> Prepared:
+    plugin = index.find(node.type)
+    if not issubclass(plugin, Task):
+        raise TypeError(f"{node.type} is not a runnable task")
+    return Prepared(plugin, node.properties)
+
+
+def _arms(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return tuple(arm for part in typing.get_args(annotation) for arm in _arms(part))
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _arms(typing.get_args(annotation)[0])
+    return (annotation,)
+
+
+def _mentions(annotation: Any, kind: type) -> bool:
+    return any(arm is kind for arm in _arms(annotation))
+
+
+def _takes_text(annotation: Any) -> bool:
+    """Whether a text is a valid value of its own, so that it must not be read as JSON."""
+    arms = [arm for arm in _arms(annotation) if arm is not type(None)]
+    return not all(
+        typing.get_origin(arm) in (list, dict, tuple, set, typing.get_origin(Mapping[str, str]))
+        or (isinstance(arm, type) and issubclass(arm, BaseModel | list | dict))
+        for arm in arms
+    )

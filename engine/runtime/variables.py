@@ -1,0 +1,208 @@
+"""What a template sees.
+
+The variables of an execution are kept up to date while its process holds it; what only some templates look at is made
+when they do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from engine.clock import to_datetime
+from engine.executor.plan import Plan
+from engine.ids import ExecutionId
+from engine.runtime.outputs import revive
+from engine.state.execution import Record, TaskRun, parent_path
+
+ENVIRONMENT_PREFIX = "ENV_"
+
+
+class Variables(Mapping[str, Any]):
+    """Named values, some of them made at first look."""
+
+    __slots__ = ("_made", "_makers")
+
+    def __init__(self, made: dict[str, Any], makers: Mapping[str, Callable[[], Any]]) -> None:
+        self._made = made
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._made:
+            return self._made[name]
+        value = self._makers[name]()
+        self._made[name] = value
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._made
+        yield from (name for name in self._makers if name not in self._made)
+
+    def __len__(self) -> int:
+        return len(self._made.keys() | self._makers.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._made or name in self._makers
+
+    def extended(self, extra: Mapping[str, Any]) -> Variables:
+        """The same with more names; `extra` wins."""
+        return Variables({**self._made, **extra}, self._makers)
+
+
+class View:
+    """The variables of one execution, fed with each change of its record."""
+
+    __slots__ = ("_outputs", "_plan", "_record", "states")
+
+    def __init__(self, plan: Plan, record: Record) -> None:
+        self._plan = plan
+        self._record = record
+        self._outputs: dict[str, Any] = {}
+        for run in sorted(record.runs.values(), key=lambda run: run.order):
+            self.add(run)
+
+    def add(self, run: TaskRun) -> None:
+        """Take in the outputs of a task run that changed."""
+        if run.outputs is None:
+            return
+        place = self._outputs
+        keys = [run.node, *self._values(run.path)]
+        for key in keys[:-1]:
+            below = place.get(key)
+            if not isinstance(below, dict):
+                below = place[key] = {}
+            place = below
+        place[keys[-1]] = revive(run.outputs)
+
+    def of_flow(self) -> Variables:
+        """What expressions of the flow itself see."""
+        return Variables(self._shared(), self._makers(None))
+
+    def of(self, path: str) -> Variables:
+        """What expressions of the task at a path see."""
+        run = self._record.runs[path]
+        node = self._plan.nodes[run.node]
+        made = self._shared()
+        made["task"] = {"id": node.id, "type": node.type}
+        made["taskrun"] = self._task_run(run)
+        return Variables(made, self._makers(run))
+
+    def _shared(self) -> dict[str, Any]:
+        execution = self._record.execution
+        return {
+            "flow": {
+                "id": execution.flow,
+                "namespace": execution.namespace,
+                "revision": execution.revision,
+                "tenantId": execution.tenant,
+            },
+            "inputs": execution.inputs,
+            "vars": {**self._plan.variables, **execution.variables},
+            "outputs": self._outputs,
+            "trigger": execution.trigger.variables if execution.trigger else {},
+        }
+
+    def _makers(self, run: TaskRun | None) -> dict[str, Callable[[], Any]]:
+        makers: dict[str, Callable[[], Any]] = {
+            "execution": self._execution,
+            "labels": self._labels,
+            "tasks": self._tasks,
+            "envs": environment_variables,
+            "globals": dict,
+            "kestra": lambda: {"environment": {}, "url": None},
+        }
+        if run is not None:
+            ancestors = self._ancestors(run)
+            makers["parents"] = lambda: ancestors
+            if ancestors:
+                makers["parent"] = lambda: ancestors[0]
+        return makers
+
+    def _execution(self) -> dict[str, Any]:
+        execution = self._record.execution
+        return {
+            "id": execution.id,
+            "startDate": to_datetime(execution.started),
+            "originalId": execution.original or execution.id,
+            "state": execution.state.value,
+            "outputs": execution.outputs,
+        }
+
+    def _labels(self) -> dict[str, Any]:
+        labels: dict[str, Any] = {}
+        for label in self._record.execution.labels:
+            place = labels
+            *above, last = label.key.split(".")
+            for key in above:
+                below = place.setdefault(key, {})
+                place = below if isinstance(below, dict) else place
+            place.setdefault(last, label.value)
+        return labels
+
+    def _tasks(self) -> dict[str, Any]:
+        tasks: dict[str, Any] = {}
+        for run in self._record.runs.values():
+            place = tasks.setdefault(run.node, {})
+            for value in self._values(run.path):
+                place = place.setdefault(value, {})
+            place["state"] = run.state.value
+        return tasks
+
+    def _task_run(self, run: TaskRun) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "id": run.id,
+            "startDate": to_datetime(run.history[0].at),
+            "attemptsCount": len(run.attempts),
+        }
+        above = self._record.runs.get(parent_path(run.path))
+        if above is not None:
+            shown["parentId"] = above.id
+        if run.value is not None:
+            shown["value"] = run.value
+        if run.iteration is not None:
+            shown["iteration"] = run.iteration
+        return shown
+
+    def _ancestors(self, run: TaskRun) -> list[dict[str, Any]]:
+        """Enclosing task runs that have a loop value or outputs, nearest first."""
+        found = []
+        path = parent_path(run.path)
+        while path:
+            above = self._record.runs[path]
+            shown: dict[str, Any] = {}
+            if above.value is not None:
+                shown["taskrun"] = {"value": above.value, "iteration": above.iteration}
+            if above.outputs:
+                shown["outputs"] = above.outputs
+            if shown:
+                found.append(shown)
+            path = parent_path(path)
+        return found
+
+    def _values(self, path: str) -> list[str]:
+        """Loop values that a task run stands under, outermost first."""
+        if "#" not in path:
+            return []
+        values = []
+        prefix = ""
+        for segment in path.split("/")[:-1]:
+            bare, _, lane = segment.partition("#")
+            loop = f"{prefix}{bare}"
+            if lane:
+                values.append(self._record.answers[loop].value[int(lane)])
+            prefix += f"{segment}/"
+        return values
+
+
+def environment_variables() -> dict[str, str]:
+    """`envs`: the engine's variables that are named ENV_…, without that prefix and in lower case."""
+    return {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+        for name, value in os.environ.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+    }
+
+
+def execution_id_of(variables: Mapping[str, Any]) -> ExecutionId:
+    return ExecutionId(variables["execution"]["id"])

@@ -1,0 +1,159 @@
+"""Runs attempts side by side, within a limit, and stops them when told to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NewType
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from engine.clock import Clock
+from engine.ids import ExecutionId
+from engine.runtime.attempt import Assignment, run_attempt
+from engine.runtime.context import Services
+from engine.state.event import Event, TaskEnded, TaskStarted
+from engine.state.status import Status
+
+# A body that ends sooner is reported started and ended in one step.
+REPORT_SECONDS = 0.05
+
+AttemptKey = NewType("AttemptKey", tuple[ExecutionId, str, int])
+Post = Callable[[ExecutionId, Event], None]
+
+
+class StopReason(StrEnum):
+    """Why an attempt is cancelled."""
+
+    KILL = "kill"
+    SHUTDOWN = "shutdown"
+
+
+class Live:
+    """An attempt that was handed to this worker and has not ended."""
+
+    __slots__ = ("assignment", "began", "reason", "reported", "scope", "state")
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.scope = anyio.CancelScope()
+        self.began = 0
+        self.reported = False
+        self.reason: StopReason | None = None
+        self.state = Status.KILLED
+
+
+class Worker:
+    """The attempts of this process."""
+
+    def __init__(self, services: Services, clock: Clock, concurrency: int) -> None:
+        self._services = services
+        self._clock = clock
+        self._free = concurrency
+        self._waiting: deque[AttemptKey] = deque()
+        self._live: dict[AttemptKey, Live] = {}
+        self._tasks: TaskGroup | None = None
+        self._slow: deque[Live] = deque()
+        self.post: Post = lambda _id, _event: None
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Run attempts until cancelled; those still running then are stopped and not reported."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            task_status.started()
+            try:
+                await self._report_started()
+            finally:
+                for live in self._live.values():
+                    live.reason = live.reason or StopReason.SHUTDOWN
+
+    def start(self, assignment: Assignment) -> None:
+        """Take an attempt; it runs as soon as there is room."""
+        key = _key(assignment)
+        if key in self._live:
+            return
+        self._live[key] = Live(assignment)
+        if self._free > 0:
+            self._launch(key)
+        else:
+            self._waiting.append(key)
+
+    def stop(self, execution: ExecutionId, path: str, attempt: int, state: Status) -> None:
+        """Cancel an attempt; it ends in `state` unless it had ended already."""
+        key = AttemptKey((execution, path, attempt))
+        live = self._live.get(key)
+        if live is None or live.reason is not None:
+            return
+        live.reason = StopReason.KILL
+        live.state = state
+        if live.began:
+            live.scope.cancel()
+        else:
+            # It never ran: there is nothing to stop.
+            self._waiting = deque(waiting for waiting in self._waiting if waiting != key)
+            del self._live[key]
+            self._killed(live)
+
+    def stop_below(self, execution: ExecutionId, path: str, state: Status) -> None:
+        """Cancel the attempts of an execution that lie below a path; all of them for the empty path."""
+        for of, run_path, attempt in list(self._live):
+            if of == execution and _below(run_path, path):
+                self.stop(of, run_path, attempt, state)
+
+    def has(self, execution: ExecutionId, path: str, attempt: int) -> bool:
+        return AttemptKey((execution, path, attempt)) in self._live
+
+    def _launch(self, key: AttemptKey) -> None:
+        assert self._tasks is not None
+        live = self._live[key]
+        self._free -= 1
+        live.began = self._clock.now()
+        self._slow.append(live)
+        self._tasks.start_soon(self._attempt, key, live)
+
+    async def _attempt(self, key: AttemptKey, live: Live) -> None:
+        ended: TaskEnded | None = None
+        try:
+            with live.scope:
+                ended = await run_attempt(self._services, live.assignment)
+        finally:
+            del self._live[key]
+            self._free += 1
+            live.reported = True
+            while self._waiting and self._free > 0:
+                self._launch(self._waiting.popleft())
+        if ended is not None:
+            self.post(live.assignment.execution.id, ended)
+        elif live.reason is StopReason.KILL:
+            self._killed(live)
+
+    def _killed(self, live: Live) -> None:
+        run = live.assignment.run
+        self.post(
+            live.assignment.execution.id,
+            TaskEnded(at=self._clock.now(), path=run.path, attempt=run.attempt, state=live.state, started=live.began),
+        )
+
+    async def _report_started(self) -> None:
+        """Say of each attempt that takes a while that it began."""
+        while True:
+            await anyio.sleep(REPORT_SECONDS)
+            late = self._clock.now() - int(REPORT_SECONDS * 1000)
+            while self._slow and self._slow[0].began <= late:
+                live = self._slow.popleft()
+                if not live.reported:
+                    live.reported = True
+                    run = live.assignment.run
+                    self.post(
+                        live.assignment.execution.id, TaskStarted(at=live.began, path=run.path, attempt=run.attempt)
+                    )
+
+
+def _key(assignment: Assignment) -> AttemptKey:
+    return AttemptKey((assignment.execution.id, assignment.run.path, assignment.run.attempt))
+
+
+def _below(path: str, block: str) -> bool:
+    return not block or path.startswith((f"{block}/", f"{block}#"))

@@ -1,0 +1,42 @@
+-- name: append_lines
+insert into line (at, level, message, namespace, flow, execution, task, task_run, attempt)
+select
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'),
+    json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'),
+    json_extract(value, '$[7]'),
+    json_extract(value, '$[8]')
+from json_each(:rows)
+order by key
+
+-- name: append_metrics
+insert into metric (at, type, name, value, tags, namespace, flow, execution, task, task_run)
+select
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'),
+    json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'),
+    json_extract(value, '$[7]'),
+    json_extract(value, '$[8]'),
+    json_extract(value, '$[9]')
+from json_each(:rows)
+order by key
+
+-- name: read_lines
+select position, at, level, message, namespace, flow, execution, task, task_run, attempt
+from line
+{where}
+order by position limit :limit
+
+-- name: read_metrics
+select at, type, name, value, tags, namespace, flow, execution, task, task_run
+from metric
+{where}
+order by position
