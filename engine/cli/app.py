@@ -1,0 +1,73 @@
+"""The command line: which commands there are, and how an error is shown."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from engine.cli import doctor, evaluate, execution, file, plugin, run, validate
+from engine.errors import NotFound, Refused, TidegateError, Unavailable
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="tidegate",
+    help="Run workflows: flows in YAML, one process, one SQLite file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("validate")(validate.validate)
+app.command("eval")(evaluate.evaluate)
+app.command("doctor")(doctor.doctor)
+app.add_typer(execution.app, name="execution")
+app.add_typer(file.app, name="file")
+app.add_typer(plugin.app, name="plugin")
+
+
+def run_app(arguments: list[str]) -> int:
+    """Run a command line and return its exit code: 0, 1 failed, 2 not understood or refused, 130 interrupted."""
+    try:
+        result = app(arguments, prog_name="tidegate", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        help_wanted.show()
+        return USAGE
+    except click.ClickException as mistake:
+        mistake.show()
+        return mistake.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except TidegateError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return USAGE if isinstance(error, NotFound | Refused) else FAILED
+    except BaseExceptionGroup as group:
+        return _grouped(group)
+    return result if isinstance(result, int) else 0
+
+
+def _grouped(group: BaseExceptionGroup[BaseException]) -> int:
+    """Task groups wrap what went wrong; a foreseen error is shown like any other, a fault with its origin."""
+    foreseen, rest = group.split(lambda error: isinstance(error, TidegateError | KeyboardInterrupt))
+    if rest is not None:
+        raise rest
+    assert foreseen is not None
+    for error in _leaves(foreseen):
+        if isinstance(error, TidegateError):
+            sys.stderr.write(f"Error: {error}\n")
+            if isinstance(error, Unavailable):
+                sys.stderr.write("Nothing was lost; try again when the disk or the database answers.\n")
+    return FAILED
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

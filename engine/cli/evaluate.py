@@ -1,0 +1,28 @@
+"""`tidegate eval`: an expression as an execution's tasks see it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.cli.execution import resolve
+from engine.cli.options import Config, Data
+from engine.cli.session import run_async, session
+
+
+def evaluate(
+    execution: Annotated[str, typer.Argument(help="Execution id, or `last`.")],
+    expression: Annotated[str, typer.Argument(help="A template, such as '{{ outputs.api.code }}'.")],
+    task: Annotated[str | None, typer.Option("--task", help="As this task (or task run id) sees it.")] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Render an expression against an execution."""
+
+    async def work() -> str:
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, execution)
+            return str(await engine.control.evaluate(chosen, expression, task))
+
+    typer.echo(run_async(work))

@@ -1,0 +1,279 @@
+"""`tidegate execution …`: what ran, what it said and left, and running it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.options import Config, Data, Flows, Json
+from engine.cli.session import run_async, session
+from engine.errors import Refused
+from engine.ids import ExecutionId
+from engine.state.execution import Execution
+from engine.state.status import Status
+
+app = typer.Typer(help="Look at executions, run them again, stop them.", no_args_is_help=True, rich_markup_mode=None)
+
+Id = Annotated[str, typer.Argument(help="Execution id, or `last`.")]
+
+
+@app.command("list")
+def list_executions(
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only this namespace.")] = None,
+    flow: Annotated[str | None, typer.Option("--flow", help="Only this flow.")] = None,
+    states: Annotated[list[str] | None, typer.Option("--state", help="Only these states (repeat).")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many.")] = 25,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """List executions, newest first."""
+    wanted = tuple(_status(state) for state in states or ())
+
+    async def work() -> None:
+        from engine.cli import look
+        from engine.cli.tables import plain_table
+        from engine.store.protocols import ExecutionFilter
+
+        async with session(data, config) as engine:
+            found = await engine.store.executions.list(
+                ExecutionFilter(namespace=namespace, flow=flow, states=wanted, limit=limit)
+            )
+        console = look.stdout()
+        if as_json:
+            console.print(look.as_json(found), markup=False)
+            return
+        if not found:
+            console.print("No executions.")
+            return
+        table = plain_table("", "id", "flow", "state", "started", "took")
+        for one in found:
+            flow_name = f"{one.namespace}.{one.flow}"
+            table.add_row(
+                one.id, flow_name, look.state(one.state), look.moment(one.started), _took(one)
+            )
+        console.print(table)
+
+    run_async(work)
+
+
+@app.command("show")
+def show(id: Id, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+    """Show an execution: its task runs, outputs and files."""
+
+    async def work() -> None:
+        from engine.cli import look
+        from engine.cli.progress import Progress
+        from engine.cli.run import show_end
+        from engine.clock import SystemClock
+
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, id)
+            record = (await engine.store.executions.load(chosen)).record
+            console = look.stdout()
+            runs = sorted(record.runs.values(), key=lambda run: run.order)
+            if as_json:
+                console.print(look.as_json({"execution": record.execution, "taskRuns": runs}), markup=False)
+                return
+            progress = Progress(console, SystemClock())
+            progress.execution = record.execution
+            progress.runs = dict(record.runs)
+            console.print(progress)
+            await show_end(engine, console, record.execution, None)
+
+    run_async(work)
+
+
+@app.command("logs")
+def logs(
+    id: Id,
+    task: Annotated[str | None, typer.Option("--task", help="Only this task.")] = None,
+    levels: Annotated[list[str] | None, typer.Option("--level", help="Only these levels (repeat).")] = None,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Print the log lines of an execution."""
+
+    async def work() -> None:
+        from engine.cli import look
+        from engine.cli.progress import Progress
+        from engine.clock import SystemClock
+
+        console = look.stdout()
+        progress = Progress(console, SystemClock())
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, id)
+            last = 0
+            while True:
+                page = await engine.store.logs.lines(
+                    chosen, task=task, levels=[level.upper() for level in levels or ()], after=last
+                )
+                for last, line in page:
+                    if as_json:
+                        console.print(look.as_json(line), markup=False)
+                    else:
+                        progress.on_line(line)
+                if not page:
+                    return
+
+    run_async(work)
+
+
+@app.command("outputs")
+def outputs(
+    id: Id,
+    task: Annotated[str | None, typer.Option("--task", help="Only this task.")] = None,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Print the outputs of an execution and of its task runs."""
+
+    async def work() -> None:
+        from engine.cli import look
+        from engine.cli.tables import outputs_table
+
+        console = look.stdout()
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, id)
+            record = (await engine.store.executions.load(chosen)).record
+        if task is not None:
+            record.runs = {path: run for path, run in record.runs.items() if run.node == task}
+        if as_json:
+            by_path = {run.path: run.outputs for run in record.runs.values() if run.outputs}
+            console.print(look.as_json({"flow": record.execution.outputs, "tasks": by_path}), markup=False)
+            return
+        console.print(outputs_table(record) or "No outputs.")
+
+    run_async(work)
+
+
+@app.command("restart")
+def restart(id: Id, data: Data = None, flows: Flows = None, config: Config = None) -> None:
+    """Run again what failed, in the same execution, and show it live."""
+
+    async def work() -> Execution:
+        from engine.cli.look import stdout
+        from engine.cli.progress import Follower
+        from engine.cli.run import show_end
+
+        async with session(data, config, flows) as engine:
+            console = stdout()
+            follower = Follower(engine, console)
+            execution = await engine.control.restart(await resolve(engine, id))
+            ended = await follower.until_end(execution.id)
+            await show_end(engine, console, ended, None)
+            return ended
+
+    raise typer.Exit(_exit_code(run_async(work)))
+
+
+@app.command("replay")
+def replay(
+    id: Id,
+    task_run: Annotated[str | None, typer.Option("--task-run", help="From this task run (its id).")] = None,
+    task: Annotated[str | None, typer.Option("--task", help="From this task.")] = None,
+    revision: Annotated[int | None, typer.Option("--revision", help="With this revision of the flow.")] = None,
+    data: Data = None,
+    flows: Flows = None,
+    config: Config = None,
+) -> None:
+    """Run it anew as another execution with the same inputs, from the start or from a task run."""
+
+    async def work() -> Execution:
+        from engine.cli.look import stdout
+        from engine.cli.progress import Follower
+        from engine.cli.run import show_end
+
+        async with session(data, config, flows) as engine:
+            console = stdout()
+            chosen = await resolve(engine, id)
+            start = task_run
+            if task is not None:
+                runs = (await engine.store.executions.load(chosen)).record.runs.values()
+                matching = [run for run in runs if run.node == task]
+                if not matching:
+                    raise Refused(f"Execution '{chosen}' has no task run of the task '{task}'")
+                start = min(matching, key=lambda run: run.order).id
+            follower = Follower(engine, console)
+            execution = await engine.control.replay(chosen, start, revision)
+            ended = await follower.until_end(execution.id)
+            await show_end(engine, console, ended, None)
+            return ended
+
+    raise typer.Exit(_exit_code(run_async(work)))
+
+
+@app.command("kill")
+def kill(id: Id, data: Data = None, config: Config = None) -> None:
+    """Stop an execution, whichever process runs it, and wait until it has ended."""
+
+    async def work() -> None:
+        from engine.cli import look
+
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, id)
+            await engine.control.kill(chosen)
+            ended = await engine.control.wait(chosen)
+            look.stdout().print(f"{chosen} {look.state(ended.state)}")
+
+    run_async(work)
+
+
+@app.command("recover")
+def recover(data: Data = None, flows: Flows = None, config: Config = None) -> None:
+    """Take up the executions that a stopped or crashed process left, and run them to their end."""
+
+    async def work() -> bool:
+        from engine.cli import look
+
+        console = look.stdout()
+        async with session(data, config, flows) as engine:
+            taken = await engine.nodes.recover()
+            if not taken:
+                console.print("Nothing to recover.")
+            good = True
+            for id in taken:
+                ended = await engine.control.wait(id)
+                good = good and ended.state in (Status.SUCCESS, Status.WARNING)
+                console.print(f"{id} {ended.namespace}.{ended.flow} {look.state(ended.state)}")
+            return good
+
+    raise typer.Exit(0 if run_async(work) else 1)
+
+
+async def resolve(engine: object, id: str) -> ExecutionId:
+    """An execution's id; `last` is the newest one. Raises Refused when there is none."""
+    from engine.runtime.engine import Engine
+    from engine.store.protocols import ExecutionFilter
+
+    assert isinstance(engine, Engine)
+    if id != "last":
+        return ExecutionId(id)
+    newest = await engine.store.executions.list(ExecutionFilter(limit=1))
+    if not newest:
+        raise Refused("There is no execution yet: `tidegate run FLOW.yaml` makes one")
+    return newest[0].id
+
+
+def _took(execution: Execution) -> str:
+    from engine.cli import look
+    from engine.clock import SystemClock
+
+    return look.lasted(execution, SystemClock().now())
+
+
+def _status(text: str) -> Status:
+    try:
+        return Status(text.upper())
+    except ValueError:
+        raise Refused(f"--state {text}: a state is one of {', '.join(Status)}") from None
+
+
+def _exit_code(execution: Execution) -> int:
+    from engine.cli.run import exit_code
+
+    return exit_code(execution)

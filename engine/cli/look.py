@@ -1,0 +1,99 @@
+"""How states, durations and times look in the terminal; one place, so that all commands agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+
+from engine.clock import to_datetime
+from engine.state.execution import Execution, TaskRun
+from engine.state.status import Status
+
+STYLES = {
+    Status.SUCCESS: "green",
+    Status.WARNING: "yellow",
+    Status.FAILED: "red",
+    Status.KILLED: "magenta",
+    Status.KILLING: "magenta",
+    Status.RUNNING: "cyan",
+    Status.RETRYING: "yellow",
+    Status.SKIPPED: "bright_black",
+    Status.CREATED: "bright_black",
+}
+SIGNS = {
+    Status.SUCCESS: "✓",
+    Status.WARNING: "!",
+    Status.FAILED: "✗",
+    Status.KILLED: "■",
+    Status.KILLING: "■",
+    Status.RUNNING: "▶",
+    Status.RETRYING: "↻",
+    Status.SKIPPED: "-",
+}
+LEVEL_STYLES = {"ERROR": "red", "WARN": "yellow", "INFO": "blue", "DEBUG": "bright_black", "TRACE": "bright_black"}
+
+
+def stdout() -> Console:
+    """A console that never colours texts of its own accord."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def state(status: Status) -> str:
+    """A state with its sign and colour, as markup."""
+    style = STYLES.get(status, "white")
+    return f"[{style}]{SIGNS.get(status, '○')} {status.value}[/{style}]"
+
+
+def duration(milliseconds: int) -> str:
+    """`3 ms`, `1.25 s`, `2 m 05 s`, `3 h 07 m`."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, seconds = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {seconds:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} m"
+
+
+def lasted(thing: Execution | TaskRun, now: int) -> str:
+    """How long an execution or a task run took, or takes so far."""
+    end = thing.history[-1].at if thing.state.terminal else now
+    return duration(max(0, end - thing.history[0].at))
+
+
+def moment(milliseconds: int) -> str:
+    """Local date and time to the second."""
+    return to_datetime(milliseconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock_time(milliseconds: int) -> str:
+    """Local time to the millisecond."""
+    return to_datetime(milliseconds).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def brief(value: Any, limit: int = 100) -> str:
+    """A value in one line, cut when long."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    line = " ".join(text.split())
+    return escape(line if len(line) <= limit else f"{line[:limit]}… ({len(text)} characters)")
+
+
+def as_json(value: Any) -> str:
+    """Indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

@@ -1,0 +1,26 @@
+"""Options that most commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Data folder (else TIDEGATE_DATA, else the user's data directory).", show_default=False
+    ),
+]
+Flows = Annotated[
+    Path | None,
+    typer.Option(
+        "--flows", help="Folder of flows to store first: subflows and siblings.", exists=True, file_okay=False
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file (else TIDEGATE_CONFIG).", exists=True, dir_okay=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -1,0 +1,153 @@
+"""Follows an execution while it runs: a live tree in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+from rich.tree import Tree
+
+from engine.cli import look
+from engine.clock import Clock, SystemClock
+from engine.errors import Conflict
+from engine.ids import ExecutionId
+from engine.state.execution import Execution, TaskRun, lane_of, parent_path
+from engine.state.status import Status
+from engine.store.protocols import LogLine
+
+if TYPE_CHECKING:
+    from engine.runtime.engine import Engine
+
+REFRESH_SECONDS = 0.1
+SHOWN_CHILDREN = 12
+
+
+class Progress:
+    """What is known of the execution so far. The first one that is seen is the one that is shown."""
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._live = console.is_terminal
+        self.execution: Execution | None = None
+        self.runs: dict[str, TaskRun] = {}
+
+    def on_change(self, execution: Execution, changed: Sequence[TaskRun]) -> None:
+        """Take in a committed step."""
+        if self.execution is not None and execution.id != self.execution.id:
+            return
+        if self.execution is None and not self._live:
+            self._console.print(f"Execution {execution.id} of {execution.namespace}.{execution.flow}")
+        self.execution = execution
+        for run in changed:
+            before = self.runs.get(run.path)
+            self.runs[run.path] = run
+            if not self._live and (before is None or before.state is not run.state):
+                self._say(run)
+
+    def on_line(self, line: LogLine) -> None:
+        """Show a log line above the tree."""
+        style = look.LEVEL_STYLES.get(line.level, "white")
+        head = f"[bright_black]{look.clock_time(line.at)}[/] [{style}]{line.level:<5}[/] "
+        for part in line.message.splitlines() or [""]:
+            self._console.print(f"{head}[bold]{escape(line.task or '')}[/]  {escape(part)}")
+
+    def __rich__(self) -> RenderableType:
+        if self.execution is None:
+            return Text("Starting…")
+        now = self._clock.now()
+        execution = self.execution
+        top = Tree(
+            f"{look.state(execution.state)}  [bold]{escape(execution.flow)}[/] "
+            f"[bright_black]{escape(execution.namespace)} · {execution.id} · {look.lasted(execution, now)}[/]"
+        )
+        children: dict[str, list[TaskRun]] = {}
+        for run in self.runs.values():
+            children.setdefault(parent_path(run.path), []).append(run)
+        self._grow(top, "", children, now)
+        return Group(top)
+
+    def _grow(self, tree: Tree, path: str, children: dict[str, list[TaskRun]], now: int) -> None:
+        runs = sorted(children.get(path, ()), key=lambda run: (lane_of(run.path) or 0, run.order))
+        shown = runs if len(runs) <= SHOWN_CHILDREN else _most_telling(runs)
+        for run in shown:
+            value = f" [bright_black]{look.brief(run.value, 40)}[/]" if run.value is not None else ""
+            tries = f" [yellow]attempt {run.attempt}[/]" if run.attempt > 1 else ""
+            branch = tree.add(
+                f"{look.state(run.state)}  {escape(run.node)}{value} "
+                f"[bright_black]{look.lasted(run, now)}[/]{tries}"
+            )
+            self._grow(branch, run.path, children, now)
+        if len(shown) < len(runs):
+            counts = Counter(run.state for run in runs)
+            told = ", ".join(f"{count} {look.state(state)}" for state, count in counts.most_common())
+            tree.add(f"[bright_black]{len(runs)} task runs:[/] {told}")
+
+    def _say(self, run: TaskRun) -> None:
+        if run.state.terminal or run.state is Status.RETRYING:
+            value = f" {look.brief(run.value, 40)}" if run.value is not None else ""
+            self._console.print(
+                f"[bright_black]{look.clock_time(run.history[-1].at)}[/] {look.state(run.state)} "
+                f"[bold]{escape(run.node)}[/]{value} [bright_black]{look.lasted(run, self._clock.now())}[/]"
+            )
+
+
+def _most_telling(runs: Sequence[TaskRun]) -> list[TaskRun]:
+    """Those that failed or still run, then the latest, in their order."""
+    first = [run for run in runs if run.state not in (Status.SUCCESS, Status.SKIPPED)]
+    rest = [run for run in runs if run.state in (Status.SUCCESS, Status.SKIPPED)]
+    chosen = {run.path for run in (first[:SHOWN_CHILDREN] + rest[::-1])[:SHOWN_CHILDREN]}
+    return [run for run in runs if run.path in chosen]
+
+
+class Follower:
+    """Shows an execution until it ends. Ctrl-C kills the execution; a second one leaves at once."""
+
+    def __init__(self, engine: Engine, console: Console) -> None:
+        self._engine = engine
+        self._console = console
+        self.progress = Progress(console, SystemClock())
+        engine.driver.observers.append(self.progress.on_change)
+        engine.logs.listeners.append(self.progress.on_line)
+
+    async def until_end(self, id: ExecutionId) -> Execution:
+        """Raises KeyboardInterrupt on the second interrupt."""
+        with Live(self.progress, console=self._console, auto_refresh=False, transient=False) as live:
+            if not self._console.is_terminal:
+                live.stop()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._kill_on_interrupt, id)
+                if self._console.is_terminal:
+                    tasks.start_soon(self._refresh, live)
+                execution = await self._engine.control.wait(id)
+                await self._engine.logs.flushed()
+                tasks.cancel_scope.cancel()
+            if self._console.is_terminal:
+                live.refresh()
+        return execution
+
+    async def _refresh(self, live: Live) -> None:
+        while True:
+            live.refresh()
+            await anyio.sleep(REFRESH_SECONDS)
+
+    async def _kill_on_interrupt(self, id: ExecutionId) -> None:
+        interrupts = 0
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                interrupts += 1
+                if interrupts > 1:
+                    raise KeyboardInterrupt
+                self._console.print("[magenta]Killing the execution; once more leaves at once.[/]")
+                try:
+                    await self._engine.control.kill(id)
+                except Conflict:
+                    # It ended by itself in the same moment.
+                    return

@@ -1,0 +1,116 @@
+"""`tidegate run`: one flow, here and now, with the code that a server uses."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+
+from engine.cli.options import Config, Data, Flows
+from engine.cli.session import run_async, session
+from engine.errors import Refused
+from engine.state.execution import Execution, Record
+from engine.state.status import Status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from engine.files.protocol import FileInfo
+    from engine.runtime.engine import Engine
+
+EXIT_CODES = {Status.SUCCESS: 0, Status.WARNING: 0, Status.FAILED: 1, Status.KILLED: 130, Status.CANCELLED: 3}
+
+
+def run(
+    flow: Annotated[Path, typer.Argument(help="The flow's YAML file.", exists=True, dir_okay=False)],
+    inputs: Annotated[list[str] | None, typer.Option("-i", "--input", help="An input: key=value.")] = None,
+    files: Annotated[list[str] | None, typer.Option("-f", "--file", help="A FILE input: key=path.")] = None,
+    labels: Annotated[list[str] | None, typer.Option("-l", "--label", help="A label: key=value.")] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Copy the files that the execution leaves here.", file_okay=False)
+    ] = None,
+    data: Data = None,
+    flows: Flows = None,
+    config: Config = None,
+) -> None:
+    """Run a flow and show it live. Exit code: 0 SUCCESS or WARNING, 1 FAILED, 2 refused, 130 KILLED."""
+    given = {**_pairs(inputs, "-i"), **_existing(_pairs(files, "-f"))}
+    named = _pairs(labels, "-l")
+
+    async def work() -> Execution:
+        from engine.cli.look import stdout
+        from engine.cli.progress import Follower
+
+        console = stdout()
+        async with session(data, config, flows) as engine:
+            stored = await engine.control.save_flow(await anyio.Path(flow).read_text(encoding="utf-8"), str(flow))
+            follower = Follower(engine, console)
+            execution = await engine.control.create(stored.namespace, stored.id, inputs=given, labels=named)
+            ended = await follower.until_end(execution.id)
+            await show_end(engine, console, ended, save)
+            return ended
+
+    raise typer.Exit(exit_code(run_async(work)))
+
+
+def exit_code(execution: Execution) -> int:
+    """What a process returns for an execution's state."""
+    return EXIT_CODES.get(execution.state, 1)
+
+
+async def show_end(engine: Engine, console: Console, execution: Execution, save: Path | None) -> None:
+    """Print outputs and files of an ended execution; copy the files to `save`."""
+    from engine.cli.tables import files_table, outputs_table
+    from engine.files.addresses import execution_folder
+
+    record = (await engine.store.executions.load(execution.id)).record
+    if table := outputs_table(record):
+        console.print(table)
+    found = await engine.files.list(execution_folder(execution.namespace, execution.flow, execution.id))
+    saved = await _save(engine, record, found, save) if save else {}
+    if found:
+        console.print(files_table(found, saved))
+    if execution.error:
+        console.print(f"[red]{execution.error}[/]", markup=True)
+    console.print(f"Look again: tidegate execution show {execution.id}", style="bright_black")
+
+
+async def _save(engine: Engine, record: Record, found: Any, folder: Path) -> dict[str, Path]:
+    """Copy files to FOLDER/TASK/NAME; returns local paths by address."""
+    tasks = {run.id: run.node for run in record.runs.values()}
+    saved: dict[str, Path] = {}
+    for info in found:
+        target = _target(folder, tasks, info, set(saved.values()))
+        await engine.files.fetch(info.address, target)
+        saved[info.address] = target
+    return saved
+
+
+def _target(folder: Path, tasks: dict[Any, Any], info: FileInfo, taken: set[Path]) -> Path:
+    """FOLDER/TASK/NAME; with the task run's id where several task runs of a task leave the same name."""
+    parts = PurePosixPath(info.address.removeprefix("kestra:///")).parts
+    run = next((index for index, part in enumerate(parts) if part in tasks), None)
+    if run is None:
+        return folder / "inputs" / parts[-1]
+    node, rest = tasks[parts[run]], parts[run + 1 :]
+    target = folder.joinpath(node, *rest)
+    return folder.joinpath(node, parts[run], *rest) if target in taken else target
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts or ():
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise Refused(f"{option} takes key=value, not '{text}'")
+        pairs[key] = value
+    return pairs
+
+
+def _existing(files: dict[str, str]) -> dict[str, str]:
+    for key, path in files.items():
+        if not path.startswith("kestra://") and not Path(path).is_file():
+            raise Refused(f"-f {key}={path}: there is no such file")
+    return files

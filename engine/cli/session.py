@@ -1,0 +1,65 @@
+"""Opens what a command needs, runs its coroutine, closes everything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import msgspec
+
+from engine.errors import InvalidFlow
+from engine.settings import Settings, data_folder, load_settings
+
+if TYPE_CHECKING:
+    from engine.runtime.engine import Engine
+
+T = TypeVar("T")
+FLOW_SUFFIXES = (".yaml", ".yml")
+
+
+def run_async(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a coroutine on a fresh event loop."""
+    return anyio.run(work, backend="asyncio", backend_options={"use_uvloop": True})
+
+
+@asynccontextmanager
+async def session(data: Path | None, config: Path | None = None, flows: Path | None = None) -> AsyncIterator[Engine]:
+    """The engine over the data folder, with the flows of a folder stored."""
+    # Imported here so that `--help` and a usage mistake answer at once.
+    from engine.runtime.engine import open_engine
+
+    async with open_engine(data_folder(data), for_commands(load_settings(config))) as engine:
+        if flows is not None:
+            await store_flows(engine, flows)
+        yield engine
+
+
+def for_commands(settings: Settings) -> Settings:
+    """Settings of a process that a person started to run one thing: container tasks may fall back to processes."""
+    if settings.process.fallback != "run":
+        return settings
+    return msgspec.structs.replace(settings, process=msgspec.structs.replace(settings.process, fallback="always"))
+
+
+async def store_flows(engine: Engine, folder: Path) -> None:
+    """Store every flow file below a folder. Raises InvalidFlow with the mistakes of all of them."""
+    mistakes = []
+    for file in flow_files(folder):
+        try:
+            await engine.control.save_flow(await anyio.Path(file).read_text(encoding="utf-8"), str(file))
+        except InvalidFlow as error:
+            mistakes.extend(error.diagnostics)
+    if mistakes:
+        raise InvalidFlow(mistakes)
+
+
+def flow_files(folder: Path) -> list[Path]:
+    """Flow files below a folder, sorted, hidden ones left out."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix in FLOW_SUFFIXES and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )

@@ -1,0 +1,75 @@
+"""Tables of what an execution left: outputs and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from engine.cli import look
+from engine.files.protocol import FileInfo
+from engine.runtime.preview import Preview
+from engine.state.execution import Record
+
+SHOWN_RUNS = 50
+
+
+def plain_table(title: str, *columns: str) -> Table:
+    """An empty table in the look of all tables."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def outputs_table(record: Record) -> Table | None:
+    """Outputs of the flow and of its task runs; None when there are none."""
+    rows = [("", name, value) for name, value in (record.execution.outputs or {}).items()]
+    runs = [run for run in sorted(record.runs.values(), key=lambda run: run.order) if run.outputs]
+    for run in runs[:SHOWN_RUNS]:
+        task = run.node if run.value is None else f"{run.node} [{look.brief(run.value, 30)}]"
+        rows.extend((task, name, value) for name, value in _flat(run.outputs or {}))
+    if not rows:
+        return None
+    table = plain_table("Outputs", "task", "output", "value")
+    for task, name, value in rows:
+        table.add_row(escape(task) if task else "[bold](flow)[/]", escape(name), look.brief(value))
+    if len(runs) > SHOWN_RUNS:
+        table.add_row("…", "", f"{len(runs) - SHOWN_RUNS} more task runs have outputs")
+    return table
+
+
+def files_table(files: Sequence[FileInfo], saved: Mapping[str, Path]) -> Table:
+    """Files of an execution: size and URI, and the local copy where there is one."""
+    table = plain_table("Files", "size", "URI", *(["saved as"] if saved else []))
+    for info in files[:SHOWN_RUNS]:
+        row = [look.size(info.size), escape(info.address)]
+        table.add_row(*row, *([escape(str(saved[info.address]))] if saved else []))
+    if len(files) > SHOWN_RUNS:
+        table.add_row("…", f"{len(files) - SHOWN_RUNS} more files")
+    return table
+
+
+def _flat(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Maps of one more level shown by dotted names."""
+    for name, value in outputs.items():
+        if isinstance(value, dict) and value and len(value) <= SHOWN_RUNS:
+            yield from ((f"{name}.{key}", item) for key, item in value.items())
+        elif value not in (None, {}, []):
+            yield name, value
+
+
+def preview_table(preview: Preview) -> Table:
+    """The rows of a file."""
+    table = plain_table("", *(escape(column) for column in preview.columns))
+    for row in preview.rows:
+        table.add_row(*("" if value is None else look.brief(_text(value)) for value in row))
+    return table
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | dict | list) else str(value)
