@@ -49,12 +49,6 @@ class Worker(Group, frozen=True):
     shutdown_seconds: float = 10.0
 
 
-class Driver(Group, frozen=True):
-    """How many executions stay in memory while they wait."""
-
-    hot_executions: int = 10_000
-
-
 class Logs(Group, frozen=True):
     """Limits on the log lines of one attempt, and days that lines are kept."""
 
@@ -69,7 +63,7 @@ class Process(Group, frozen=True):
 
     inherit: names of the engine's environment variables that scripts see besides the basic ones, or "all"
     prestart: interpreters started ahead for Python scripts; 0 turns it off
-    fallback: when container tasks run as processes for want of a container engine: run (in `tidegate run`), always, never
+    fallback: when container tasks run as processes for want of a container engine: run (`tidegate run`), always, never
     """
 
     inherit: tuple[str, ...] | Literal["all"] = ()
@@ -105,7 +99,6 @@ class Settings(Group, frozen=True):
     expressions: Expressions = Expressions()
     outputs: Outputs = Outputs()
     worker: Worker = Worker()
-    driver: Driver = Driver()
     logs: Logs = Logs()
     process: Process = Process()
     http: Http = Http()

@@ -33,7 +33,7 @@ class Lease(Protocol):
 class Queue(Protocol):
     """Work in order of arrival, each piece to one taker."""
 
-    async def push(self, group: str, id: str, body: bytes) -> None:  # noqa: A002
+    async def push(self, group: str, id: str, body: bytes) -> None:
         """Offer work to a worker group; the same id again within the lease time is dropped."""
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,9 +50,7 @@ def list_executions(
         table = plain_table("", "id", "flow", "state", "started", "took")
         for one in found:
             flow_name = f"{one.namespace}.{one.flow}"
-            table.add_row(
-                one.id, flow_name, look.state(one.state), look.moment(one.started), _took(one)
-            )
+            table.add_row(one.id, flow_name, look.state(one.state), look.moment(one.started), _took(one))
         console.print(table)
 
     run_async(work)
@@ -106,12 +103,12 @@ def logs(
         progress = Progress(console, SystemClock())
         async with session(data, config) as engine:
             chosen = await resolve(engine, id)
-            last = 0
+            seen = 0
             while True:
                 page = await engine.store.logs.lines(
-                    chosen, task=task, levels=[level.upper() for level in levels or ()], after=last
+                    chosen, task=task, levels=[level.upper() for level in levels or ()], after=seen
                 )
-                for last, line in page:
+                for seen, line in page:  # noqa: B007
                     if as_json:
                         console.print(look.as_json(line), markup=False)
                     else:

@@ -19,7 +19,9 @@ Uri = Annotated[str, typer.Argument(help="kestra:///…, as outputs show it.")]
 @app.command("get")
 def get(
     uri: Uri,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.")
+    ] = None,
     data: Data = None,
     config: Config = None,
 ) -> None:

@@ -81,8 +81,7 @@ class Progress:
             value = f" [bright_black]{look.brief(run.value, 40)}[/]" if run.value is not None else ""
             tries = f" [yellow]attempt {run.attempt}[/]" if run.attempt > 1 else ""
             branch = tree.add(
-                f"{look.state(run.state)}  {escape(run.node)}{value} "
-                f"[bright_black]{look.lasted(run, now)}[/]{tries}"
+                f"{look.state(run.state)}  {escape(run.node)}{value} [bright_black]{look.lasted(run, now)}[/]{tries}"
             )
             self._grow(branch, run.path, children, now)
         if len(shown) < len(runs):

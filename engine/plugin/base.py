@@ -1,8 +1,8 @@
 """What a plugin class derives from.
 
-A plugin is a frozen pydantic class. Its fields are the properties that users write (`container_image` is `containerImage`
-in YAML), its docstring, field descriptions and the return type of `run` are its documentation and schema. Properties are
-rendered first and validated then: `run` never sees `{{ }}`, except in fields typed `Template`.
+A plugin is a frozen pydantic class. Its fields are the properties that users write (`container_image` is
+`containerImage` in YAML), its docstring, field descriptions and the return type of `run` are its documentation and
+schema. Properties are rendered first and validated then: `run` never sees `{{ }}`, except in fields typed `Template`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Program(NamedTuple):
 
     argv: interpreter and its one argument, or the program and its arguments
     env: variables of the task, on top of what the runner gives
-    script: a Python file that may be run by an interpreter started ahead instead of argv; None where that isn't the same
+    script: a Python file that an interpreter started ahead may run instead of argv; None where that would differ
     image: container image, for runners that need one
     on_line: called with `stdout` or `stderr` and each line
     """

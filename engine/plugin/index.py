@@ -1,7 +1,7 @@
 """Type name to class.
 
-Plugins are found by entry points of the group `tidegate.plugins`; the name of an entry point is the front of the types in
-that module, which is imported when one of them is first asked for.
+Plugins are found by entry points of the group `tidegate.plugins`; the name of an entry point is the front of the types
+in that module, which is imported when one of them is first asked for.
 """
 
 from __future__ import annotations

@@ -100,7 +100,9 @@ async def _build(work: Assignment, ctx: TaskContext) -> Task:
         if name in prepared.unrendered:
             rendered[name] = value
         else:
-            rendered[name] = _structured(await ctx.render(value), isinstance(value, str) and name in prepared.structured)
+            rendered[name] = _structured(
+                await ctx.render(value), isinstance(value, str) and name in prepared.structured
+            )
     return prepared.plugin.model_validate(rendered)
 
 

@@ -89,7 +89,7 @@ class TaskFiles:
         address = f"{self._folder}/{name}"
         if isinstance(source, Path):
             return (await self._storage.put_path(address, source, attributes)).address
-        content = source.encode() if isinstance(source, str) else source
+        content = bytes(source, "utf-8") if isinstance(source, str) else source
         return (await self._storage.put(address, content, attributes)).address
 
     def read(self, uri: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -247,14 +247,18 @@ class TaskContext:
         self._lines += 1
         if self._lines > limits.lines_per_attempt:
             if self._lines == limits.lines_per_attempt + 1:
-                self._put(f"Log limit reached: {limits.lines_per_attempt} lines in one attempt; the rest is left out", "WARN")
+                self._put(
+                    f"Log limit reached: {limits.lines_per_attempt} lines in one attempt; the rest is left out", "WARN"
+                )
             return False
         second = self._services.clock.now() // 1000
         count = self._second[1] + 1 if self._second[0] == second else 1
         self._second = (second, count)
         if count > limits.lines_per_second:
             if count == limits.lines_per_second + 1:
-                self._put(f"Log limit reached: {limits.lines_per_second} lines in one second; some are left out", "WARN")
+                self._put(
+                    f"Log limit reached: {limits.lines_per_second} lines in one second; some are left out", "WARN"
+                )
             return False
         return True
 

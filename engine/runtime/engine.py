@@ -59,7 +59,7 @@ async def open_engine(
     recovers: also take up what processes that died left behind; else only `engine.nodes.recover()` does
     """
     clock = clock or SystemClock()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await anyio.Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         node = Node(folder / "nodes")
         node.lock()

@@ -41,7 +41,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def translate(glob: str) -> str:
-    """A Java glob as a regular expression: `*` stays within a folder, `**` crosses folders, `{a,b}`, `[a-z]`, `[!a]`."""
+    """A Java glob as a regular expression: `*` stays in a folder, `**` crosses folders, `{a,b}`, `[a-z]`, `[!a]`."""
     out = []
     depth = 0
     at = 0

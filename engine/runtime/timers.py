@@ -69,8 +69,6 @@ class Timers:
 
     async def _send(self, timer: Timer) -> None:
         try:
-            await self._driver.submit(
-                timer.execution, Due(at=self._clock.now(), path=timer.path, kind=timer.kind)
-            )
+            await self._driver.submit(timer.execution, Due(at=self._clock.now(), path=timer.path, kind=timer.kind))
         except TidegateError as error:
             logging.getLogger("tidegate").warning("Timer of execution %s not delivered: %s", timer.execution, error)
