@@ -1,7 +1,7 @@
 """YAML text as plain values, with the place of every value and key.
 
-Plain scalars are read as Jackson over SnakeYAML reads them, for that is what users' flows are written for: YAML 1.1 words
-(`yes`, `off`) are booleans, `010` is octal, while dates and `12:30` stay text and every key is text.
+Plain scalars are read as Jackson over SnakeYAML reads them, for that is what users' flows are written for: YAML 1.1
+words (`yes`, `off`) are booleans, `010` is octal, while dates and `12:30` stay text and every key is text.
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ class _Builder:
 
     def build(self, text: str) -> None:
         for event in yaml.parse(text, Loader=_LOADER):
-            mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+            start: Any = event.start_mark
+            mark = Mark(start.line + 1, start.column + 1)
             if isinstance(event, events.DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
@@ -198,9 +199,9 @@ class _Builder:
         if len(self._stack) > MAX_DEPTH:
             raise _TooMuch(f"nested deeper than {MAX_DEPTH} levels", node.mark)
 
-    def _aliased(self, anchor: str, mark: Mark) -> _Node:
-        node = self._anchors.get(anchor)
-        if node is not None and not any(node is open for open in self._stack):
+    def _aliased(self, anchor: str | None, mark: Mark) -> _Node:
+        node = self._anchors.get(anchor or "")
+        if node is not None and not any(node is above for above in self._stack):
             return node
         wrong = "is not defined above" if node is None else "contains itself"
         self.report(f"the anchor '{anchor}' {wrong}", mark, "alias")
@@ -316,7 +317,7 @@ _EXPLAINED = (
 
 
 def _syntax(error: yaml.YAMLError, text: str) -> Diagnostic:
-    """What the parser says, in words of someone who writes flows; `opening` explanations point at what is not closed."""
+    """What the parser says, in the words of who writes flows; `opening` ones point at what is not closed."""
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read")
     said = f"{problem} {getattr(error, 'context', None) or ''}"
     explained, opening = next(

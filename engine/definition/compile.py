@@ -1,0 +1,82 @@
+"""From a flow without mistakes to the plan that the executor walks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.definition.flow import Flow
+from engine.definition.task import Task
+from engine.executor.plan import Kind, Node, Plan, Retry, make_plan
+from engine.ids import NodeId
+
+ROOT = NodeId("")
+
+
+def compile_flow(flow: Flow, revision: int) -> Plan:
+    """The plan of one revision. Disabled tasks are left out; retries are handed down to where they count."""
+    retry = flow.retry.compiled() if flow.retry else None
+    root = Node(id=ROOT, type="", kind=Kind.SEQUENTIAL, branches=_branches(flow.branches, retry))
+    return make_plan(
+        namespace=flow.namespace,
+        flow=flow.id,
+        revision=revision,
+        root=root,
+        outputs=tuple(output.compiled() for output in flow.outputs or ()),
+        variables=flow.variables,
+    )
+
+
+def _branches(branches: Mapping[str, tuple[Task, ...]], retry: Retry | None) -> dict[str, tuple[Node, ...]]:
+    compiled = {
+        name: tuple(_node(task, retry) for task in tasks if not task.fields.disabled) for name, tasks in branches.items()
+    }
+    return {name: nodes for name, nodes in compiled.items() if nodes}
+
+
+def _node(task: Task, above: Retry | None) -> Node:
+    fields = task.fields
+    retry = fields.retry.compiled() if fields.retry else above
+    shape = task.shape
+    return Node(
+        id=NodeId(fields.id),
+        type=task.type,
+        kind=shape.kind if shape else Kind.TASK,
+        branches=_branches(task.branches, retry),
+        ask=shape.ask if shape else None,
+        run_if=fields.run_if if fields.when is None else fields.when,
+        # Only what does the work is tried again; a block hands its retry down.
+        retry=None if shape else retry,
+        allow_failure=fields.allow_failure,
+        allow_warning=fields.allow_warning,
+        concurrent=shape.concurrent if shape else 0,
+        depends_on=_dependencies(task) if shape else {},
+        fail_when_lost=fields.on_lost == "FAIL",
+        timeout=fields.timeout,
+        log_level=fields.log_level,
+        properties={} if shape else task.properties,
+    )
+
+
+def _dependencies(task: Task) -> dict[NodeId, tuple[NodeId, ...]]:
+    """For each enabled child what it waits for; in the place of a disabled one, what that would have waited for."""
+    assert task.shape is not None
+    declared = task.shape.depends_on
+    disabled = {child.fields.id for tasks in task.branches.values() for child in tasks if child.fields.disabled}
+    enabled: dict[NodeId, tuple[NodeId, ...]] = {}
+    for child, waits in declared.items():
+        if child in disabled:
+            continue
+        found: list[NodeId] = []
+        todo = list(reversed(waits))
+        seen: set[NodeId] = set()
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in disabled:
+                todo.extend(reversed(declared.get(name, ())))
+            else:
+                found.append(name)
+        enabled[child] = tuple(found)
+    return enabled

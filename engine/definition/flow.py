@@ -1,0 +1,103 @@
+"""A flow as users write it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from engine.definition.inputs import Input
+from engine.definition.outputs import Output
+from engine.definition.retry import RetryFields
+from engine.definition.task import Task
+from engine.plugin.base import property_name
+
+RESERVED_IDS = frozenset(
+    "pause resume force-run change-status kill executions search source disable enable".split()  # noqa: SIM905
+)
+USER_SYSTEM_LABELS = frozenset({"system.readOnly"})
+
+
+def _not_reserved(id: str) -> str:
+    if id in RESERVED_IDS:
+        raise ValueError(f"'{id}' is a reserved word, choose another id; reserved are {', '.join(sorted(RESERVED_IDS))}")
+    return id
+
+
+class LabelPair(BaseModel):
+    """A label in list form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str = Field(min_length=1)
+    value: str = Field(min_length=1)
+
+
+Labels = dict[Annotated[str, Field(min_length=1)], Annotated[str, Field(min_length=1)]] | list[LabelPair]
+
+
+def label_map(labels: Labels | None) -> dict[str, str]:
+    """Labels of either form as a map; the last of equal keys wins."""
+    if isinstance(labels, list):
+        return {pair.key: pair.value for pair in labels}
+    return dict(labels or {})
+
+
+class FlowFields(BaseModel):
+    """The properties of a flow."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=property_name)
+
+    id: Annotated[
+        str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", min_length=1, max_length=100), AfterValidator(_not_reserved)
+    ] = Field(description="Name of the flow, unique in its namespace.")
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", min_length=1, max_length=150)] = Field(
+        description="Where the flow belongs; dots make a hierarchy."
+    )
+    revision: int | None = Field(None, ge=1, description="Ignored: saving a flow gives it its revision.")
+    description: str | None = Field(None, description="What the flow is for, in Markdown.")
+    labels: Labels | None = Field(None, description="Labels of every execution: a map, or a list of key and value.")
+    inputs: tuple[Input, ...] | None = Field(None, description="What an execution takes.")
+    variables: dict[str, Any] | None = Field(None, description="Values for expressions, as `vars.name`.")
+    tasks: list[dict[str, Any]] = Field(min_length=1, description="What to run, in this order.")
+    errors: list[dict[str, Any]] | None = Field(None, description="Tasks that run after a task failed.")
+    finally_: list[dict[str, Any]] | None = Field(None, description="Tasks that run at the end, whatever happened.")
+    triggers: list[dict[str, Any]] | None = Field(None, description="What starts executions.")
+    outputs: tuple[Output, ...] | None = Field(None, description="What an execution gives back.")
+    retry: RetryFields | None = Field(None, description="For every task that has no retry of its own.")
+    disabled: bool = Field(False, description="No execution may be created.")
+
+    @field_validator("labels")
+    @classmethod
+    def _no_system_labels(cls, labels: Labels | None) -> Labels | None:
+        for key, value in label_map(labels).items():
+            if key.startswith("system.") and key not in USER_SYSTEM_LABELS:
+                raise ValueError(f"labels that begin with system. are set by the engine, offending label: {key}={value}")
+        return labels
+
+    def label_map(self) -> dict[str, str]:
+        """The flow's labels by key, without those that only the engine sets."""
+        return {key: value for key, value in label_map(self.labels).items() if not key.startswith("system.")}
+
+
+class Flow(FlowFields):
+    """A flow without mistakes. `branches` holds its tasks as read: tasks, errors, finally."""
+
+    branches: Mapping[str, tuple[Task, ...]] = Field(default_factory=dict, exclude=True)
+
+
+NOT_AVAILABLE: Mapping[str, str] = {
+    "afterExecution": "these tasks would not run; use `finally`",
+    "concurrency": "executions would not be limited",
+    "sla": "it would not be watched",
+    "checks": "they would not be made",
+    "pluginDefaults": "write the values at each task",
+    "taskDefaults": "write the values at each task",
+    "listeners": "these tasks would not run; use `finally`",
+    "workerGroup": "executions run on any worker",
+    "workerSelector": "executions run on any worker",
+    "quotas": "executions would not be limited",
+    "policyRefs": "they would not be applied",
+}
+"""Properties that this version refuses, for a flow that relies on them must not run without, and why."""
