@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import anyio
+import msgspec
 
 from engine.clock import Clock
 from engine.definition.inputs import resolve_inputs
 from engine.errors import Conflict, NotFound, Refused, StorageError
 from engine.executor import edit
-from engine.expressions.needs import Need
 from engine.files.addresses import input_file
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
@@ -81,7 +81,7 @@ class Control:
             raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
         execution = self._blank(compiled, labels or {}, trigger)
         values = await self._inputs(compiled, execution, inputs or {})
-        execution = _with(execution, inputs=values)
+        execution = msgspec.structs.replace(execution, inputs=values)
         await self._driver.begin(execution, compiled, Started(at=self._clock.now()))
         return execution
 
@@ -207,12 +207,6 @@ class Control:
             raise Refused(f"Execution '{id}' is being driven by another process")
 
 
-def _with(execution: Execution, **changes: Any) -> Execution:
-    import msgspec
-
-    return msgspec.structs.replace(execution, **changes)
-
-
 def _path_of(record: Record, task: str) -> str:
     """Path of a task run given by task id (the latest one), task run id or path."""
     if task in record.runs:
@@ -222,6 +216,3 @@ def _path_of(record: Record, task: str) -> str:
         known = ", ".join(sorted({run.node for run in record.runs.values()}))
         raise NotFound("task run", task, f"this execution ran {known or 'no task'}")
     return max(found, key=lambda run: run.order).path
-
-
-__all__ = ["Control", "Need"]

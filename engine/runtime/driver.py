@@ -37,7 +37,8 @@ from engine.state.command import (
     WakeAt,
 )
 from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, TaskEnded
-from engine.state.execution import Execution, Record, TaskRun
+from engine.state.execution import Change, Execution, Record, TaskRun
+from engine.state.status import Status
 from engine.store.protocols import Store, Timer, Write
 
 BACKOFF_SECONDS = 0.2
@@ -184,12 +185,39 @@ class Driver:
                 # A fault in one execution must not stop the others; it is told to whoever waits and to the operator.
                 logging.getLogger("tidegate").exception("Execution %s: %s", hot.id, fault)
                 error = fault
-                hot.record = None
+                await self._give_up(hot, fault)
             for _, done in batch:
                 if done is not None:
                     done.set(error)
         hot.draining = False
         self._forget_idle(hot)
+
+    async def _give_up(self, hot: Hot, fault: Exception) -> None:
+        """End an execution that the engine itself can't go on with, so that nobody waits for it for ever."""
+        hot.record = None
+        self._worker.stop_below(hot.id, "", Status.FAILED)
+        try:
+            held = await self._store.executions.load(hot.id)
+            execution = held.record.execution
+            if execution.state.terminal or held.owner not in ("", self.owner):
+                return
+            end = Change(Status.FAILED, self._clock.now())
+            failed = msgspec.structs.replace(
+                execution,
+                version=execution.version + 1,
+                history=(*execution.history, end),
+                error=f"A fault of the engine ended this execution: {type(fault).__name__}: {fault}",
+            )
+            closed = [
+                msgspec.structs.replace(run, history=(*run.history, end))
+                for run in held.record.runs.values()
+                if not run.state.terminal
+            ]
+            await self._store.executions.commit(Write(execution=failed, owner=self.owner, changed=closed))
+        except TidegateError as error:
+            logging.getLogger("tidegate").error("Execution %s can't be ended: %s", hot.id, error)
+            return
+        self._end(hot)
 
     async def _process(self, hot: Hot, events: list[AnyEvent]) -> None:
         while True:

@@ -1,0 +1,101 @@
+"""Whole executions through the real driver, worker and store, with FULL sync."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import anyio
+
+from engine.runtime.engine import Engine, open_engine
+from engine.settings import Settings
+from engine.state.status import Status
+
+TWO_TASKS = """
+id: two_tasks
+namespace: bench
+tasks:
+  - id: values
+    type: core.output.OutputValues
+    values: {greeting: hello}
+  - id: say
+    type: core.log.Log
+    message: "{{ outputs.values.values.greeting }}"
+"""
+LOOP = """
+id: loop
+namespace: bench
+tasks:
+  - id: each
+    type: core.flow.ForEach
+    values: "{{ range(1, VALUES) }}"
+    concurrencyLimit: 0
+    tasks:
+      - id: body
+        type: core.debug.Return
+        format: "{{ taskrun.value }}"
+"""
+EXECUTIONS = 3000
+AT_ONCE = 128
+VALUES = 10_000
+EXECUTION = "two-task execution, FULL sync (µs)"
+LOOP_SECONDS = "ForEach of 10,000 values (s)"
+LOOP_MEMORY = "ForEach memory, 10,000 against 2,500 values (ratio)"
+GOALS = {EXECUTION: 1_000_000 / 1800, LOOP_SECONDS: 6.0, LOOP_MEMORY: 4.0}
+
+
+def run() -> dict[str, float]:
+    """Microseconds of one two-task execution, seconds and memory growth of a ForEach."""
+    return {EXECUTION: anyio.run(_executions), **anyio.run(_loops)}
+
+
+async def _executions() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_engine(Path(folder), Settings()) as engine:
+            await engine.control.save_flow(TWO_TASKS)
+            await _many(engine, 300)
+            start = time.perf_counter()
+            await _many(engine, EXECUTIONS)
+            return (time.perf_counter() - start) / EXECUTIONS * 1_000_000
+
+
+async def _many(engine: Engine, count: int) -> None:
+    async def starter(share: int) -> None:
+        for _ in range(share):
+            execution = await engine.control.create("bench", "two_tasks")
+            ended = await engine.control.wait(execution.id)
+            assert ended.state is Status.SUCCESS
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.start_soon(starter, max(1, count // AT_ONCE))
+
+
+async def _loops() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_engine(Path(folder), Settings()) as engine:
+            before = _peak()
+            await _loop(engine, VALUES // 4)
+            small = _peak() - before
+            seconds = await _loop(engine, VALUES)
+            large = _peak() - before
+    return {LOOP_SECONDS: seconds, LOOP_MEMORY: large / max(small, 1)}
+
+
+async def _loop(engine: Engine, values: int) -> float:
+    stored = await engine.control.save_flow(LOOP.replace("VALUES", str(values)))
+    start = time.perf_counter()
+    execution = await engine.control.create(stored.namespace, stored.id)
+    ended = await engine.control.wait(execution.id)
+    assert ended.state is Status.SUCCESS
+    return time.perf_counter() - start
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    print(run())
