@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import anyio
 import pytest
 
 from engine.errors import Conflict, NotFound
@@ -61,9 +63,7 @@ tasks:
 """,
     )
     await until(engine, execution.id, "script", Status.RUNNING)
-    while not pids.exists() or len(pids.read_text().split()) < 2:  # noqa: ASYNC110
-        import anyio
-
+    while not pids.exists() or len(pids.read_text().split()) < 2:
         await anyio.sleep(0.02)
     await engine.control.kill(execution.id)
     record = await end(engine, execution.id)
@@ -142,8 +142,6 @@ tasks:
 
 
 def _alive(pid: int) -> bool:
-    import os
-
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
