@@ -28,7 +28,8 @@ def compile_flow(flow: Flow, revision: int) -> Plan:
 
 def _branches(branches: Mapping[str, tuple[Task, ...]], retry: Retry | None) -> dict[str, tuple[Node, ...]]:
     compiled = {
-        name: tuple(_node(task, retry) for task in tasks if not task.fields.disabled) for name, tasks in branches.items()
+        name: tuple(_node(task, retry) for task in tasks if not task.fields.disabled)
+        for name, tasks in branches.items()
     }
     return {name: nodes for name, nodes in compiled.items() if nodes}
 
@@ -39,7 +40,7 @@ def _node(task: Task, above: Retry | None) -> Node:
     shape = task.shape
     return Node(
         id=NodeId(fields.id),
-        type=task.type,
+        type=task.type_name,
         kind=shape.kind if shape else Kind.TASK,
         branches=_branches(task.branches, retry),
         ask=shape.ask if shape else None,

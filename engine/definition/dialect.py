@@ -44,7 +44,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("type", "core.flow.Loop", 2, "core.flow.ForEach"),
     Difference("type", "core.flow.Approval", 2, "core.flow.Pause"),
 )
-"""What dialect 1 alone has stays readable in dialect 2 where nothing contradicts it, with a warning that names the new form."""
+"""What dialect 1 alone has stays readable in dialect 2, with a warning that names the new form."""
 
 
 def named_dialect(text: str) -> int | None:

@@ -21,7 +21,9 @@ def parse_duration(text: str) -> int:
         raise ValueError(f"must be a duration like PT30S, PT1H30M or P1D, but is '{text[:100]}'")
     sign, *parts = found.groups()
     total = sum(
-        float(part.replace(",", ".")) * unit for part, unit in zip(parts, _MILLISECONDS, strict=True) if part is not None
+        float(part.replace(",", ".")) * unit
+        for part, unit in zip(parts, _MILLISECONDS, strict=True)
+        if part is not None
     )
     return round(-total if sign == "-" else total)
 

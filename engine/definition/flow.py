@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from engine.definition.inputs import Input
+from engine.definition.declared import Input
 from engine.definition.outputs import Output
 from engine.definition.retry import RetryFields
 from engine.definition.task import Task
@@ -21,7 +21,9 @@ USER_SYSTEM_LABELS = frozenset({"system.readOnly"})
 
 def _not_reserved(id: str) -> str:
     if id in RESERVED_IDS:
-        raise ValueError(f"'{id}' is a reserved word, choose another id; reserved are {', '.join(sorted(RESERVED_IDS))}")
+        raise ValueError(
+            f"'{id}' is a reserved word, choose another id; reserved are {', '.join(sorted(RESERVED_IDS))}"
+        )
     return id
 
 
@@ -73,7 +75,9 @@ class FlowFields(BaseModel):
     def _no_system_labels(cls, labels: Labels | None) -> Labels | None:
         for key, value in label_map(labels).items():
             if key.startswith("system.") and key not in USER_SYSTEM_LABELS:
-                raise ValueError(f"labels that begin with system. are set by the engine, offending label: {key}={value}")
+                raise ValueError(
+                    f"labels that begin with system. are set by the engine, offending label: {key}={value}"
+                )
         return labels
 
     def label_map(self) -> dict[str, str]:

@@ -56,7 +56,9 @@ class RetryFields(BaseModel):
     @staticmethod
     def _below(lower: str, low: int | None, upper: str, high: int | None) -> None:
         if low is not None and high is not None and low >= high:
-            raise ValueError(f"'{lower}' must be less than '{upper}' but is {low / 1000:g} s, not below {high / 1000:g} s")
+            raise ValueError(
+                f"'{lower}' must be less than '{upper}' but is {low / 1000:g} s, not below {high / 1000:g} s"
+            )
 
     def compiled(self) -> Retry:
         """The same for the plan."""

@@ -82,13 +82,13 @@ NO_EFFECT: Mapping[str, str] = {
 class Task(NamedTuple):
     """A task that was read: its common fields, its plugin and, for a block, its shape and children by branch.
 
-    type: the full name of the plugin type
+    type_name: the full name of the plugin type
     properties: what belongs to the plugin, not rendered
     shape: None for a runnable task
     """
 
     fields: TaskFields
-    type: str
+    type_name: str
     plugin: type[Plugin]
     properties: Mapping[str, Any]
     shape: Shape | None

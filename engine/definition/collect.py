@@ -1,0 +1,213 @@
+"""Collects what is wrong, with its place, and checks raw values against pydantic models."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from engine.definition.annotations import model_at, property_names
+from engine.definition.coerce import shown
+from engine.definition.diagnostic import Diagnostic, Path, Severity, did_you_mean, near_names, path_text
+from engine.definition.document import Document, Mark
+from engine.definition.templates import holds_template
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_LISTED = 30
+
+_EXPECTED = {
+    "string_type": "text",
+    "string_sub_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "frozen_set_type": "a list",
+    "iterable_type": "a list",
+    "dict_type": "a map",
+    "mapping_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "dataclass_type": "a map",
+    "none_required": "null",
+}
+"""What a value should have been, by kind of pydantic error."""
+
+_CODES = {"missing": "required", "extra_forbidden": "unknown-property"}
+
+
+class Collector:
+    """The diagnostics of one document."""
+
+    def __init__(self, document: Document, file: str | None) -> None:
+        self._document = document
+        self._file = file
+        self._found = [item._replace(file=file) for item in document.diagnostics]
+
+    @property
+    def errors(self) -> int:
+        """How many mistakes were found so far, warnings not counted."""
+        return sum(item.severity is Severity.ERROR for item in self._found)
+
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        """Everything found, in the order of the text, without repetitions."""
+        return tuple(sorted(dict.fromkeys(self._found), key=lambda item: (item.line, item.column)))
+
+    def error(self, path: Path, text: str, code: str, near: tuple[str, ...] = (), *, key: bool = False) -> None:
+        """Report a mistake at the value of a path, or at its key."""
+        self._add(path, text, code, near, key, Severity.ERROR)
+
+    def warn(self, path: Path, text: str, code: str, *, key: bool = False) -> None:
+        """Report what the author should know and may leave."""
+        self._add(path, text, code, (), key, Severity.WARNING)
+
+    def line(self, path: Path) -> int:
+        """The line where a value starts."""
+        return self._mark(path, False).line
+
+    def text(self, path: Path) -> str | None:
+        """What was written for a scalar that is no text."""
+        return self._document.texts.get(path)
+
+    def validate(self, model: type[M], raw: Any, path: Path, *, rendered: bool = False) -> M | None:
+        """The model of a raw value, or None after reporting why not.
+
+        rendered: the value is rendered before it is validated, so what holds a template can't be judged now
+        """
+        try:
+            return model.model_validate(raw)
+        except ValidationError as error:
+            for where, items in _by_path(raw, error).items():
+                value = _value(raw, where)
+                if not (rendered and holds_template(value) and items[0]["type"] != "extra_forbidden"):
+                    self._explain(model, raw, path, where, items)
+        return None
+
+    def _explain(self, model: type[BaseModel], raw: Any, path: Path, where: Path, items: list[ErrorDetails]) -> None:
+        kind = items[0]["type"]
+        value = _value(raw, where)
+        if kind == "extra_forbidden":
+            self.unknown_property((*path, *where), property_names(model_at(model, where[:-1], raw)))
+        elif kind == "missing":
+            name = str(where[-1])
+            self._add_message((*path, *where[:-1]), f"the property '{name}' is required", "required", (), False)
+        else:
+            text, near = _words(items, value)
+            self.error((*path, *where), text, _CODES.get(kind, "wrong-value"), near)
+
+    def unknown_property(self, path: Path, known: tuple[str, ...]) -> None:
+        """Report a property that its owner doesn't have."""
+        name = str(path[-1])
+        near = near_names(name, known)
+        more = did_you_mean(near) or (f", it takes {', '.join(known)}" if 0 < len(known) <= MAX_LISTED else "")
+        self._add_message(path, f'Unrecognized field "{name}"{more}', "unknown-property", near, True, path[:-1])
+
+    def _add(self, path: Path, text: str, code: str, near: tuple[str, ...], key: bool, severity: Severity) -> None:
+        mark = self._mark(path, key)
+        place = path_text(path)
+        message = f"{place}: {text}" if place else text
+        self._found.append(Diagnostic(message, mark.line, mark.column, code, path, near, severity, self._file))
+
+    def _add_message(
+        self, path: Path, text: str, code: str, near: tuple[str, ...], key: bool, named: Path | None = None
+    ) -> None:
+        mark = self._mark(path, key)
+        place = path_text(path if named is None else named)
+        message = f"{place}: {text}" if place else text
+        self._found.append(Diagnostic(message, mark.line, mark.column, code, path, near, file=self._file))
+
+    def _mark(self, path: Path, key: bool) -> Mark:
+        if key and path in self._document.keys:
+            return self._document.keys[path]
+        for length in range(len(path), -1, -1):
+            if path[:length] in self._document.marks:
+                return self._document.marks[path[:length]]
+        return Mark(1, 1)
+
+
+def _by_path(raw: Any, error: ValidationError) -> dict[Path, list[ErrorDetails]]:
+    """Errors by the place they really stand at: pydantic's places also name the arms of unions."""
+    found: dict[Path, list[ErrorDetails]] = defaultdict(list)
+    for item in error.errors(include_url=False):
+        found[_real(raw, item["loc"], item["type"] == "missing")].append(item)
+    return {
+        path: items
+        for path, items in found.items()
+        # Where one arm of a union got further than another, the one that got further was meant.
+        if not (all(item["type"] in _EXPECTED for item in items) and any(_inside(other, path) for other in found))
+    }
+
+
+def _inside(other: Path, path: Path) -> bool:
+    return len(other) > len(path) and other[: len(path)] == path
+
+
+def _real(raw: Any, loc: tuple[str | int, ...], missing: bool) -> Path:
+    steps: list[str | int] = []
+    for index, step in enumerate(loc):
+        is_key = isinstance(raw, dict) and isinstance(step, str) and step in raw
+        is_index = isinstance(raw, list) and isinstance(step, int) and step < len(raw)
+        if is_key or is_index:
+            steps.append(step)
+            raw = raw[step]
+        elif missing and index == len(loc) - 1:
+            steps.append(step)
+    return tuple(steps)
+
+
+def _value(raw: Any, path: Path) -> Any:
+    for step in path:
+        if not (isinstance(raw, list) or (isinstance(raw, Mapping) and step in raw)):
+            return None
+        raw = raw[step]
+    return raw
+
+
+def _words(items: list[ErrorDetails], value: Any) -> tuple[str, tuple[str, ...]]:
+    """What is wrong with one value, and near names."""
+    expected = list(dict.fromkeys(_EXPECTED[item["type"]] for item in items if item["type"] in _EXPECTED))
+    others = [item for item in items if item["type"] not in _EXPECTED]
+    if not others or (len(others) < len(items) and isinstance(value, dict | list)):
+        return f"must be {' or '.join(expected)}, but {_is(value)}", ()
+    item = others[0]
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "literal_error" | "enum":
+            choices = str(context["expected"])
+            near = near_names(str(value), list(_quoted(choices)))
+            return f"must be {choices}, but {_is(value)}{did_you_mean(near)}", near
+        case "string_pattern_mismatch":
+            return f'must match "{context["pattern"]}", but {_is(value)}', ()
+        case "too_short":
+            return "must not be empty", ()
+        case "string_too_short":
+            return ("must not be empty" if value == "" else f"must have {context['min_length']} characters or more"), ()
+        case "string_too_long":
+            return f"must have {context['max_length']} characters at most, but has {len(str(value))}", ()
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            bound = next(iter(context.values()))
+            return f"must be {item['type'].replace('_', ' ').replace('equal', 'or equal')} to {bound}".replace(
+                "than to", "than"
+            ), ()
+        case "value_error" | "assertion_error":
+            return str(context.get("error", item["msg"])), ()
+    return f"{item['msg'][:1].lower()}{item['msg'][1:]}, but {_is(value)}", ()
+
+
+def _quoted(choices: str) -> Iterator[str]:
+    yield from (part for index, part in enumerate(choices.split("'")) if index % 2)
+
+
+def _is(value: Any) -> str:
+    return "has no value" if value is None else f"is {shown(value)}"

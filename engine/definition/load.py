@@ -1,0 +1,66 @@
+"""From YAML text to a flow, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from engine.definition.annotations import as_texts, property_names
+from engine.definition.collect import Collector
+from engine.definition.diagnostic import Diagnostic
+from engine.definition.dialect import dialect_of
+from engine.definition.document import read_yaml
+from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
+from engine.definition.references import check_inputs, check_outputs
+from engine.definition.tasks import TaskReader
+from engine.definition.triggers import check_triggers
+from engine.errors import InvalidFlow
+from engine.plugin.index import Index
+
+BRANCHES = ("tasks", "errors", "finally")
+
+
+class Loaded(NamedTuple):
+    """A flow without mistakes, what its author should know, and the dialect it is written in."""
+
+    flow: Flow
+    warnings: tuple[Diagnostic, ...]
+    dialect: int
+
+
+def load_flow(text: str, *, file: str | None = None, index: Index) -> Loaded:
+    """Read a flow. Raises InvalidFlow with every mistake and warning, in the order of the text."""
+    document = read_yaml(text)
+    collector = Collector(document, file)
+    raw = document.value
+    if document.broken:
+        raise InvalidFlow(collector.sorted())
+    if not isinstance(raw, dict):
+        collector.error((), "a flow is a map with at least id, namespace and tasks", "wrong-value")
+        raise InvalidFlow(collector.sorted())
+    dialect = dialect_of(text, raw)
+    raw = _available(raw, collector)
+    raw = as_texts((FlowFields,), raw, (), collector.text)
+    fields = collector.validate(FlowFields, raw, ())
+    reader = TaskReader(collector, index, dialect)
+    branches = {name: reader.branch(raw.get(name), (name,)) for name in BRANCHES}
+    check_inputs(raw.get("inputs"), collector)
+    check_outputs(raw.get("outputs"), collector)
+    check_triggers(raw.get("triggers"), collector, index, dialect)
+    found = collector.sorted()
+    if fields is None or collector.errors:
+        raise InvalidFlow(found)
+    values = {name: getattr(fields, name) for name in FlowFields.model_fields}
+    return Loaded(Flow.model_construct(fields.model_fields_set, **values, branches=branches), found, dialect)
+
+
+def _available(raw: dict[str, Any], collector: Collector) -> dict[str, Any]:
+    """The properties that this version has; those it lacks are reported where they say anything."""
+    known = property_names(FlowFields)
+    kept = {}
+    for name, value in raw.items():
+        if name in known or name not in NOT_AVAILABLE:
+            kept[name] = value
+        elif value not in (None, [], {}):
+            text = f"is not available in this version: {NOT_AVAILABLE[name]}"
+            collector.error((name,), text, "not-available", key=True)
+    return kept

@@ -1,0 +1,164 @@
+"""Reads the tasks of a flow, blocks and all they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.definition.annotations import as_texts, fields_by_name, property_names
+from engine.definition.collect import Collector
+from engine.definition.diagnostic import Path
+from engine.definition.dialect import difference
+from engine.definition.plugins import find_plugin
+from engine.definition.task import COMMON, NO_EFFECT, Task, TaskFields
+from engine.ids import NodeId
+from engine.plugin.base import Block, Plugin, Shape, TaskRunner
+from engine.plugin.base import Task as Runnable
+from engine.plugin.index import Index
+
+
+class TaskReader:
+    """Reads tasks and reports what is wrong with them."""
+
+    def __init__(self, collector: Collector, index: Index, dialect: int) -> None:
+        self._collector = collector
+        self._index = index
+        self._dialect = dialect
+        self._ids: dict[str, int] = {}
+
+    def branch(self, raw: Any, path: Path) -> tuple[Task, ...]:
+        """The tasks of a list. What is no map is for the list's owner to report."""
+        items = raw if isinstance(raw, list) else []
+        read = [self.task(item, (*path, place)) for place, item in enumerate(items)]
+        return tuple(task for task in read if task is not None)
+
+    def task(self, raw: Any, path: Path) -> Task | None:
+        """One task, or None after reporting why not."""
+        if not isinstance(raw, dict):
+            return None
+        common = {name: value for name, value in raw.items() if name in COMMON}
+        common = as_texts((TaskFields,), common, path, self._collector.text)
+        fields = self._collector.validate(TaskFields, common, path)
+        self._unique(raw.get("id"), path)
+        self._dialect_of(raw, path)
+        plugin = self._plugin(raw.get("type"), path)
+        if plugin is None:
+            return None
+        names = fields_by_name(plugin)
+        own = {name: value for name, value in raw.items() if name not in COMMON or name in names}
+        own = as_texts((plugin,), own, path, self._collector.text)
+        if issubclass(plugin, Block):
+            shape, branches = self._block(plugin, own, path)
+            valid = shape is not None
+        else:
+            shape, branches = None, {}
+            valid = self._runnable(plugin, own, path)
+        if fields is None or not valid:
+            return None
+        return Task(fields, self._index.canonical(fields.type), plugin, own, shape, branches)
+
+    def _unique(self, id: Any, path: Path) -> None:
+        if not isinstance(id, str):
+            return
+        if id in self._ids:
+            text = f"Duplicate task id with name [{id}], it stands first on line {self._ids[id]}"
+            self._collector.error((*path, "id"), text, "duplicate-id")
+        else:
+            self._ids[id] = self._collector.line((*path, "id"))
+
+    def _dialect_of(self, raw: Mapping[str, Any], path: Path) -> None:
+        for name in raw:
+            row = difference("task", name)
+            if row is None or row.only == self._dialect:
+                continue
+            instead = f", write '{row.instead}'" if row.instead else ""
+            if row.only == 2:
+                self._collector.error((*path, name), f"exists in dialect 2 only{instead}", "dialect", key=True)
+            else:
+                self._collector.warn((*path, name), f"is of dialect 1{instead}", "dialect", key=True)
+        if raw.get("runIf") is not None and raw.get("when") is not None:
+            self._collector.error(
+                (*path, "runIf"), "'runIf' and 'when' are one property, keep one", "dialect", key=True
+            )
+        for name, instead in NO_EFFECT.items():
+            if raw.get(name):
+                self._collector.warn((*path, name), f"has no effect in this version: {instead}", "no-effect", key=True)
+
+    def _plugin(self, name: Any, path: Path) -> type[Plugin] | None:
+        if not isinstance(name, str) or not name:
+            return None
+        place = (*path, "type")
+        plugin = find_plugin(self._index, name, place, self._collector, required=True)
+        if plugin is None or issubclass(plugin, Block | Runnable):
+            return plugin
+        self._collector.error(place, f"Invalid type: {name} is not a task", "unknown-type")
+        return None
+
+    def _runnable(self, plugin: type[Plugin], own: dict[str, Any], path: Path) -> bool:
+        before = self._collector.errors
+        self._check(plugin, own, path, rendered=True)
+        runner = own.get("taskRunner")
+        if isinstance(runner, dict) and isinstance(runner.get("type"), str):
+            self._runner(runner, (*path, "taskRunner"))
+        return self._collector.errors == before
+
+    def _runner(self, raw: dict[str, Any], path: Path) -> None:
+        # Which runner stands in for one that is not installed is for the task to say.
+        plugin = find_plugin(self._index, raw["type"], (*path, "type"), self._collector, required=False)
+        if plugin is not None and issubclass(plugin, TaskRunner):
+            names = property_names(plugin)
+            own = {name: value for name, value in raw.items() if name != "type" or name in names}
+            self._check(plugin, as_texts((plugin,), own, path, self._collector.text), path, rendered=True)
+
+    def _block(
+        self, plugin: type[Block], own: dict[str, Any], path: Path
+    ) -> tuple[Shape | None, dict[str, tuple[Task, ...]]]:
+        block = self._check(plugin, own, path, rendered=False)
+        branches: dict[str, list[Task]] = {}
+        for child in plugin.children(own):
+            task = self.task(child.raw, (*path, *child.place))
+            if task is not None:
+                branches.setdefault(child.branch, []).append(task)
+        shape = self._shape(block, own, path) if isinstance(block, Block) else None
+        return shape, {name: tuple(tasks) for name, tasks in branches.items()}
+
+    def _shape(self, block: Block, own: dict[str, Any], path: Path) -> Shape | None:
+        before = self._collector.errors
+        try:
+            for place, text in block.diagnose():
+                self._collector.error((*path, *place), text, "block")
+            shape = block.shape()
+        except Exception as error:
+            self._failed(type(block), error, path)
+            return None
+        if self._collector.errors == before:
+            for text in _wrong_dependencies(shape.depends_on):
+                self._collector.error(path, text, "dependency")
+        return shape
+
+    def _check(self, plugin: type[Plugin], own: dict[str, Any], path: Path, *, rendered: bool) -> Plugin | None:
+        try:
+            return self._collector.validate(plugin, own, path, rendered=rendered)
+        except Exception as error:
+            self._failed(plugin, error, path)
+            return None
+
+    def _failed(self, plugin: type[Plugin], error: Exception, path: Path) -> None:
+        text = f"{plugin.__name__} failed to check its properties: {type(error).__name__}: {error}"
+        self._collector.error(path, text, "broken-plugin")
+
+
+def _wrong_dependencies(depends_on: Mapping[NodeId, tuple[NodeId, ...]]) -> Iterator[str]:
+    """Names that don't exist, then one ring."""
+    missing = sorted({name for waits in depends_on.values() for name in waits} - depends_on.keys())
+    if missing:
+        yield f"Not existing task id in dependency: {', '.join(missing)}"
+        return
+    open_waits = {name: set(waits) for name, waits in depends_on.items()}
+    while ready := [name for name, waits in open_waits.items() if not waits]:
+        for name in ready:
+            del open_waits[name]
+        for waits in open_waits.values():
+            waits.difference_update(ready)
+    if open_waits:
+        yield f"Cyclic dependency detected: {', '.join(sorted(open_waits))}"
