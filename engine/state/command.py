@@ -65,7 +65,13 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     state: Status
 
 
-Command = Evaluate | RunTask | StopTask | StopBelow | WakeAt | DropTimer | Again | Ended
+class NewExecution(msgspec.Struct, frozen=True, tag=True):
+    """The execution ended RETRIED and its retry is due: start another with the same inputs and the next `attempt`."""
+
+    attempt: int
+
+
+Command = Evaluate | RunTask | StopTask | StopBelow | WakeAt | DropTimer | Again | Ended | NewExecution
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -9,12 +9,15 @@ own run carries no number. Task ids hold neither `/` nor `#`. The path of the fl
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine.ids import ExecutionId, NodeId, TaskRunId
 from engine.state.status import Status
+
+if TYPE_CHECKING:
+    from engine.state.command import Step
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True):
@@ -101,7 +104,10 @@ class TriggeredBy(msgspec.Struct, frozen=True):
 
 
 class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One execution without its task runs. `version` counts commits; 0 is not stored yet."""
+    """One execution without its task runs. `version` counts commits; 0 is not stored yet.
+
+    pending: where opening stopped at the work limit, the next last: paths of blocks, lanes (`loop#3`) or task runs
+    """
 
     id: ExecutionId
     namespace: str
@@ -124,6 +130,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     runs_made: int = 0
     killing: bool = False
     requested: Status | None = None
+    pending: tuple[str, ...] = ()
     error: str | None = None
 
     @property
@@ -147,17 +154,21 @@ class Record:
     """An execution as a process holds it: the execution, its task runs by path, its answers by path.
 
     Only `apply` changes it, and only with a `Step`; the owner drops it when a commit fails.
+
+    edit: what an edit of the past changed and no commit has written yet; the next `Edited` writes it
     """
 
-    __slots__ = ("answers", "execution", "runs")
+    __slots__ = ("answers", "edit", "execution", "runs")
 
     def __init__(
         self,
         execution: Execution,
         runs: dict[str, TaskRun] | None = None,
         answers: dict[str, Answer] | None = None,
+        edit: Step | None = None,
     ) -> None:
         self.execution = execution
+        self.edit = edit
         self.runs = runs if runs is not None else {}
         self.answers = answers if answers is not None else {}
 

@@ -1,0 +1,246 @@
+"""The reducer: what happened, to what follows. Pure: no I/O, no clock, no chance but the event's seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.executor.finish import (
+    OUTPUTS,
+    close_run,
+    end,
+    end_run,
+    outputs_answered,
+    softened,
+)
+from engine.executor.kill import kill, request
+from engine.executor.lanes import answered, live, look, main_phase
+from engine.executor.plan import Plan
+from engine.executor.retry import come_due, failures, next_date, next_execution, try_again, wait
+from engine.executor.work import Work, entered, replace, running
+from engine.state.command import NewExecution, Step
+from engine.state.event import (
+    AnyEvent,
+    Continue,
+    Due,
+    Edited,
+    Evaluated,
+    KillAsked,
+    Lost,
+    Patch,
+    Started,
+    TaskEnded,
+    TaskStarted,
+)
+from engine.state.execution import Record, TaskRun
+from engine.state.status import Status
+
+LOST = "The process that ran this attempt is gone"
+
+
+def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
+    """What follows from an event. What comes late, twice or for nothing that is open gives an empty step."""
+    work = Work(plan, record, event.at, event.seed)
+    match event:
+        case TaskEnded():
+            _task_ended(work, event)
+        case TaskStarted():
+            _task_started(work, event)
+        case Evaluated():
+            _evaluated(work, event)
+        case Due():
+            _due(work, event)
+        case Lost():
+            _lost(work, event)
+        case Started():
+            _started(work, event)
+        case KillAsked():
+            kill(work)
+        case Edited():
+            _edited(work)
+        case Continue():
+            _continue(work)
+    if work.todo:
+        again = isinstance(event, Continue | Edited) or not record.execution.pending
+        look(work)
+        work.put_pending(again)
+    return work.step()
+
+
+def apply(record: Record, step: Step) -> None:
+    """Bring a record up to date with a step, in place."""
+    if step.execution is not None:
+        record.execution = step.execution
+    for path in step.removed:
+        record.runs.pop(path, None)
+        record.answers.pop(path, None)
+    record.runs.update(step.changed)
+    record.answers.update(step.answers)
+    record.edit = None
+
+
+def _started(work: Work, event: Started) -> None:
+    if work.block("") is not None or work.state.terminal:
+        return
+    if event.admission == "queued":
+        work.move(Status.QUEUED)
+    elif event.admission == "refused":
+        end(work, event.state or Status.CANCELLED)
+    else:
+        work.move(Status.RUNNING)
+        work.put(block=main_phase(work.plan.root, "tasks"))
+        work.todo.append("")
+
+
+def _evaluated(work: Work, event: Evaluated) -> None:
+    if not event.path:
+        block = work.block("")
+        if block is not None and block.phase == OUTPUTS:
+            outputs_answered(work, event.value, event.error)
+        return
+    run = work.run(event.path)
+    if run is not None and not run.state.terminal:
+        answered(work, run, event)
+
+
+def _live(work: Work, path: str, attempt: int) -> TaskRun | None:
+    """The task run at a path, if this very attempt of it is still awaited."""
+    run = work.run(path)
+    if run is None or run.state.terminal or run.attempt != attempt or not live(run):
+        return None
+    return run
+
+
+def _task_started(work: Work, event: TaskStarted) -> None:
+    run = _live(work, event.path, event.attempt)
+    if run is not None and run.attempts[-1].state is Status.CREATED:
+        work.changed[run.path] = _begun(run, event.at)
+
+
+def _begun(run: TaskRun, at: int) -> TaskRun:
+    return replace(
+        run,
+        history=entered(run.history, Status.RUNNING, at),
+        attempts=(*run.attempts[:-1], running(run.attempts[-1], at)),
+    )
+
+
+def _task_ended(work: Work, event: TaskEnded) -> None:
+    run = _live(work, event.path, event.attempt)
+    if run is None:
+        return
+    run = _closed(run, event.state, event.at, event.started, event.error)
+    patch = event.patch
+    if patch is not None:
+        _patch(work, patch)
+        if patch.end is not None and work.stopping is None:
+            state = Status.KILLED if patch.end is Status.KILLED else _final(work, run, event.state)
+            close_run(work, run, state, outputs=event.outputs)
+            request(work, patch.end)
+            return
+    if event.state is Status.FAILED and _again(work, run):
+        return
+    end_run(work, run, _final(work, run, event.state), outputs=event.outputs)
+
+
+def _closed(run: TaskRun, state: Status, at: int, started: int, error: str | None) -> TaskRun:
+    """A task run whose current attempt has ended; `started` is when its body began, 0 if it never did."""
+    if started and run.attempts[-1].state is Status.CREATED:
+        run = _begun(run, started)
+    last = run.attempts[-1]
+    last = replace(last, history=entered(last.history, state, at), error=error)
+    return replace(run, attempts=(*run.attempts[:-1], last))
+
+
+def _final(work: Work, run: TaskRun, state: Status) -> Status:
+    """The state of a task run whose last attempt ended in `state`."""
+    node = work.plan.nodes[run.node]
+    retry = node.retry
+    if state is Status.SUCCESS and retry is not None and retry.warning_on_retry and failures(run):
+        state = Status.WARNING
+    return softened(node, state)
+
+
+def _again(work: Work, run: TaskRun) -> bool:
+    """Plan another attempt of a task run that failed, or another execution. False: it failed for good."""
+    retry = work.plan.nodes[run.node].retry
+    if retry is None or work.stopping is not None:
+        return False
+    if retry.new_execution:
+        due = next_execution(work, retry, work.seed)
+        if due is not None:
+            close_run(work, run, Status.RETRIED, due=due)
+            request(work, Status.RETRIED)
+        return due is not None
+    due = next_date(retry, run, work.at, work.seed)
+    if due is not None:
+        wait(work, run, due)
+    return due is not None
+
+
+def _patch(work: Work, patch: Patch) -> None:
+    if patch.labels:
+        labels = {label.key: label for label in work.get("labels")}
+        labels.update((label.key, label) for label in patch.labels)
+        work.put(labels=tuple(labels.values()))
+    if patch.variables is not None:
+        work.put(variables=merged(work.get("variables"), patch.variables))
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Two maps in one; where both hold a map these are merged too, otherwise the new value wins."""
+    result = dict(old)
+    todo = [(result, new)]
+    while todo:
+        into, source = todo.pop()
+        for key, value in source.items():
+            held = into.get(key)
+            if isinstance(held, Mapping) and isinstance(value, Mapping):
+                into[key] = dict(held)
+                todo.append((into[key], value))
+            else:
+                into[key] = value
+    return result
+
+
+def _lost(work: Work, event: Lost) -> None:
+    run = _live(work, event.path, event.attempt)
+    if run is None:
+        return
+    if work.stopping is not None:
+        end_run(work, _closed(run, Status.KILLED, event.at, 0, LOST), Status.KILLED)
+    elif work.plan.nodes[run.node].fail_when_lost:
+        run = _closed(run, Status.FAILED, event.at, 0, LOST)
+        if not _again(work, run):
+            end_run(work, run, _final(work, run, Status.FAILED))
+    else:
+        try_again(work, _closed(run, Status.KILLED, event.at, 0, LOST))
+
+
+def _due(work: Work, event: Due) -> None:
+    if event.kind == "new_execution":
+        if work.state is Status.RETRIED:
+            work.commands.append(NewExecution(work.get("attempt") + 1))
+        return
+    run = work.run(event.path)
+    if run is not None and event.kind == "retry":
+        come_due(work, run)
+
+
+def _edited(work: Work) -> None:
+    """Write what the edit changed, and go on with everything that it left open."""
+    edit = work.record.edit
+    if edit is not None:
+        work.changed.update(edit.changed)
+        work.answers.update(edit.answers)
+        work.removed = edit.removed
+    if work.state is Status.RESTARTED:
+        work.move(Status.RUNNING)
+        _continue(work)
+
+
+def _continue(work: Work) -> None:
+    if not work.state.terminal and work.stopping is None:
+        work.todo = list(work.get("pending"))
+        if work.todo:
+            work.put(pending=())

@@ -1,0 +1,178 @@
+"""How ends are folded: a task run into its block, a block into the one around it, the flow into its execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.executor.plan import Kind, Node
+from engine.executor.work import Work, entered, replace
+from engine.state.command import DropTimer, Ended, Evaluate, WakeAt
+from engine.state.execution import Phase, TaskRun, lane_of, node_of, parent_path
+from engine.state.status import SEVERITY, Status
+
+ASKING = "asking"
+MAIN = "main"
+ERRORS = "errors"
+FINALLY = "finally"
+OUTPUTS = "outputs"
+DONE = "done"
+
+# Ends of a child after which its block opens nothing new.
+STOPS = frozenset({Status.FAILED, Status.KILLED, Status.CANCELLED, Status.RETRIED})
+
+# The flow's outputs are of no use after these.
+WITHOUT_OUTPUTS = frozenset({Status.KILLED, Status.CANCELLED, Status.RETRIED})
+
+RANK = {state: rank for rank, state in enumerate(reversed(SEVERITY), start=1)}
+
+
+def worse(one: Status, other: Status) -> Status:
+    """The worse of two ends; whatever is no problem counts as SUCCESS."""
+    if other not in RANK:
+        return one
+    return other if RANK[other] > RANK.get(one, 0) else one
+
+
+def softened(node: Node, state: Status) -> Status:
+    """A final state after allowFailure and allowWarning."""
+    if state is Status.FAILED and (node.allow_failure or node.kind is Kind.ALLOW_FAILURE):
+        state = Status.WARNING
+    if state is Status.WARNING and node.allow_warning:
+        state = Status.SUCCESS
+    return state
+
+
+def end_run(work: Work, run: TaskRun, state: Status, **fields: Any) -> None:
+    """Close a task run in its final state and fold it into its block."""
+    close_run(work, run, state, **fields)
+    fold(work, run.path, state)
+
+
+def close_run(work: Work, run: TaskRun, state: Status, **fields: Any) -> None:
+    """Close a task run without telling its block."""
+    if run.block is not None:
+        fields["block"] = replace(run.block, phase=DONE, live=0)
+    work.changed[run.path] = replace(run, history=entered(run.history, state, work.at), **fields)
+
+
+def fail_block(work: Work, path: str, error: str) -> None:
+    """A block could not decide what to run: it fails, after its errors and finally branches."""
+    run = work.run(path)
+    assert run is not None
+    assert run.block is not None
+    block = replace(run.block, phase=MAIN, branch="", failed=True, worst=Status.FAILED)
+    work.changed[path] = replace(run, block=block, error=error)
+    work.todo.append(path)
+
+
+def fold(work: Work, path: str, state: Status) -> None:
+    """Count the end of a child in its block, which is looked at next."""
+    stopping = work.stopping
+    if stopping is not None:
+        _fold_stopping(work, path, stopping)
+        return
+    above = parent_path(path)
+    block = work.block(above)
+    assert block is not None
+    bad = state in STOPS
+    if block.phase == MAIN:
+        failed = block.failed or bad
+        worst = worse(block.worst, state)
+        lane = lane_of(path)
+        if lane is not None and not failed and work.node(above).branches[block.branch][-1].id != node_of(path):
+            work.put_block(above, replace(block, worst=worst))
+            work.todo.append(path.rpartition("/")[0])
+            return
+        block = replace(block, live=block.live - 1, worst=worst, failed=failed)
+    else:
+        # A branch for errors or finally stops at its first failure and changes nothing of the block's own state.
+        block = replace(block, live=block.live - 1, next=block.total if bad else block.next)
+    work.put_block(above, block)
+    work.todo.append(above)
+
+
+def _fold_stopping(work: Work, path: str, state: Status) -> None:
+    while path:
+        above = parent_path(path)
+        block = work.block(above)
+        assert block is not None
+        block = replace(block, live=block.live - 1)
+        work.put_block(above, block)
+        if block.live > 0:
+            return
+        if above:
+            run = work.run(above)
+            assert run is not None
+            close_run(work, run, state)
+        else:
+            conclude(work, state)
+        path = above
+
+
+def next_phase(work: Work, path: str, node: Node, block: Phase) -> None:
+    """The children of this phase have ended: go on to errors, finally, or the end."""
+    if block.phase == MAIN and block.failed and node.branches.get(ERRORS):
+        following = ERRORS
+    elif block.phase in (MAIN, ERRORS) and node.branches.get(FINALLY):
+        following = FINALLY
+    else:
+        finish_block(work, path, node, block)
+        return
+    total = len(node.branches[following])
+    work.put_block(path, replace(block, phase=following, branch=following, next=0, live=0, total=total))
+    work.todo.append(path)
+
+
+def finish_block(work: Work, path: str, node: Node, block: Phase) -> None:
+    """All branches of a block or of the flow have ended."""
+    if not path:
+        conclude(work, block.worst)
+        return
+    run = work.run(path)
+    assert run is not None
+    end_run(work, run, softened(node, block.worst))
+
+
+def conclude(work: Work, state: Status) -> None:
+    """All task runs have ended: render the flow's outputs, or end at once where there are none to render."""
+    block = work.block("")
+    assert block is not None
+    if work.plan.outputs and state not in WITHOUT_OUTPUTS:
+        work.put_block("", replace(block, phase=OUTPUTS, worst=state, live=0))
+        work.commands.append(Evaluate("", OUTPUTS))
+    else:
+        end(work, state)
+
+
+def outputs_answered(work: Work, value: dict[str, Any], error: str | None) -> None:
+    """The flow's outputs were rendered, or could not be: then the execution is FAILED."""
+    block = work.block("")
+    assert block is not None
+    if error is None:
+        work.put(outputs=value)
+        end(work, block.worst)
+    else:
+        work.put(error=f"Failed to render output values: {error}")
+        end(work, worse(block.worst, Status.FAILED))
+
+
+def end(work: Work, state: Status) -> None:
+    """The execution reaches its terminal state."""
+    if work.state is Status.RETRYING:
+        work.move(Status.RUNNING)
+    block = work.block("")
+    if block is not None:
+        work.put_block("", replace(block, phase=DONE, live=0))
+    work.put(pending=())
+    work.todo.clear()
+    work.move(state)
+    work.commands.append(Ended(state))
+    if state is Status.RETRIED:
+        due = max((run.due for run in work.runs() if run.due is not None and run.state is state), default=work.at)
+        work.commands.append(WakeAt("", "new_execution", due))
+
+
+def drop_retry(work: Work, run: TaskRun) -> None:
+    """Forget the timer of a task run that was waiting for its retry."""
+    if run.due is not None:
+        work.commands.append(DropTimer(run.path, "retry"))

@@ -1,0 +1,66 @@
+"""Bringing everything to an end at once: a kill, or a task that asked for the end of its execution."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from engine.executor.finish import close_run, conclude, drop_retry
+from engine.executor.lanes import live
+from engine.executor.work import Work, entered, replace
+from engine.state.command import StopBelow
+from engine.state.execution import TaskRun, parent_path
+from engine.state.status import Status
+
+
+def kill(work: Work) -> None:
+    """Stop everything; what runs is cancelled first, and the execution ends KILLED when all of it has ended."""
+    if work.state.terminal or work.get("killing"):
+        return
+    work.put(killing=True)
+    work.move(Status.KILLING)
+    stop(work, Status.KILLED)
+
+
+def request(work: Work, state: Status) -> None:
+    """A task asks its execution to end in `state` now; what runs beside it is cancelled."""
+    if state is Status.KILLED:
+        kill(work)
+    elif work.stopping is None:
+        work.put(requested=state)
+        stop(work, state)
+
+
+def stop(work: Work, state: Status) -> None:
+    """Close every open task run that no live attempt holds up, and cancel those attempts."""
+    work.todo.clear()
+    work.put(pending=())
+    open_runs = [run for run in work.runs() if not run.state.terminal]
+    below: Counter[str] = Counter()
+    # Children come before their blocks, so that a block knows what is left below it.
+    for run in sorted(open_runs, key=lambda run: run.path.count("/"), reverse=True):
+        if _holds_up(run, below):
+            below[parent_path(run.path)] += 1
+            if run.block is not None:
+                history = entered(run.history, Status.KILLING, work.at) if state is Status.KILLED else run.history
+                counters = replace(run.block, live=below[run.path])
+                work.changed[run.path] = replace(run, block=counters, history=history)
+        else:
+            drop_retry(work, run)
+            close_run(work, run, _closed(run, state), due=None)
+    block = work.block("")
+    if block is not None and below[""] > 0:
+        work.put_block("", replace(block, live=below[""]))
+        work.commands.append(StopBelow("", Status.KILLED))
+    else:
+        conclude(work, state)
+
+
+def _holds_up(run: TaskRun, below: Counter[str]) -> bool:
+    return live(run) if run.block is None else below[run.path] > 0
+
+
+def _closed(run: TaskRun, state: Status) -> Status:
+    """How a task run without a live attempt ends: as its last attempt did, or without having run at all."""
+    if state is Status.KILLED or run.block is not None:
+        return state
+    return run.attempts[-1].state if run.attempts else Status.CANCELLED

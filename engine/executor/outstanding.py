@@ -1,0 +1,44 @@
+"""The record is its own outbox: what was commanded and not answered yet can be read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.executor.finish import ASKING, OUTPUTS
+from engine.executor.lanes import RUN_IF, live
+from engine.executor.plan import Plan
+from engine.state.command import Again, Command, Evaluate, RunTask, StopBelow, WakeAt
+from engine.state.execution import Record, TaskRun
+from engine.state.status import Status
+
+
+def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
+    """Every command whose answer the execution still waits for: live attempts, questions, timers, the next step.
+
+    Used where a process takes up an execution it knows nothing of. Nothing is outstanding once it has ended.
+    """
+    execution = record.execution
+    if execution.state.terminal or execution.block is None:
+        return ()
+    commands = [command for run in record.runs.values() for command in _of_run(plan, run)]
+    if execution.block.phase == OUTPUTS:
+        commands.append(Evaluate("", OUTPUTS))
+    if execution.pending:
+        commands.append(Again())
+    if execution.killing or execution.requested is not None:
+        commands.append(StopBelow("", Status.KILLED))
+    return tuple(commands)
+
+
+def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:
+    if run.state.terminal:
+        return
+    if run.block is not None:
+        if run.block.phase == ASKING:
+            yield Evaluate(run.path, run.block.branch)
+    elif run.state is Status.RETRYING and run.due is not None:
+        yield WakeAt(run.path, "retry", run.due)
+    elif live(run):
+        yield RunTask(run.path, run.attempt)
+    elif not run.attempts and plan.nodes[run.node].run_if is not None:
+        yield Evaluate(run.path, RUN_IF)

@@ -1,0 +1,83 @@
+"""Whether a failed task is tried again, and when."""
+
+from __future__ import annotations
+
+from engine.executor.plan import Backoff, Retry
+from engine.executor.work import Work, entered, replace
+from engine.ids import seeded
+from engine.state.command import RunTask, WakeAt
+from engine.state.execution import Attempt, Change, TaskRun
+from engine.state.status import Status
+
+# A history longer than this no longer notes that the execution is RETRYING: a loop may retry a task for each value.
+NOTED_AT_MOST = 100
+
+# Beyond this many doublings every cap is reached.
+MOST_DOUBLINGS = 64
+
+
+def failures(run: TaskRun) -> int:
+    """How many attempts of a task run failed; lost ones are not its fault."""
+    return sum(1 for attempt in run.attempts if attempt.state is Status.FAILED)
+
+
+def delay(retry: Retry, failed: int, seed: int) -> int:
+    """Milliseconds until the next attempt, after `failed` failed ones."""
+    if retry.type is Backoff.CONSTANT:
+        return retry.interval
+    if retry.type is Backoff.RANDOM:
+        low, high = retry.min_interval, retry.max_interval or 0
+        return low if high <= low else seeded(seed).randrange(low, high)
+    wait = retry.interval * retry.factor ** min(failed - 1, MOST_DOUBLINGS)
+    return int(wait if retry.max_interval is None else min(wait, retry.max_interval))
+
+
+def next_date(retry: Retry, run: TaskRun, at: int, seed: int) -> int | None:
+    """When a task run whose last attempt failed at `at` is tried again; None: never."""
+    failed = failures(run)
+    if not failed or (retry.max_attempts and failed >= retry.max_attempts):
+        return None
+    due = at + delay(retry, failed, seed)
+    if retry.max_duration is not None and due > run.attempts[0].history[0].at + retry.max_duration:
+        return None
+    return due
+
+
+def next_execution(work: Work, retry: Retry, seed: int) -> int | None:
+    """When a new execution tries again what failed in this one; None: never. Limits count executions."""
+    attempt = work.get("attempt")
+    if retry.max_attempts and attempt >= retry.max_attempts:
+        return None
+    due = work.at + delay(retry, attempt, seed)
+    created = work.get("created") or work.record.execution.started
+    if retry.max_duration is not None and due > created + retry.max_duration:
+        return None
+    return due
+
+
+def wait(work: Work, run: TaskRun, due: int) -> None:
+    """Let a task run wait for its next attempt."""
+    work.changed[run.path] = replace(run, history=entered(run.history, Status.RETRYING, work.at), due=due)
+    work.commands.append(WakeAt(run.path, "retry", due))
+    if work.state is Status.RUNNING and len(work.get("history")) < NOTED_AT_MOST:
+        work.move(Status.RETRYING)
+
+
+def come_due(work: Work, run: TaskRun) -> None:
+    """A retry timer rang: try again, unless the task run waits for a later one."""
+    if run.state is not Status.RETRYING or run.due is None:
+        return
+    if run.due > work.at:
+        work.commands.append(WakeAt(run.path, "retry", run.due))
+        return
+    if work.state is Status.RETRYING:
+        work.move(Status.RUNNING)
+    try_again(work, run)
+
+
+def try_again(work: Work, run: TaskRun) -> None:
+    """Open the next attempt of a task run."""
+    attempt = Attempt(run.attempt + 1, (Change(Status.CREATED, work.at),))
+    history = run.history if run.state is Status.RESTARTED else entered(run.history, Status.CREATED, work.at)
+    work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts, attempt), due=None)
+    work.commands.append(RunTask(run.path, attempt.number))
