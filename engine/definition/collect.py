@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -168,7 +168,7 @@ def _real(raw: Any, loc: tuple[str | int, ...], missing: bool) -> Path:
 
 def _value(raw: Any, path: Path) -> Any:
     for step in path:
-        if not (isinstance(raw, list) or (isinstance(raw, Mapping) and step in raw)):
+        if isinstance(raw, dict) and step not in raw:
             return None
         raw = raw[step]
     return raw

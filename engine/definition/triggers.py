@@ -30,9 +30,11 @@ class TriggerFields(BaseModel):
     labels: Labels | None = None
 
 
-COMMON = tuple(
-    ["id", "type", "description", "disabled", "conditions", "when", "inputs", "labels", "stopAfter", "logLevel", "minLogLevel", "logToFile", "version", "workerGroup", "workerSelector", "failOnTriggerError", "allowConcurrent", "assets"]
-)
+COMMON = (
+    "id", "type", "version", "description", "disabled", "conditions", "when", "inputs", "labels", "stopAfter",
+    "logLevel", "minLogLevel", "logToFile", "workerGroup", "workerSelector", "failOnTriggerError", "allowConcurrent",
+    "assets",
+)  # fmt: skip
 """Names of the properties that every trigger may have."""
 
 KNOWN: Mapping[str, str] = {

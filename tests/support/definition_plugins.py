@@ -13,8 +13,6 @@ from engine.ids import NodeId
 from engine.plugin.base import Block, Child, RawTask, Shape, Task, TaskRunner, Template
 from engine.plugin.index import Index
 
-__all__ = ["INDEX", "Dag", "Graph", "If", "Log", "Process", "Request", "Script", "Sequential"]
-
 
 class Options(BaseModel):
     """Options of a request."""

@@ -1,0 +1,53 @@
+"""Checks flow files for `tidegate validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.definition.diagnostic import Diagnostic, Severity
+from engine.definition.load import load_flow
+from engine.errors import InvalidFlow
+from engine.plugin.index import Index
+
+SUFFIXES = frozenset({".yaml", ".yml"})
+
+
+class Report(NamedTuple):
+    """What was found in one file. `flow` is `namespace.id`, empty where the file holds no valid flow."""
+
+    file: str
+    flow: str
+    errors: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+def check_path(path: Path, index: Index) -> list[Report]:
+    """A report for a file, or for each flow file below a folder, hidden ones left out."""
+    if not path.is_dir():
+        return [check_file(path, index)]
+    files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    return [check_file(file, index) for file in files if not _hidden(file.relative_to(path))]
+
+
+def check_file(file: Path, index: Index) -> Report:
+    """Everything that is wrong with a file. Never raises for what is in it or that it can't be read."""
+    name = str(file)
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"the file is not UTF-8 text, see byte {error.start}"
+        return Report(name, "", (Diagnostic(message, 1, 1, "syntax", file=name),), ())
+    except OSError as error:
+        message = f"the file can't be read: {error.strerror}"
+        return Report(name, "", (Diagnostic(message, 1, 1, "unreadable", file=name),), ())
+    try:
+        loaded = load_flow(text, file=name, index=index)
+    except InvalidFlow as error:
+        errors = tuple(item for item in error.diagnostics if item.severity is Severity.ERROR)
+        return Report(name, "", errors, tuple(item for item in error.diagnostics if item.severity is Severity.WARNING))
+    return Report(name, f"{loaded.flow.namespace}.{loaded.flow.id}", (), loaded.warnings)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
