@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from engine.cli import look
 from engine.files.protocol import FileInfo
+from engine.plugin.describe import Described, Property
 from engine.runtime.preview import Preview
 from engine.state.execution import Record
 
@@ -73,3 +75,24 @@ def preview_table(preview: Preview) -> Table:
 
 def _text(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | dict | list) else str(value)
+
+
+def plugin_page(described: Described) -> RenderableType:
+    """What a type does, its properties and outputs."""
+    parts: list[RenderableType] = [f"[bold]{described.type}[/]  [bright_black]{described.kind}[/]", described.title]
+    if described.text:
+        parts.append(f"\n{escape(described.text)}")
+    if described.aliases:
+        parts.append(f"[bright_black]Also known as {', '.join(described.aliases)}[/]")
+    parts.append(_properties_table("Properties", described.properties))
+    if described.outputs:
+        parts.append(_properties_table("Outputs", described.outputs))
+    return Group(*parts)
+
+
+def _properties_table(title: str, properties: Sequence[Property]) -> Table:
+    table = plain_table(f"\n{title}", "name", "type", "default", "")
+    for item in properties:
+        default = "[bold]required[/]" if item.required else "" if item.default is None else look.brief(item.default, 40)
+        table.add_row(escape(item.name), escape(item.type), default, escape(item.description))
+    return table
