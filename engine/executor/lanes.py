@@ -45,7 +45,7 @@ def look(work: Work) -> None:
             _pump(work, path, block)
         else:
             run = work.run(path)
-            if run is not None and run.state is Status.RESTARTED:
+            if run is not None and not run.state.terminal:
                 start_again(work, run)
 
 
@@ -54,8 +54,13 @@ def start_again(work: Work, run: TaskRun) -> None:
     node = work.plan.nodes[run.node]
     work.budget -= 1
     if node.run_if is not None and not run.attempts:
+        if node.kind is not Kind.TASK:
+            work.changed[run.path] = replace(run, block=Phase(ASKING, branch=RUN_IF))
         work.commands.append(Evaluate(run.path, RUN_IF))
-    elif not live(run):
+    elif node.kind is not Kind.TASK:
+        if _begin(work, run, node):
+            work.todo.append(run.path)
+    elif run.state is Status.RESTARTED and not live(run):
         try_again(work, run)
 
 

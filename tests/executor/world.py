@@ -194,11 +194,13 @@ class World:
                 pass
 
     def _first(self) -> list[Callable[[], None]]:
-        for asked in self.asks:
+        if self.asks:
+            asked = next(iter(self.asks))
             return [lambda: self._answer(*asked)]
         if self.agains:
             return [self._continue]
-        for task in self.tasks:
+        if self.tasks:
+            task = next(iter(self.tasks))
             return [lambda: self._run_task(*task)]
         return [lambda: self.ring(*min(self.timers, key=lambda key: self.timers[key]))] if self.timers else []
 

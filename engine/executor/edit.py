@@ -1,0 +1,237 @@
+"""Edits of the past: restart, replay and change of a task run's state.
+
+Each takes a record and returns another one whose counters fit and whose `edit` says what is to be written; the event
+`Edited` writes it and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+from engine.errors import NotFound, Refused
+from engine.executor.finish import ERRORS, FINALLY, STOPS
+from engine.executor.lanes import live, main_phase
+from engine.executor.plan import Kind, Node, Plan
+from engine.executor.rebuild import decided, rebuild
+from engine.executor.work import entered, replace
+from engine.ids import ExecutionId, NodeId, TaskRunId, derived_id
+from engine.state.command import Step
+from engine.state.execution import Answer, Change, Execution, Record, TaskRun, lane_of, node_of, parent_path
+from engine.state.status import Status
+
+RANK = {ERRORS: 1, FINALLY: 2}
+
+
+def restart(plan: Plan, record: Record, now: int) -> Record:
+    """The same execution, about to run again what did not succeed. Raises Refused.
+
+    What failed keeps its attempts; the blocks around it are open again and have lost their errors and finally branches.
+    """
+    execution = record.execution
+    if not execution.state.terminal and execution.state is not Status.PAUSED:
+        raise Refused(f"Execution must be terminated to be restarted, current state is '{execution.state}' !")
+    draft = Draft(plan, record, now)
+    chosen = [run for run in record.runs.values() if run.state in STOPS and not draft.aside(run.path)]
+    if not chosen:
+        raise Refused("No task found to restart execution from!")
+    draft.reopen((run.path for run in chosen), {run.path for run in chosen if draft.goes_on(run)})
+    for run in chosen:
+        draft.run_again(run)
+    return draft.finish()
+
+
+def change_status(plan: Plan, record: Record, task_run: str, state: Status, now: int) -> Record:
+    """The same execution with one task run (id, path or task id) in another state. Raises NotFound, Refused."""
+    execution = record.execution
+    if not execution.state.terminal:
+        raise Refused(f"Execution must be terminated to change a state in it, current state is '{execution.state}' !")
+    if not state.terminal or state is Status.RETRIED:
+        raise Refused(f"A task run can't be set to {state}; choose SUCCESS, WARNING, FAILED, SKIPPED, KILLED or CANCELLED")
+    run = find_run(record, task_run)
+    draft = Draft(plan, record, now)
+    draft.reopen([run.path])
+    attempts = run.attempts
+    if attempts:
+        last = attempts[-1]
+        attempts = (*attempts[:-1], replace(last, history=(*last.history[:-1], Change(state, now))))
+    draft.put(replace(run, history=entered(run.history, state, now), attempts=attempts, error=None))
+    return draft.finish()
+
+
+def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None, now: int) -> Record:
+    """A new execution from an old one: from the start, or from a task run with all that came before it.
+
+    Raises NotFound, and Refused where the plan no longer has what would be kept.
+    """
+    source = record.execution
+    execution = replace(
+        source,
+        id=new_id,
+        revision=plan.revision,
+        version=0,
+        parent=source.id,
+        original=source.original or source.id,
+        created=now,
+        attempt=1,
+        scheduled=None,
+    )
+    if task_run is None:
+        return Record(_cleared(execution, (Change(Status.CREATED, now),), runs_made=0, block=None, variables={}))
+    run = find_run(record, task_run)
+    _check_kept(plan, run, record.runs.values())
+    draft = Draft(plan, Record(execution, dict(record.runs), dict(record.answers)), now)
+    draft.reopen([run.path])
+    draft.remove([path for path in draft.runs if draft.comes_after(path, run.path)])
+    draft.run_again(run, anew=True)
+    for other in list(draft.runs.values()):
+        if not other.state.terminal and other.path not in draft.reopened and other.path != run.path:
+            draft.run_again(other)
+    for path, kept in draft.runs.items():
+        draft.runs[path] = replace(kept, id=TaskRunId(derived_id(new_id, path, 0)), generation=0)
+    return draft.finish(everything=True)
+
+
+def find_run(record: Record, name: str) -> TaskRun:
+    """The task run with this id or path, or the latest one of the task with this id. Raises NotFound."""
+    found = [run for run in record.runs.values() if name in (run.id, run.path)]
+    found = found or [run for run in record.runs.values() if run.node == name]
+    if not found:
+        known = ", ".join(sorted({run.node for run in record.runs.values()}))
+        raise NotFound("task run", name, f"this execution ran {known or 'no task'}")
+    return max(found, key=lambda run: run.order)
+
+
+class Place(NamedTuple):
+    """Where a task stands: the node around it, the rank of its branch (main, errors, finally), its position there."""
+
+    above: Node
+    rank: int
+    index: int
+
+
+class Draft:
+    """An edited record being made. `reopened` maps open blocks to the rank of the branch in which they go on."""
+
+    def __init__(self, plan: Plan, record: Record, now: int) -> None:
+        self.plan = plan
+        self.now = now
+        self.source = record
+        self.runs = dict(record.runs)
+        self.answers: dict[str, Answer] = dict(record.answers)
+        self.reopened: dict[str, int] = {}
+        self._places = {
+            child.id: Place(node, RANK.get(branch, 0), index)
+            for node in plan.nodes.values()
+            for branch, children in node.branches.items()
+            for index, child in enumerate(children)
+        }
+
+    def put(self, run: TaskRun) -> None:
+        self.runs[run.path] = run
+
+    def reopen(self, paths: Iterable[str], blocks: Collection[str] = ()) -> None:
+        """Open these blocks and those around the paths; what they did after the branch that goes on is forgotten."""
+        self.reopened.update(dict.fromkeys(blocks, 0))
+        for path in paths:
+            child = path
+            while child:
+                above = parent_path(child)
+                rank = self._place(child).rank
+                self.reopened[above] = min(rank, self.reopened.get(above, rank))
+                child = above
+        for path in self.reopened:
+            if path:
+                run = self.runs[path]
+                self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now)))
+        self.remove([path for path in self.runs if self._forgotten(path)])
+
+    def _forgotten(self, path: str) -> bool:
+        while path:
+            above = parent_path(path)
+            if above in self.reopened and self._place(path).rank > self.reopened[above]:
+                return True
+            path = above
+        return False
+
+    def remove(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.runs.pop(path, None)
+            self.answers.pop(path, None)
+
+    def run_again(self, run: TaskRun, anew: bool = False) -> None:
+        """Let a task run be done once more: a task in a new attempt; a block from where it stood, or `anew`."""
+        if run.path not in self.runs:
+            return
+        run = self.runs[run.path]
+        if self.plan.nodes[run.node].kind is Kind.TASK:
+            attempts = run.attempts[:-1] if live(run) else run.attempts
+            history = entered(run.history, Status.RESTARTED, self.now)
+            self.put(replace(run, history=history, attempts=attempts, due=None, error=None))
+        elif anew or not self.goes_on(run):
+            self.remove([path for path in self.runs if path.startswith((f"{run.path}/", f"{run.path}#"))])
+            self.answers.pop(run.path, None)
+            history = entered(run.history, Status.RUNNING, self.now)
+            self.put(replace(run, history=history, block=None, outputs=None, error=None))
+
+    def goes_on(self, run: TaskRun) -> bool:
+        """Whether a block knows what to run, so that it can go on from where it stood."""
+        node = self.plan.nodes[run.node]
+        return node.kind is not Kind.TASK and run.block is not None and decided(node, run, self.source)
+
+    def aside(self, path: str) -> bool:
+        """Whether a task run belongs to some errors or finally branch."""
+        while path:
+            if self._place(path).rank:
+                return True
+            path = parent_path(path)
+        return False
+
+    def comes_after(self, path: str, chosen: str) -> bool:
+        """Whether the task run at `path` comes after the chosen one in the flow, or lies below it."""
+        chain = [chosen]
+        while chain[-1]:
+            chain.append(parent_path(chain[-1]))
+        below = ""
+        while path not in chain:
+            below, path = path, parent_path(path)
+        if not below or path == chosen:
+            return bool(below)
+        return self._follows(below, chain[chain.index(path) - 1])
+
+    def _follows(self, path: str, other: str) -> bool:
+        """Whether one child of a block comes after another child of the same block."""
+        here, there = self._place(path), self._place(other)
+        if here.rank or there.rank:
+            return (here.rank, here.index) > (there.rank, there.index)
+        if here.above.kind is Kind.PARALLEL:
+            return False
+        if here.above.kind is Kind.DAG:
+            return _depends(here.above, node_of(path), node_of(other))
+        lane, other_lane = lane_of(path), lane_of(other)
+        if lane is not None and other_lane is not None and lane != other_lane:
+            return here.above.concurrent == 1 and lane > other_lane
+        return here.index > there.index
+
+    def _depends(block: Node, id: NodeId, other: NodeId) -> bool:
+    """Whether a child of a Dag waits for another one, directly or through others."""
+    todo = [id]
+    seen = {id}
+    while todo:
+        for above in block.depends_on.get(todo.pop(), ()):
+            if above == other:
+                return True
+            if above not in seen:
+                seen.add(above)
+                todo.append(above)
+    return False
+
+
+def _check_kept(plan: Plan, chosen: TaskRun, runs: Iterable[TaskRun]) -> None:
+    """Every task run must stand where the plan has its task. Raises Refused."""
+    for run in runs:
+        if plan.parents.get(run.node) != node_of(parent_path(run.path)):
+            raise Refused(
+                f"Task '{run.node}' is not at the same place in revision {plan.revision}; "
+                f"replay from the start instead of from '{chosen.node}'"
+            )

@@ -1,0 +1,139 @@
+"""Block counters from the task runs alone: after an edit, and as a check of the counters that were kept all along."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, OUTPUTS, STOPS, worse
+from engine.executor.plan import Kind, Node, Plan
+from engine.state.execution import Phase, Record, TaskRun, lane_of, parent_path
+from engine.state.status import Status
+
+
+class Rebuilt(NamedTuple):
+    """The counters of every open block, the flow's under the empty path, and the lanes whose next child is missing."""
+
+    blocks: dict[str, Phase]
+    lanes: list[str]
+
+
+class Lane:
+    """What the task runs of one loop value come to."""
+
+    __slots__ = ("bad", "last", "open")
+
+    def __init__(self) -> None:
+        self.last = -1
+        self.open = False
+        self.bad = False
+
+
+class Tally:
+    """What the children of one block come to."""
+
+    __slots__ = ("lanes", "live", "opened", "places", "reached", "stopped", "worst")
+
+    def __init__(self, node: Node) -> None:
+        self.places = {
+            child.id: (branch, index)
+            for branch, children in node.branches.items()
+            for index, child in enumerate(children)
+        }
+        self.opened = dict.fromkeys((MAIN, ERRORS, FINALLY), 0)
+        self.reached = dict.fromkeys((MAIN, ERRORS, FINALLY), 0)
+        self.live = dict.fromkeys((MAIN, ERRORS, FINALLY), 0)
+        self.stopped = dict.fromkeys((MAIN, ERRORS, FINALLY), False)
+        self.worst = Status.SUCCESS
+        self.lanes: dict[int, Lane] = {}
+
+    def add(self, run: TaskRun) -> None:
+        """Count a child of the block."""
+        branch, index = self.places[run.node]
+        phase = branch if branch in (ERRORS, FINALLY) else MAIN
+        bad = run.state in STOPS
+        self.opened[phase] += 1
+        self.reached[phase] = max(self.reached[phase], index + 1)
+        self.live[phase] += not run.state.terminal
+        self.stopped[phase] = self.stopped[phase] or bad
+        if phase == MAIN and run.state.terminal:
+            self.worst = worse(self.worst, run.state)
+        number = lane_of(run.path)
+        if number is not None:
+            lane = self.lanes.setdefault(number, Lane())
+            lane.last = max(lane.last, index)
+            lane.open = lane.open or not run.state.terminal
+            lane.bad = lane.bad or bad
+
+
+def rebuild(plan: Plan, record: Record) -> Rebuilt:
+    """Recompute the counters of every open block."""
+    tallies = {
+        run.path: Tally(plan.nodes[run.node])
+        for run in record.runs.values()
+        if run.block is not None and not run.state.terminal
+    }
+    tallies[""] = Tally(plan.root)
+    for run in record.runs.values():
+        tally = tallies.get(parent_path(run.path))
+        if tally is not None:
+            tally.add(run)
+    rebuilt = Rebuilt({}, [])
+    for path, tally in tallies.items():
+        held = record.runs[path].block if path else record.execution.block
+        if held is None:
+            continue
+        if held.phase == ASKING or (not path and held.phase in (OUTPUTS, DONE)):
+            rebuilt.blocks[path] = held
+        else:
+            rebuilt.blocks[path] = _counted(plan, record, path, tally, rebuilt.lanes)
+    return rebuilt
+
+
+def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[str]) -> Phase:
+    run = record.runs.get(path)
+    node = plan.root if run is None else plan.nodes[run.node]
+    own_failure = run is not None and run.error is not None
+    failed = own_failure or tally.stopped[MAIN]
+    worst = worse(tally.worst, Status.FAILED) if own_failure else tally.worst
+    phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), MAIN)
+    branch = main_branch(node, run) if phase == MAIN else phase
+    total = len(node.branches.get(branch, ()))
+    position, live = tally.reached[phase], tally.live[phase]
+    if phase != MAIN:
+        position = total if tally.stopped[phase] else position
+    elif node.kind is Kind.DAG:
+        position = tally.opened[MAIN]
+    elif node.kind is Kind.FOREACH and not own_failure:
+        lanes = [f"{path}#{number}" for number, lane in sorted(tally.lanes.items()) if _stalled(lane, total)]
+        if failed:
+            lanes = [lane for lane in lanes if lane in record.execution.pending]
+        stalled += lanes
+        total = len(record.answers[path].value) if total else 0
+        position = max(tally.lanes, default=-1) + 1
+        live = sum(1 for lane in tally.lanes.values() if lane.open) + len(lanes)
+    return Phase(phase, branch=branch, next=position, total=total, live=live, worst=worst, failed=failed)
+
+
+def _stalled(lane: Lane, total: int) -> bool:
+    return not lane.open and not lane.bad and lane.last < total - 1
+
+
+def main_branch(node: Node, run: TaskRun | None) -> str:
+    """The branch that a block chose for its main phase; empty where it could not."""
+    if run is not None and run.error is not None:
+        return ""
+    outputs = {} if run is None or run.outputs is None else run.outputs
+    if node.kind is Kind.IF:
+        return "then" if outputs.get("evaluationResult") else "else"
+    if node.kind is Kind.SWITCH:
+        return "defaults" if outputs.get("defaults") else f"case:{outputs.get('value')}"
+    return "tasks"
+
+
+def decided(node: Node, run: TaskRun, record: Record) -> bool:
+    """Whether a block has all the answers it needs to open its children."""
+    if run.error is not None:
+        return False
+    if node.kind in (Kind.IF, Kind.SWITCH):
+        return run.outputs is not None
+    return node.kind is not Kind.FOREACH or run.path in record.answers
