@@ -47,7 +47,9 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
     if not execution.state.terminal:
         raise Refused(f"Execution must be terminated to change a state in it, current state is '{execution.state}' !")
     if not state.terminal or state is Status.RETRIED:
-        raise Refused(f"A task run can't be set to {state}; choose SUCCESS, WARNING, FAILED, SKIPPED, KILLED or CANCELLED")
+        raise Refused(
+            f"A task run can't be set to {state}, but to SUCCESS, WARNING, FAILED, SKIPPED, KILLED or CANCELLED"
+        )
     run = find_run(record, task_run)
     draft = Draft(plan, record, now)
     draft.reopen([run.path])
@@ -213,7 +215,51 @@ class Draft:
             return here.above.concurrent == 1 and lane > other_lane
         return here.index > there.index
 
-    def _depends(block: Node, id: NodeId, other: NodeId) -> bool:
+    def _place(self, path: str) -> Place:
+        return self._places[node_of(path)]
+
+    def finish(self, everything: bool = False) -> Record:
+        """The edited record; `everything` is to be written where it belongs to a new execution."""
+        execution = self.source.execution
+        root = main_phase(self.plan.root, "tasks")
+        fields: dict[str, Any] = {} if everything else {"attempt": execution.attempt + 1}
+        history = entered(execution.history, Status.RESTARTED, self.now)
+        edited = Record(_cleared(execution, history, block=root, **fields), self.runs, self.answers)
+        rebuilt = rebuild(self.plan, edited)
+        for path, block in rebuilt.blocks.items():
+            if path:
+                self.put(replace(self.runs[path], block=block))
+        edited.execution = replace(
+            edited.execution, block=rebuilt.blocks[""], pending=self._pending(rebuilt.blocks, rebuilt.lanes)
+        )
+        before = {} if everything else self.source.runs
+        edited.edit = Step(
+            execution=edited.execution,
+            changed={path: run for path, run in self.runs.items() if before.get(path) is not run},
+            removed=tuple(path for path in before if path not in self.runs),
+            answers=dict(self.answers) if everything else {},
+        )
+        return edited
+
+    def _pending(self, blocks: Iterable[str], lanes: list[str]) -> tuple[str, ...]:
+        """All that is to be looked at, the last first: what runs again, lanes, then blocks from the inside out."""
+        outside_in = sorted(blocks, key=lambda path: path.count("/") + bool(path))
+        again = [run for run in self.runs.values() if run.state is Status.RESTARTED or _starts(self.plan, run)]
+        again.sort(key=lambda run: run.order, reverse=True)
+        return (*outside_in, *reversed(lanes), *(run.path for run in again))
+
+
+def _starts(plan: Plan, run: TaskRun) -> bool:
+    return not run.state.terminal and run.block is None and plan.nodes[run.node].kind is not Kind.TASK
+
+
+def _cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) -> Execution:
+    return replace(
+        execution, history=history, outputs=None, error=None, killing=False, requested=None, pending=(), **fields
+    )
+
+
+def _depends(block: Node, id: NodeId, other: NodeId) -> bool:
     """Whether a child of a Dag waits for another one, directly or through others."""
     todo = [id]
     seen = {id}
