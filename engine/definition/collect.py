@@ -80,10 +80,13 @@ class Collector:
         """What was written for a scalar that is no text."""
         return self._document.texts.get(path)
 
-    def validate(self, model: type[M], raw: Any, path: Path, *, rendered: bool = False) -> M | None:
+    def validate(
+        self, model: type[M], raw: Any, path: Path, *, rendered: bool = False, also: tuple[str, ...] = ()
+    ) -> M | None:
         """The model of a raw value, or None after reporting why not.
 
         rendered: the value is rendered before it is validated, so what holds a template can't be judged now
+        also: properties that may stand beside those of the model; a misspelt one may have been meant
         """
         try:
             return model.model_validate(raw)
@@ -91,25 +94,33 @@ class Collector:
             for where, items in _by_path(raw, error).items():
                 value = _value(raw, where)
                 if not (rendered and holds_template(value) and items[0]["type"] != "extra_forbidden"):
-                    self._explain(model, raw, path, where, items)
+                    self._explain(model, raw, path, where, items, also if len(where) == 1 else ())
         return None
 
-    def _explain(self, model: type[BaseModel], raw: Any, path: Path, where: Path, items: list[ErrorDetails]) -> None:
+    def _explain(
+        self,
+        model: type[BaseModel],
+        raw: Any,
+        path: Path,
+        where: Path,
+        items: list[ErrorDetails],
+        also: tuple[str, ...],
+    ) -> None:
         kind = items[0]["type"]
         value = _value(raw, where)
         if kind == "extra_forbidden":
-            self.unknown_property((*path, *where), property_names(model_at(model, where[:-1], raw)))
+            self.unknown_property((*path, *where), property_names(model_at(model, where[:-1], raw)), also)
         elif kind == "missing":
             name = str(where[-1])
             self._add_message((*path, *where[:-1]), f"the property '{name}' is required", "required", (), False)
         else:
-            text, near = _words(items, value)
+            text, near = _words(items, value, where)
             self.error((*path, *where), text, _CODES.get(kind, "wrong-value"), near)
 
-    def unknown_property(self, path: Path, known: tuple[str, ...]) -> None:
-        """Report a property that its owner doesn't have."""
+    def unknown_property(self, path: Path, known: tuple[str, ...], also: tuple[str, ...] = ()) -> None:
+        """Report a property that its owner doesn't have; `also` are names that are offered but not listed."""
         name = str(path[-1])
-        near = near_names(name, known)
+        near = near_names(name, (*known, *also))
         more = did_you_mean(near) or (f", it takes {', '.join(known)}" if 0 < len(known) <= MAX_LISTED else "")
         self._add_message(path, f'Unrecognized field "{name}"{more}', "unknown-property", near, True, path[:-1])
 
@@ -174,7 +185,7 @@ def _value(raw: Any, path: Path) -> Any:
     return raw
 
 
-def _words(items: list[ErrorDetails], value: Any) -> tuple[str, tuple[str, ...]]:
+def _words(items: list[ErrorDetails], value: Any, path: Path) -> tuple[str, tuple[str, ...]]:
     """What is wrong with one value, and near names."""
     expected = list(dict.fromkeys(_EXPECTED[item["type"]] for item in items if item["type"] in _EXPECTED))
     others = [item for item in items if item["type"] not in _EXPECTED]
@@ -186,6 +197,8 @@ def _words(items: list[ErrorDetails], value: Any) -> tuple[str, tuple[str, ...]]
         case "literal_error" | "enum":
             choices = str(context["expected"])
             near = near_names(str(value), list(_quoted(choices)))
+            if path[-1:] == ("type",):
+                return f"Invalid type: {value}, must be {choices}{did_you_mean(near)}", near
             return f"must be {choices}, but {_is(value)}{did_you_mean(near)}", near
         case "string_pattern_mismatch":
             return f'must match "{context["pattern"]}", but {_is(value)}', ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.definition.declared import Input
 from engine.definition.outputs import Output
@@ -17,14 +17,6 @@ RESERVED_IDS = frozenset(
     "pause resume force-run change-status kill executions search source disable enable".split()  # noqa: SIM905
 )
 USER_SYSTEM_LABELS = frozenset({"system.readOnly"})
-
-
-def _not_reserved(id: str) -> str:
-    if id in RESERVED_IDS:
-        raise ValueError(
-            f"'{id}' is a reserved word, choose another id; reserved are {', '.join(sorted(RESERVED_IDS))}"
-        )
-    return id
 
 
 class LabelPair(BaseModel):
@@ -51,9 +43,9 @@ class FlowFields(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=property_name)
 
-    id: Annotated[
-        str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", min_length=1, max_length=100), AfterValidator(_not_reserved)
-    ] = Field(description="Name of the flow, unique in its namespace.")
+    id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", min_length=1, max_length=100)] = Field(
+        description="Name of the flow, unique in its namespace."
+    )
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", min_length=1, max_length=150)] = Field(
         description="Where the flow belongs; dots make a hierarchy."
     )
@@ -69,16 +61,8 @@ class FlowFields(BaseModel):
     outputs: tuple[Output, ...] | None = Field(None, description="What an execution gives back.")
     retry: RetryFields | None = Field(None, description="For every task that has no retry of its own.")
     disabled: bool = Field(False, description="No execution may be created.")
-
-    @field_validator("labels")
-    @classmethod
-    def _no_system_labels(cls, labels: Labels | None) -> Labels | None:
-        for key, value in label_map(labels).items():
-            if key.startswith("system.") and key not in USER_SYSTEM_LABELS:
-                raise ValueError(
-                    f"labels that begin with system. are set by the engine, offending label: {key}={value}"
-                )
-        return labels
+    deleted: bool = Field(False, description="Ignored: flows are deleted by command.")
+    tenant_id: str | None = Field(None, description="Ignored: there is one tenant.")
 
     def label_map(self) -> dict[str, str]:
         """The flow's labels by key, without those that only the engine sets."""

@@ -10,7 +10,7 @@ from engine.definition.diagnostic import Diagnostic
 from engine.definition.dialect import dialect_of
 from engine.definition.document import read_yaml
 from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
-from engine.definition.references import check_inputs, check_outputs
+from engine.definition.references import check_inputs, check_names, check_outputs
 from engine.definition.tasks import TaskReader
 from engine.definition.triggers import check_triggers
 from engine.errors import InvalidFlow
@@ -43,6 +43,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index) -> Loaded:
     fields = collector.validate(FlowFields, raw, ())
     reader = TaskReader(collector, index, dialect)
     branches = {name: reader.branch(raw.get(name), (name,)) for name in BRANCHES}
+    check_names(raw, collector)
     check_inputs(raw.get("inputs"), collector)
     check_outputs(raw.get("outputs"), collector)
     check_triggers(raw.get("triggers"), collector, index, dialect)

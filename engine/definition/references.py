@@ -1,4 +1,4 @@
-"""Whether the names in inputs and outputs are unique and exist."""
+"""Whether the names in a flow are unique, allowed, and exist."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from typing import Any
 from engine.definition.collect import Collector
 from engine.definition.diagnostic import Path, did_you_mean, near_names
 from engine.definition.dialect import difference
+from engine.definition.flow import RESERVED_IDS, USER_SYSTEM_LABELS
+
+
+def check_names(raw: dict[str, Any], collector: Collector) -> None:
+    """Report labels that only the engine sets, and warn of an id that other systems reserve."""
+    id = raw.get("id")
+    if isinstance(id, str) and id in RESERVED_IDS:
+        collector.warn(("id",), f"'{id}' is a reserved word in later versions, choose another id", "reserved")
+    labels = raw.get("labels")
+    pairs: list[tuple[Path, Any, Any]] = []
+    if isinstance(labels, dict):
+        pairs = [(("labels", key), key, value) for key, value in labels.items()]
+    for place, item in _maps(labels):
+        pairs.append((("labels", place, "key"), item.get("key"), item.get("value")))
+    for path, key, value in pairs:
+        if isinstance(key, str) and key.startswith("system.") and key not in USER_SYSTEM_LABELS:
+            text = f"System labels can only be set by Kestra itself, offending label: {key}={value}"
+            collector.error(path, text, "system-label", key=True)
 
 
 def check_inputs(raw: Any, collector: Collector) -> None:

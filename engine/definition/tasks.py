@@ -138,7 +138,7 @@ class TaskReader:
 
     def _check(self, plugin: type[Plugin], own: dict[str, Any], path: Path, *, rendered: bool) -> Plugin | None:
         try:
-            return self._collector.validate(plugin, own, path, rendered=rendered)
+            return self._collector.validate(plugin, own, path, rendered=rendered, also=tuple(sorted(COMMON)))
         except Exception as error:
             self._failed(plugin, error, path)
             return None
@@ -160,5 +160,8 @@ def _wrong_dependencies(depends_on: Mapping[NodeId, tuple[NodeId, ...]]) -> Iter
             del open_waits[name]
         for waits in open_waits.values():
             waits.difference_update(ready)
+    while behind := open_waits.keys() - {name for waits in open_waits.values() for name in waits}:
+        for name in behind:
+            del open_waits[name]
     if open_waits:
         yield f"Cyclic dependency detected: {', '.join(sorted(open_waits))}"

@@ -11,8 +11,8 @@ _MOVED: dict[str, tuple[str, tuple[str, ...]]] = {
     "flows": (
         "core.flow",
         (
-            "AllowFailure", "Dag", "EachParallel", "EachSequential", "ForEach", "ForEachItem", "If", "Parallel", "Pause",
-            "Sequential", "Subflow", "Switch", "Template", "WorkingDirectory",
+            "AllowFailure", "Dag", "EachParallel", "EachSequential", "ForEach", "ForEachItem", "If", "Parallel",
+            "Pause", "Sequential", "Subflow", "Switch", "Template", "WorkingDirectory",
         ),
     ),
     "log": ("core.log", ("Fetch", "Log", "PurgeLogs")),
