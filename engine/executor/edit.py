@@ -109,7 +109,7 @@ class Place(NamedTuple):
 
     above: Node
     rank: int
-    index: int
+    position: int
 
 
 class Draft:
@@ -123,10 +123,10 @@ class Draft:
         self.answers: dict[str, Answer] = dict(record.answers)
         self.reopened: dict[str, int] = {}
         self._places = {
-            child.id: Place(node, RANK.get(branch, 0), index)
+            child.id: Place(node, RANK.get(branch, 0), position)
             for node in plan.nodes.values()
             for branch, children in node.branches.items()
-            for index, child in enumerate(children)
+            for position, child in enumerate(children)
         }
 
     def put(self, run: TaskRun) -> None:
@@ -205,7 +205,7 @@ class Draft:
         """Whether one child of a block comes after another child of the same block."""
         here, there = self._place(path), self._place(other)
         if here.rank or there.rank:
-            return (here.rank, here.index) > (there.rank, there.index)
+            return (here.rank, here.position) > (there.rank, there.position)
         if here.above.kind is Kind.PARALLEL:
             return False
         if here.above.kind is Kind.DAG:
@@ -213,7 +213,7 @@ class Draft:
         lane, other_lane = lane_of(path), lane_of(other)
         if lane is not None and other_lane is not None and lane != other_lane:
             return here.above.concurrent == 1 and lane > other_lane
-        return here.index > there.index
+        return here.position > there.position
 
     def _place(self, path: str) -> Place:
         return self._places[node_of(path)]

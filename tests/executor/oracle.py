@@ -1,0 +1,251 @@
+"""The same rules as the reducer's, written the slow and obvious way: after each event the whole plan is walked again.
+
+It keeps no counters. What it knows is which task runs there are, how they ended, and what was answered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from engine.executor.plan import Kind, Node, Plan
+from engine.state.execution import node_of
+from engine.state.status import Status, worst
+
+BAD = {Status.FAILED, Status.KILLED, Status.CANCELLED, Status.RETRIED}
+ASKS = {Kind.IF: "condition", Kind.SWITCH: "value", Kind.FOREACH: "values"}
+
+
+class Child(NamedTuple):
+    path: str
+    node: Node
+
+
+Chain = list[Child]
+
+
+class Oracle:
+    """What an execution of a plan looks like. `states` holds None for a task run that has not ended."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.states: dict[str, Status | None] = {}
+        self.state: Status | None = None
+        self.asking: dict[str, str] = {}
+        self.retrying: set[str] = set()
+        self.failures: Counter[str] = Counter()
+        self.branches: dict[str, str] = {}
+        self.values: dict[str, list[str]] = {}
+        self.broken: set[str] = set()
+        self.stopped_by: Status | None = None
+        self.before_outputs: Status | None = None
+
+    def start(self) -> None:
+        self._walk()
+
+    def answer(self, path: str, ask: str, value: Any, failed: bool) -> None:
+        """A question of a block or task was answered."""
+        if path == "":
+            assert self.before_outputs is not None
+            self.state = worst([self.before_outputs, Status.FAILED]) if failed else self.before_outputs
+            return
+        assert self.asking.pop(path) == ask
+        node = self.plan.nodes[node_of(path)]
+        if ask == "run_if":
+            if failed:
+                self.states[path] = soften(node, Status.FAILED)
+            elif value in ("", "false", "0", "-0"):
+                self.states[path] = Status.SKIPPED
+            else:
+                self._begin(path, node)
+        elif failed or (ask == "values" and None in value):
+            self.broken.add(path)
+        elif ask == "condition":
+            self.branches[path] = "else" if value in ("", "false", "0", "-0") else "then"
+        elif ask == "value":
+            self.branches[path] = f"case:{value}" if f"case:{value}" in node.branches else "defaults"
+            if self.branches[path] not in node.branches:
+                self.broken.add(path)
+        else:
+            self.branches[path] = "tasks"
+            self.values[path] = list(dict.fromkeys(value))
+        self._walk()
+
+    def end(self, path: str, state: Status, end: Status | None = None) -> None:
+        """The live attempt of a task ended; `end` is what it asks for its execution."""
+        node = self.plan.nodes[node_of(path)]
+        stopping = self.stopped_by is not None
+        retry = node.retry
+        failed_before = self.failures[path]
+        if state is Status.SUCCESS and retry is not None and retry.warning_on_retry and failed_before:
+            state = Status.WARNING
+        if end is not None and not stopping:
+            self.states[path] = Status.KILLED if end is Status.KILLED else soften(node, state)
+            self.stop(end)
+            return
+        if state is Status.FAILED:
+            self.failures[path] += 1
+            if retry is not None and not stopping and self._once_more(path, node):
+                return
+        self.states[path] = soften(node, state)
+        self._walk()
+
+    def _once_more(self, path: str, node: Node) -> bool:
+        retry = node.retry
+        assert retry is not None
+        if retry.new_execution:
+            if retry.max_attempts == 1:
+                return False
+            self.states[path] = Status.RETRIED
+            self.stop(Status.RETRIED)
+            return True
+        if self.failures[path] >= retry.max_attempts:
+            return False
+        self.retrying.add(path)
+        return True
+
+    def due(self, path: str) -> None:
+        self.retrying.discard(path)
+
+    def stop(self, state: Status) -> None:
+        """A kill, or the end that a task asked for."""
+        self.stopped_by = state
+        self.before_outputs = None
+        for path in [path for path, held in self.states.items() if held is None]:
+            if self.plan.nodes[node_of(path)].kind is not Kind.TASK:
+                continue
+            if path in self.asking:
+                self.states[path] = Status.KILLED if state is Status.KILLED else Status.CANCELLED
+            elif path in self.retrying:
+                self.states[path] = Status.KILLED if state is Status.KILLED else Status.FAILED
+        self.asking.clear()
+        self.retrying.clear()
+        self._walk()
+
+    def _walk(self) -> None:
+        if self.stopped_by is not None:
+            self._close_all(self.stopped_by)
+            return
+        before = None
+        while before != self.states:
+            before = dict(self.states)
+            self._settle("", self.plan.root)
+
+    def _close_all(self, state: Status) -> None:
+        open_paths = [path for path, held in self.states.items() if held is None]
+        tasks = [path for path in open_paths if self.plan.nodes[node_of(path)].kind is Kind.TASK]
+        for path in open_paths:
+            if path not in tasks and not any(task.startswith((f"{path}/", f"{path}#")) for task in tasks):
+                self.states[path] = state
+        if not tasks:
+            self._conclude(state)
+
+    def _conclude(self, state: Status) -> None:
+        if self.plan.outputs and state not in (Status.KILLED, Status.CANCELLED, Status.RETRIED):
+            self.before_outputs = state
+        else:
+            self.state = state
+
+    def _settle(self, path: str, node: Node) -> None:
+        """Open what may be opened below a block, and end the block when all has ended."""
+        chains = list(self._chains(path, node))
+        self._settle_children(chains)
+        ended = [state for child in sum(chains, []) if (state := self.states.get(child.path)) is not None]
+        stop = path in self.broken or any(state in BAD for state in ended)
+        if not stop:
+            self._open_main(path, node, chains)
+        if any(self._open(chain, stop) for chain in chains):
+            return
+        failing = "errors" if stop and node.branches.get("errors") else None
+        for branch in (failing, "finally"):
+            chain = self._branch(path, node, branch) if branch else []
+            self._settle_children([chain])
+            failed = any(self.states.get(child.path) in BAD for child in chain)
+            if not failed:
+                self._open_next(chain)
+            if self._open(chain, failed):
+                return
+        state = worst([*ended, Status.FAILED] if path in self.broken else ended)
+        if path:
+            self.states[path] = soften(node, state)
+        elif self.state is None and self.before_outputs is None:
+            self._conclude(state)
+
+    def _chains(self, path: str, node: Node) -> Iterator[Chain]:
+        """The main children, in chains of those that follow each other."""
+        if path in self.broken:
+            return
+        if node.kind is Kind.FOREACH:
+            for number in range(len(self.values[path])):
+                yield [Child(f"{path}#{number}/{child.id}", child) for child in node.branches.get("tasks", ())]
+        else:
+            chain = self._branch(path, node, self.branches.get(path, "tasks"))
+            if node.kind in (Kind.PARALLEL, Kind.DAG):
+                yield from ([child] for child in chain)
+            else:
+                yield chain
+
+    def _branch(self, path: str, node: Node, branch: str) -> Chain:
+        prefix = f"{path}/" if path else ""
+        return [Child(f"{prefix}{child.id}", child) for child in node.branches.get(branch, ())]
+
+    def _settle_children(self, chains: list[Chain]) -> None:
+        for child in sum(chains, []):
+            is_open = child.path in self.states and self.states[child.path] is None
+            if is_open and child.node.kind is not Kind.TASK and child.path not in self.asking:
+                self._settle(child.path, child.node)
+
+    def _open_main(self, path: str, node: Node, chains: list[Chain]) -> None:
+        """Go on with the chains that have begun, then begin others while there is room."""
+        several = node.kind in (Kind.PARALLEL, Kind.DAG, Kind.FOREACH)
+        limit = node.concurrent if several and node.concurrent else len(chains)
+        for chain in chains:
+            if self._begun(chain):
+                self._open_next(chain)
+        for chain in chains:
+            busy = sum(1 for other in chains if self._begun(other) and self._open(other, False))
+            if chain and not self._begun(chain) and busy < limit and self._ready(path, node, chain[0]):
+                self._open_next(chain)
+
+    def _open_next(self, chain: Chain) -> None:
+        for child in chain:
+            if child.path not in self.states:
+                self._open_run(child)
+                return
+            if self.states[child.path] is None:
+                return
+
+    def _begun(self, chain: Chain) -> bool:
+        return bool(chain) and chain[0].path in self.states
+
+    def _open(self, chain: Chain, stop: bool) -> bool:
+        """Whether a chain has something running or still to open."""
+        for child in chain:
+            if child.path not in self.states:
+                return not stop
+            if self.states[child.path] is None:
+                return True
+        return False
+
+    def _ready(self, path: str, node: Node, child: Child) -> bool:
+        siblings = {sibling.id for sibling in node.branches.get("tasks", ())}
+        needed = [id for id in node.depends_on.get(child.node.id, ()) if id in siblings]
+        return all(self.states.get(f"{path}/{id}") is not None for id in needed)
+
+    def _open_run(self, child: Child) -> None:
+        self.states[child.path] = None
+        if child.node.run_if is not None:
+            self.asking[child.path] = "run_if"
+        else:
+            self._begin(child.path, child.node)
+
+    def _begin(self, path: str, node: Node) -> None:
+        if node.kind in ASKS:
+            self.asking[path] = ASKS[node.kind]
+
+
+def soften(node: Node, state: Status) -> Status:
+    if state is Status.FAILED and (node.allow_failure or node.kind is Kind.ALLOW_FAILURE):
+        state = Status.WARNING
+    return Status.SUCCESS if state is Status.WARNING and node.allow_warning else state

@@ -1,0 +1,154 @@
+"""Random executions: plans of all blocks, how each attempt and question ends, and in which order it is told."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from typing import Any, NamedTuple
+
+from executor.world import Outcome, node
+from hypothesis import strategies as st
+
+from engine.executor.plan import Backoff, FlowOutput, Kind, Node, Plan, Retry, make_plan
+from engine.ids import NodeId
+from engine.state.event import Patch
+from engine.state.status import Status
+
+MOST_NODES = 14
+DEEPEST = 3
+
+BLOCKS = [kind for kind in Kind if kind is not Kind.TASK]
+RUN_IFS = ("true", "true", "yes", "false", "", "0", "-0", None)
+VALUES = (["a"], ["a", "b"], ["a", "b", "c", "d"], [], ["a", "a", "b"], ["a", None], None)
+
+
+class Luck:
+    """What happens to whom; the same for the same seed, in whatever order it is asked."""
+
+    def __init__(self, seed: int, fails: int = 4, exits: int = 60) -> None:
+        self.seed = seed
+        self._fails = fails
+        self._exits = exits
+
+    def number(self, *parts: object) -> int:
+        return zlib.crc32(repr((self.seed, parts)).encode())
+
+    def outcome(self, path: str, attempt: int) -> Outcome:
+        number = self.number(path, attempt)
+        end = Status.SUCCESS
+        if self._exits and number % self._exits == 0:
+            end = (Status.KILLED, Status.SUCCESS, Status.FAILED, Status.CANCELLED)[number // self._exits % 4]
+            return Outcome(patch=Patch(end=end))
+        if self._fails and number % self._fails == 0:
+            return Outcome(Status.FAILED, error="boom")
+        return Outcome(Status.WARNING if number % 13 == 0 else Status.SUCCESS)
+
+    def answer(self, path: str, ask: str) -> Any:
+        """The value, or an error as an exception."""
+        number = self.number(path, ask)
+        value: Any
+        if ask == "run_if":
+            value = RUN_IFS[number % len(RUN_IFS)]
+        elif ask == "values":
+            value = VALUES[number % len(VALUES)]
+        elif ask == "outputs":
+            value = {"o": "x"} if number % 5 else None
+        else:
+            value = ("true", "false", "a", "b", None)[number % 5]
+        return ValueError("no such thing") if value is None else value
+
+
+class Case(NamedTuple):
+    plan: Plan
+    luck: Luck
+    order: random.Random
+
+
+class Builder:
+    """Draws one plan."""
+
+    def __init__(self, draw: st.DrawFn, retries: bool) -> None:
+        self._random = random.Random(draw(st.integers(0, 2**32)))
+        self._shape = draw(st.lists(st.integers(0, 255), min_size=4, max_size=3 * MOST_NODES))
+        self._left = MOST_NODES
+        self._count = 0
+        self._retries = retries
+
+    def root(self) -> Node:
+        return Node(id=NodeId(""), type="flow", branches={"tasks": self._tasks(DEEPEST, 4), **self._aside(DEEPEST)})
+
+    def chance(self, one_in: int) -> bool:
+        return self._random.randrange(one_in) == 0
+
+    def _choose(self, among: int) -> int:
+        """From what hypothesis drew as long as there is something, so that it can make plans smaller."""
+        return (self._shape.pop() if self._shape else 0) % among
+
+    def _tasks(self, depth: int, most: int) -> tuple[Node, ...]:
+        count = self._choose(most + 1)
+        return tuple(self._node(depth) for _ in range(count) if self._left > 0)
+
+    def _aside(self, depth: int) -> dict[str, tuple[Node, ...]]:
+        branches = {}
+        if self.chance(3):
+            branches["errors"] = self._tasks(min(depth, 1), 2)
+        if self.chance(4):
+            branches["finally"] = self._tasks(min(depth, 1), 2)
+        return branches
+
+    def _node(self, depth: int) -> Node:
+        self._left -= 1
+        self._count += 1
+        id = f"t{self._count}"
+        common: dict[str, Any] = {
+            "allow_failure": self.chance(8),
+            "allow_warning": self.chance(8),
+            "run_if": "{{ x }}" if self.chance(6) else None,
+        }
+        kind = self._choose(len(BLOCKS) + 6)
+        if depth == 0 or kind >= len(BLOCKS):
+            return node(id, retry=self._retry(), fail_when_lost=self.chance(3), **common)
+        return self._block(id, BLOCKS[kind], depth - 1, common)
+
+    def _block(self, id: str, kind: Kind, depth: int, common: dict[str, Any]) -> Node:
+        branches = self._aside(depth)
+        depends_on: dict[NodeId, tuple[NodeId, ...]] = {}
+        if kind is Kind.IF:
+            branches["then"] = self._tasks(depth, 2)
+            if self.chance(2):
+                branches["else"] = self._tasks(depth, 2)
+        elif kind is Kind.SWITCH:
+            branches |= {"case:a": self._tasks(depth, 2), "case:b": self._tasks(depth, 2)}
+            if self.chance(2):
+                branches["defaults"] = self._tasks(depth, 2)
+        else:
+            branches["tasks"] = self._tasks(depth, 4)
+        if kind is Kind.DAG:
+            ids = [child.id for child in branches["tasks"]]
+            depends_on = {id: tuple(other for other in ids[:place] if self.chance(2)) for place, id in enumerate(ids)}
+        concurrent = self._random.randrange(4) if kind in (Kind.PARALLEL, Kind.DAG, Kind.FOREACH) else 0
+        return node(id, kind=kind, branches=branches, concurrent=concurrent, depends_on=depends_on, ask="x", **common)
+
+    def _retry(self) -> Retry | None:
+        if not self._retries or not self.chance(3):
+            return None
+        return Retry(
+            self._random.choice(list(Backoff)),
+            interval=1000,
+            min_interval=10,
+            max_interval=5000,
+            max_attempts=self._random.randrange(1, 4),
+            warning_on_retry=self.chance(2),
+            new_execution=self.chance(8),
+        )
+
+
+@st.composite
+def cases(draw: st.DrawFn, retries: bool = True, exits: bool = True, outputs: bool = True) -> Case:
+    """A plan, what will happen to it, and the order in which it does."""
+    builder = Builder(draw, retries)
+    root = builder.root()
+    declared = (FlowOutput("o", "STRING", "{{ x }}"),) if outputs and builder.chance(4) else ()
+    plan = make_plan(namespace="n", flow="f", revision=1, root=root, outputs=declared)
+    seed = draw(st.integers(0, 2**32))
+    return Case(plan, Luck(seed, exits=60 if exits else 0), random.Random(seed))

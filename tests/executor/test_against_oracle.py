@@ -1,0 +1,137 @@
+"""The reducer against the naive walk and against its counters rebuilt, after every event of random executions."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+from executor.oracle import Oracle
+from executor.strategies import Case, cases
+from executor.world import World
+from hypothesis import HealthCheck, given, settings
+
+from engine.executor.rebuild import rebuild
+from engine.state.event import AnyEvent, Due, Evaluated, KillAsked, Lost, Started, TaskEnded
+from engine.state.status import Status
+
+EXAMPLES = int(os.environ.get("TIDEGATE_EXAMPLES", "300"))
+
+many = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+class Watched(World):
+    """A world that tells an oracle what happens, and compares."""
+
+    def __init__(self, case: Case, mischief: bool = True) -> None:
+        super().__init__(case.plan, case.luck.outcome, case.luck.answer)
+        self.oracle = Oracle(case.plan)
+        self.random = case.order
+        self.mischief = mischief
+
+    def send(self, event: AnyEvent) -> None:
+        taken = self._is_awaited(event)
+        before = self.record.execution
+        super().send(event)
+        if taken:
+            self._tell(event)
+        elif not isinstance(event, Due):
+            assert self.record.execution.history is before.history
+        self._compare()
+
+    def stir(self) -> None:
+        """Something that may come between: an event again, a lost attempt, a kill, a crash of this process."""
+        what = self.random.randrange(40)
+        if what < 6 and self.seen:
+            self.send(self.random.choice(self.seen))
+        elif what == 6 and self.tasks:
+            path, attempt = self.random.choice(list(self.tasks))
+            del self.tasks[path, attempt]
+            self.send(Lost(at=self.now, path=path, attempt=attempt))
+        elif what == 7 and self.random.randrange(10) == 0:
+            self.send(KillAsked(at=self.now))
+        elif what == 8:
+            self.forget()
+
+    def play(self) -> None:
+        self.start()
+        while self.step(lambda count: self.random.randrange(count)):
+            if self.mischief:
+                self.stir()
+
+    def _is_awaited(self, event: AnyEvent) -> bool:
+        """Whether an event is news; anything else must change nothing."""
+        if isinstance(event, Started):
+            return self.record.execution.block is None
+        if isinstance(event, KillAsked):
+            return not self.state.terminal and not self.record.execution.killing
+        if isinstance(event, TaskEnded | Lost):
+            run = self.record.runs.get(event.path)
+            return (
+                run is not None
+                and not run.state.terminal
+                and run.attempt == event.attempt
+                and not run.attempts[-1].state.terminal
+            )
+        if isinstance(event, Evaluated):
+            if not event.path:
+                return self.oracle.before_outputs is not None and self.oracle.state is None
+            return self.oracle.asking.get(event.path) == event.ask
+        if isinstance(event, Due):
+            run = self.record.runs.get(event.path)
+            return run is not None and run.state is Status.RETRYING and (run.due or 0) <= event.at
+        return False
+
+    def _tell(self, event: Any) -> None:
+        if isinstance(event, Started):
+            self.oracle.start()
+        elif isinstance(event, TaskEnded):
+            self.oracle.end(event.path, event.state, event.patch.end if event.patch else None)
+        elif isinstance(event, Lost):
+            if self.oracle.stopped_by is not None:
+                self.oracle.end(event.path, Status.KILLED)
+            elif self.plan.nodes[self.record.runs[event.path].node].fail_when_lost:
+                self.oracle.end(event.path, Status.FAILED)
+        elif isinstance(event, Evaluated):
+            self.oracle.answer(event.path, event.ask, event.value, event.error is not None)
+        elif isinstance(event, Due):
+            self.oracle.due(event.path)
+        elif isinstance(event, KillAsked):
+            self.oracle.stop(Status.KILLED)
+
+    def _compare(self) -> None:
+        shown = {path: state if state.terminal else None for path, state in self.states.items()}
+        assert shown == self.oracle.states
+        assert (self.state if self.state.terminal else None) == self.oracle.state
+        execution = self.record.execution
+        if execution.block is None or self.state.terminal or execution.killing or execution.requested is not None:
+            return
+        rebuilt = rebuild(self.plan, self.record)
+        kept = {run.path: run.block for run in self.record.runs.values() if run.block and not run.state.terminal}
+        assert rebuilt.blocks == {"": execution.block, **kept}
+        assert rebuilt.lanes == []
+
+
+@given(cases())
+@many
+def test_the_reducer_agrees_with_the_naive_walk_and_with_rebuilt_counters(case: Case) -> None:
+    world = Watched(case)
+    world.play()
+    assert world.state.terminal, "the execution is stuck"
+
+
+@given(cases())
+@many
+def test_the_order_of_events_does_not_matter_where_nothing_fails(case: Case) -> None:
+    case.luck._fails = 0
+    case.luck._exits = 0
+    straight = World(case.plan, case.luck.outcome, case.luck.answer).start().run()
+    shuffled = Watched(case, mischief=False)
+    shuffled.random = random.Random(case.luck.seed + 1)
+    shuffled.play()
+    assert shuffled.state is straight.state or Status.FAILED in (shuffled.state, straight.state)
