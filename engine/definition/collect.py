@@ -53,6 +53,7 @@ class Collector:
     def __init__(self, document: Document, file: str | None) -> None:
         self._document = document
         self._file = file
+        self._ignored: list[Path] = []
         self._found = [item._replace(file=file) for item in document.diagnostics]
 
     @property
@@ -71,6 +72,10 @@ class Collector:
     def warn(self, path: Path, text: str, code: str, *, key: bool = False) -> None:
         """Report what the author should know and may leave."""
         self._add(path, text, code, (), key, Severity.WARNING)
+
+    def ignore(self, path: Path) -> None:
+        """Say nothing more of what is at a path or below it."""
+        self._ignored.append(path)
 
     def line(self, path: Path) -> int:
         """The line where a value starts."""
@@ -112,7 +117,8 @@ class Collector:
             self.unknown_property((*path, *where), property_names(model_at(model, where[:-1], raw)), also)
         elif kind == "missing":
             name = str(where[-1])
-            self._add_message((*path, *where[:-1]), f"the property '{name}' is required", "required", (), False)
+            owner = (*path, *where[:-1])
+            self._say(owner, f"the property '{name}' is required", "required", (), self._mark(owner, False), owner)
         else:
             text, near = _words(items, value, where)
             self.error((*path, *where), text, _CODES.get(kind, "wrong-value"), near)
@@ -122,21 +128,28 @@ class Collector:
         name = str(path[-1])
         near = near_names(name, (*known, *also))
         more = did_you_mean(near) or (f", it takes {', '.join(known)}" if 0 < len(known) <= MAX_LISTED else "")
-        self._add_message(path, f'Unrecognized field "{name}"{more}', "unknown-property", near, True, path[:-1])
+        mark = self._mark(path, True)
+        self._say(path[:-1], f'Unrecognized field "{name}"{more}', "unknown-property", near, mark, path)
 
     def _add(self, path: Path, text: str, code: str, near: tuple[str, ...], key: bool, severity: Severity) -> None:
-        mark = self._mark(path, key)
-        place = path_text(path)
+        self._say(path, text, code, near, self._mark(path, key), path, severity)
+
+    def _say(
+        self,
+        named: Path,
+        text: str,
+        code: str,
+        near: tuple[str, ...],
+        mark: Mark,
+        path: Path,
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Keep a diagnostic whose sentence begins with the place `named`."""
+        if any(path[: len(ignored)] == ignored for ignored in self._ignored):
+            return
+        place = path_text(named)
         message = f"{place}: {text}" if place else text
         self._found.append(Diagnostic(message, mark.line, mark.column, code, path, near, severity, self._file))
-
-    def _add_message(
-        self, path: Path, text: str, code: str, near: tuple[str, ...], key: bool, named: Path | None = None
-    ) -> None:
-        mark = self._mark(path, key)
-        place = path_text(path if named is None else named)
-        message = f"{place}: {text}" if place else text
-        self._found.append(Diagnostic(message, mark.line, mark.column, code, path, near, file=self._file))
 
     def _mark(self, path: Path, key: bool) -> Mark:
         if key and path in self._document.keys:

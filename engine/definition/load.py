@@ -9,8 +9,9 @@ from engine.definition.collect import Collector
 from engine.definition.diagnostic import Diagnostic
 from engine.definition.dialect import dialect_of
 from engine.definition.document import read_yaml
+from engine.definition.expressions import check_expressions
 from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
-from engine.definition.references import check_inputs, check_names, check_outputs
+from engine.definition.references import check_inputs, check_names, check_outputs, check_types
 from engine.definition.tasks import TaskReader
 from engine.definition.triggers import check_triggers
 from engine.errors import InvalidFlow
@@ -39,6 +40,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index) -> Loaded:
         raise InvalidFlow(collector.sorted())
     dialect = dialect_of(text, raw)
     raw = _available(raw, collector)
+    check_types(raw.get("inputs"), collector)
     raw = as_texts((FlowFields,), raw, (), collector.text)
     fields = collector.validate(FlowFields, raw, ())
     reader = TaskReader(collector, index, dialect)
@@ -47,6 +49,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index) -> Loaded:
     check_inputs(raw.get("inputs"), collector)
     check_outputs(raw.get("outputs"), collector)
     check_triggers(raw.get("triggers"), collector, index, dialect)
+    check_expressions(raw, collector)
     found = collector.sorted()
     if fields is None or collector.errors:
         raise InvalidFlow(found)

@@ -28,15 +28,21 @@ def check_names(raw: dict[str, Any], collector: Collector) -> None:
             collector.error(path, text, "system-label", key=True)
 
 
-def check_inputs(raw: Any, collector: Collector) -> None:
-    """Report ids that stand twice, and dependencies that don't exist or go in a ring."""
-    check_unique(raw, "inputs", "input", collector)
-    waits: dict[str, list[str]] = {}
+def check_types(raw: Any, collector: Collector) -> None:
+    """Report inputs of types that this version lacks; nothing else is said of them."""
     for place, item in _maps(raw):
         row = difference("input", item["type"]) if isinstance(item.get("type"), str) else None
         if row is not None:
             text = f"inputs of type {row.name} are not available in this version"
             collector.error(("inputs", place, "type"), text, "not-available")
+            collector.ignore(("inputs", place))
+
+
+def check_inputs(raw: Any, collector: Collector) -> None:
+    """Report ids that stand twice, and dependencies that don't exist or go in a ring."""
+    check_unique(raw, "inputs", "input", collector)
+    waits: dict[str, list[str]] = {}
+    for place, item in _maps(raw):
         if item.get("type") == "SECRET":
             text = "values of SECRET inputs are refused in this version, for they can't be encrypted yet"
             collector.warn(("inputs", place, "type"), text, "no-effect")

@@ -20,7 +20,7 @@ def flow_schema(index: Index) -> dict[str, Any]:
     schema = FlowFields.model_json_schema(by_alias=True)
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     for branch in ("tasks", "errors", "finally"):
-        _set_items(schema["properties"][branch])
+        schema["properties"][branch] = _with_tasks(schema["properties"][branch])
     tasks = {name: plugin for name, plugin in index.all().items() if issubclass(plugin, Task | Block)}
     definitions["taskFields"] = _hoisted(TaskFields.model_json_schema(by_alias=True), "taskFields", definitions)
     definitions["task"] = {
@@ -35,10 +35,8 @@ def flow_schema(index: Index) -> dict[str, Any]:
 def _when(name: str, plugin: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
     """The properties of a task when its type is this one."""
     key = name.removeprefix(FAMILY)
-    own = _hoisted(property_schema(plugin), key, definitions)
-    if issubclass(plugin, Block):
-        for below in own.get("properties", {}).values():
-            _set_items(below)
+    own = property_schema(plugin)
+    own = _hoisted(_with_tasks(own) if issubclass(plugin, Block) else own, key, definitions)
     common: Mapping[str, Any] = definitions["taskFields"]["properties"]
     definitions[key] = {
         **own,
@@ -49,12 +47,18 @@ def _when(name: str, plugin: type[Plugin], definitions: dict[str, Any]) -> dict[
     return {"if": condition, "then": {"$ref": f"#/$defs/{key}"}}
 
 
-def _set_items(schema: dict[str, Any]) -> None:
-    """Say that a list of maps is a list of tasks; blocks hold maps in lists for no other reason."""
-    for arm in (schema, *schema.get("anyOf", ())):
-        items = arm.get("items")
-        if arm.get("type") == "array" and isinstance(items, dict) and items.get("type") == "object":
-            arm["items"] = TASK
+def _with_tasks(value: Any) -> Any:
+    """Say that bare maps in lists, or called `task`, are tasks; blocks hold bare maps for nothing else."""
+    if isinstance(value, dict):
+        return {
+            key: TASK if key in ("items", "task") and _bare_map(item) else _with_tasks(item)
+            for key, item in value.items()
+        }
+    return [_with_tasks(item) for item in value] if isinstance(value, list) else value
+
+
+def _bare_map(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "object" and "properties" not in schema
 
 
 def _hoisted(schema: dict[str, Any], prefix: str, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -258,6 +258,25 @@ def test_a_flow_that_names_dialect_1_has_no_when() -> None:
     assert found == ["5:44: tasks[0].when: exists in dialect 2 only, write 'runIf'"]
 
 
+def test_an_input_of_a_type_that_is_not_available_is_one_mistake() -> None:
+    found = mistakes(flow("inputs: [{id: a, type: TABLE, columns: [{id: b, type: INT}]}]"))
+    assert found == ["3:24: inputs[0].type: inputs of type TABLE are not available in this version"]
+
+
+def test_expressions_whose_syntax_is_wrong_are_warnings_at_their_place() -> None:
+    loaded = load(
+        flow(
+            "outputs: [{id: o, type: STRING, value: '{{ a b }}'}]\nvariables: {x: '{{ a b }}'}",
+            "- id: t\n  type: core.log.Log\n  description: '{{ a b }}'\n  message:\n  - '{{ ok }}'\n  - '{{ (1 }}'\n",
+        )
+    )
+    assert [(item.line, item.column, item.path) for item in loaded.warnings] == [
+        (3, 40, ("outputs", 0, "value")),
+        (11, 5, ("tasks", 0, "message", 1)),
+    ]
+    assert all("the expression can't be read: " in item.message for item in loaded.warnings)
+
+
 def test_run_if_in_dialect_2_is_read_with_a_warning() -> None:
     loaded = load("# dialect: 2\n" + task("type: core.log.Log, message: hi, runIf: x"))
     assert "write 'when'" in str(loaded.warnings[0])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.definition.compile import compile_flow
-from engine.definition.diagnostic import Diagnostic
+from engine.definition.diagnostic import Diagnostic, Severity
 from engine.definition.load import load_flow
 from engine.errors import InvalidFlow
 from support.definition_plugins import INDEX
@@ -93,6 +93,7 @@ def diagnostics(text: str) -> Sequence[Diagnostic]:
     try:
         loaded = load_flow(text, file="f.yaml", index=INDEX)
     except InvalidFlow as error:
+        assert any(item.severity is Severity.ERROR for item in error.diagnostics)  # noqa: PT017
         return error.diagnostics
     compile_flow(loaded.flow, 1)
     return loaded.warnings

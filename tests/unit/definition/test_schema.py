@@ -32,6 +32,8 @@ def test_a_task_has_common_and_own_properties_by_its_type() -> None:
     assert "io.kestra.other.OldLog" in log["properties"]["type"]["enum"]
     then = schema["$defs"]["core.flow.If"]["properties"]["then"]
     assert then["items"] == {"$ref": "#/$defs/task"}
+    step = schema["$defs"]["core.flow.Dag.Step"]["properties"]["task"]
+    assert step == {"$ref": "#/$defs/task"}
     assert "maxAttempts" in schema["$defs"]["RetryFields"]["properties"]
 
 

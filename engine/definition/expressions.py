@@ -1,0 +1,49 @@
+"""Checks the syntax of the expressions in a flow, without rendering them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.definition.collect import Collector
+from engine.definition.diagnostic import Path
+from engine.definition.templates import holds_template
+from engine.errors import ExpressionError
+from engine.expressions.parser import parse
+
+NOT_RENDERED = frozenset({"id", "type", "description", "version"})
+
+
+def check_expressions(raw: dict[str, Any], collector: Collector) -> None:
+    """Warn of every expression whose syntax is wrong: it fails the task that renders it, and only then."""
+    for path, text in _rendered(raw):
+        try:
+            parse(text)
+        except ExpressionError as error:
+            line = f" (line {error.line} of the text)" if error.line and "\n" in text.strip() else ""
+            collector.warn(path, f"the expression can't be read: {error.reason}{line}", "expression")
+
+
+def _rendered(raw: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    for branch in ("tasks", "errors", "finally"):
+        yield from _texts(raw.get(branch), (branch,))
+    for name, properties in (("outputs", ("value",)), ("inputs", ("defaults", "expression", "dependsOn"))):
+        items = raw.get(name)
+        for place, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, dict):
+                for below in properties:
+                    yield from _texts(item.get(below), (name, place, below))
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Texts with templates in a value, in their order."""
+    todo: list[tuple[Any, Path]] = [(value, path)]
+    while todo:
+        value, path = todo.pop()
+        if isinstance(value, str) and holds_template(value):
+            yield path, value
+        elif isinstance(value, dict):
+            below = [(item, (*path, name)) for name, item in value.items() if name not in NOT_RENDERED]
+            todo.extend(reversed(below))
+        elif isinstance(value, list):
+            todo.extend((item, (*path, index)) for index, item in reversed(list(enumerate(value))))
