@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -12,20 +11,9 @@ from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from engine.definition.diagnostic import Path
+from engine.plugin.describe import arms
 
 TextOf = Callable[[Path], str | None]
-
-
-def arms(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, without annotations; the type itself where it is none."""
-    origin = typing.get_origin(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return tuple(arm for part in typing.get_args(annotation) for arm in arms(part))
-    if origin is typing.Annotated:
-        return arms(typing.get_args(annotation)[0])
-    if isinstance(annotation, typing.TypeAliasType if hasattr(typing, "TypeAliasType") else ()):
-        return arms(annotation.__value__)
-    return (annotation,)
 
 
 def fields_by_name(model: type[BaseModel]) -> dict[str, FieldInfo]:

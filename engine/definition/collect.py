@@ -44,6 +44,12 @@ _EXPECTED = {
 }
 """What a value should have been, by kind of pydantic error."""
 
+_COMPARED = {
+    "greater_than": "greater than",
+    "greater_than_equal": "greater than or equal to",
+    "less_than": "less than",
+    "less_than_equal": "less than or equal to",
+}
 _CODES = {"missing": "required", "extra_forbidden": "unknown-property"}
 
 
@@ -221,11 +227,8 @@ def _words(items: list[ErrorDetails], value: Any, path: Path) -> tuple[str, tupl
             return ("must not be empty" if value == "" else f"must have {context['min_length']} characters or more"), ()
         case "string_too_long":
             return f"must have {context['max_length']} characters at most, but has {len(str(value))}", ()
-        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            bound = next(iter(context.values()))
-            return f"must be {item['type'].replace('_', ' ').replace('equal', 'or equal')} to {bound}".replace(
-                "than to", "than"
-            ), ()
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as kind:
+            return f"must be {_COMPARED[kind]} {next(iter(context.values()))}, but {_is(value)}", ()
         case "value_error" | "assertion_error":
             return str(context.get("error", item["msg"])), ()
     return f"{item['msg'][:1].lower()}{item['msg'][1:]}, but {_is(value)}", ()

@@ -8,8 +8,8 @@ from typing import Any
 from engine.definition.flow import FlowFields
 from engine.definition.task import TaskFields
 from engine.plugin.base import Block, Plugin, Task
-from engine.plugin.describe import FAMILY, property_schema
-from engine.plugin.index import Index
+from engine.plugin.describe import property_schema
+from engine.plugin.index import FAMILY, Index
 
 TASK = {"$ref": "#/$defs/task"}
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

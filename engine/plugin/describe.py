@@ -13,8 +13,7 @@ from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from engine.plugin.base import Block, Plugin, Task, TaskRunner, Template, Trigger
-
-FAMILY = "io.kestra.plugin."
+from engine.plugin.index import FAMILY
 
 
 class Property(NamedTuple):
@@ -118,7 +117,7 @@ def _outputs(plugin: type[Plugin]) -> tuple[Property, ...] | None:
         returned = vars(inspect.getmodule(run)).get(returned) if isinstance(returned, str) else returned
     if returned is type(None) or returned == "None":
         return ()
-    models = [arm for arm in _arms(returned) if isinstance(arm, type) and issubclass(arm, BaseModel)]
+    models = [arm for arm in arms(returned) if isinstance(arm, type) and issubclass(arm, BaseModel)]
     return tuple(_properties(models[0])) if models else None
 
 
@@ -136,12 +135,13 @@ def _plain(value: Any) -> Any:
     return {str(key): _plain(item) for key, item in value.items()} if isinstance(value, dict) else str(value)
 
 
-def _arms(annotation: Any) -> tuple[Any, ...]:
+def arms(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, without annotations; the type itself where it is none."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
-        return tuple(arm for part in typing.get_args(annotation) for arm in _arms(part))
+        return tuple(arm for part in typing.get_args(annotation) for arm in arms(part))
     if origin is typing.Annotated:
-        return _arms(typing.get_args(annotation)[0])
+        return arms(typing.get_args(annotation)[0])
     return (annotation,)
 
 
@@ -150,7 +150,7 @@ _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or fals
 
 def in_words(annotation: Any) -> str:
     """A type hint in words: `text or list of text`."""
-    words = [_word(arm) for arm in _arms(annotation) if arm is not type(None)]
+    words = [_word(arm) for arm in arms(annotation) if arm is not type(None)]
     return " or ".join(dict.fromkeys(words)) or "null"
 
 
