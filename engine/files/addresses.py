@@ -1,0 +1,52 @@
+"""Addresses of internal storage: `kestra:///NAMESPACE/FLOW/executions/ID/…`, the namespace's dots as slashes.
+
+An address names a place below the storage's root and nothing else: no `..`, no empty or hidden step, no backslash.
+"""
+
+from __future__ import annotations
+
+import re
+
+from engine.errors import StorageError
+
+SCHEME = "kestra://"
+SLUG = re.compile(r"[^a-z0-9._-]+")
+STEP_LIMIT = 255
+
+
+def parts_of(address: str) -> tuple[str, ...]:
+    """The steps of an address below the root. Raises StorageError for what is no address or leads elsewhere."""
+    if not address.startswith(f"{SCHEME}/"):
+        raise StorageError(f"'{address}' is not an address of internal storage: it must begin with {SCHEME}/")
+    steps = tuple(step for step in address[len(SCHEME) + 1 :].split("/") if step)
+    if not steps:
+        raise StorageError(f"'{address}' names no file")
+    for step in steps:
+        if step in (".", "..") or "\\" in step or "\0" in step:
+            raise StorageError(
+                f"The address '{address}' is refused: no step of it may be '.', '..' or hold a backslash"
+            )
+        if len(step.encode()) > STEP_LIMIT:
+            raise StorageError(f"The address '{address}' is refused: '{step[:40]}…' is longer than {STEP_LIMIT} bytes")
+    return steps
+
+
+def slug(text: str) -> str:
+    """A task or flow id as it stands in an address: lower case, other characters than letters and digits as `-`."""
+    return SLUG.sub("-", text.lower().replace("_", "-")).strip("-") or "-"
+
+
+def flow_folder(namespace: str, flow: str) -> str:
+    return f"{SCHEME}/{namespace.replace('.', '/')}/{slug(flow)}"
+
+
+def execution_folder(namespace: str, flow: str, execution: str) -> str:
+    return f"{flow_folder(namespace, flow)}/executions/{execution}"
+
+
+def task_folder(namespace: str, flow: str, execution: str, task: str, task_run: str) -> str:
+    return f"{execution_folder(namespace, flow, execution)}/tasks/{slug(task)}/{task_run}"
+
+
+def input_file(namespace: str, flow: str, execution: str, input: str, name: str) -> str:
+    return f"{execution_folder(namespace, flow, execution)}/inputs/{input}/{name}"
