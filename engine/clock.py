@@ -58,6 +58,11 @@ class ManualClock:
         self._moved = anyio.Event()
 
 
+def monotonic() -> float:
+    """Seconds of a clock that never goes back; for measuring how long something takes."""
+    return time.monotonic()
+
+
 def to_datetime(millis: int) -> datetime:
     """Milliseconds to an aware UTC datetime."""
     return EPOCH + timedelta(milliseconds=millis)
