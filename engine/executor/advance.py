@@ -14,10 +14,22 @@ from engine.executor.finish import (
     softened,
 )
 from engine.executor.kill import kill, request
-from engine.executor.lanes import answered, live, look, main_phase
+from engine.executor.lanes import answered, look, main_phase
+from engine.executor.names import (
+    CANCELLED,
+    CREATED,
+    FAILED,
+    KILLED,
+    QUEUED,
+    RESTARTED,
+    RETRIED,
+    RUNNING,
+    SUCCESS,
+    WARNING,
+)
 from engine.executor.plan import Plan
 from engine.executor.retry import come_due, failures, next_date, next_execution, try_again, wait
-from engine.executor.work import Work, entered, replace, running
+from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import NewExecution, Step
 from engine.state.event import (
     AnyEvent,
@@ -32,7 +44,7 @@ from engine.state.event import (
     TaskEnded,
     TaskStarted,
 )
-from engine.state.execution import Record, TaskRun
+from engine.state.execution import Attempt, Change, Record, TaskRun
 from engine.state.status import Status
 
 LOST = "The process that ran this attempt is gone"
@@ -61,9 +73,9 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
         case Continue():
             _continue(work)
     if work.todo:
-        again = isinstance(event, Continue | Edited) or not record.execution.pending
         look(work)
-        work.put_pending(again)
+        if work.todo:
+            work.put_pending(isinstance(event, Continue | Edited) or not record.execution.pending)
     return work.step()
 
 
@@ -83,12 +95,12 @@ def _started(work: Work, event: Started) -> None:
     if work.block("") is not None or work.state.terminal:
         return
     if event.admission == "queued":
-        work.move(Status.QUEUED)
+        work.move(QUEUED)
     elif event.admission == "refused":
-        end(work, event.state or Status.CANCELLED)
+        end(work, event.state or CANCELLED)
     else:
-        work.move(Status.RUNNING)
-        work.put(block=main_phase(work.plan.root, "tasks"))
+        work.move(RUNNING)
+        work.blocks[""] = main_phase(work.plan.root, "tasks")
         work.todo.append("")
 
 
@@ -103,30 +115,25 @@ def _evaluated(work: Work, event: Evaluated) -> None:
         answered(work, run, event)
 
 
-def _live(work: Work, path: str, attempt: int) -> TaskRun | None:
+def _awaited(work: Work, path: str, attempt: int) -> TaskRun | None:
     """The task run at a path, if this very attempt of it is still awaited."""
-    run = work.run(path)
-    if run is None or run.state.terminal or run.attempt != attempt or not live(run):
+    run = work.record.runs.get(path)
+    if run is None or not awaited(run) or run.attempts[-1].number != attempt:
         return None
     return run
 
 
 def _task_started(work: Work, event: TaskStarted) -> None:
-    run = _live(work, event.path, event.attempt)
-    if run is not None and run.attempts[-1].state is Status.CREATED:
-        work.changed[run.path] = _begun(run, event.at)
-
-
-def _begun(run: TaskRun, at: int) -> TaskRun:
-    return replace(
-        run,
-        history=entered(run.history, Status.RUNNING, at),
-        attempts=(*run.attempts[:-1], running(run.attempts[-1], at)),
-    )
+    run = _awaited(work, event.path, event.attempt)
+    if run is not None and run.attempts[-1].state is CREATED:
+        last = run.attempts[-1]
+        attempt = replace(last, history=entered(last.history, RUNNING, event.at))
+        history = entered(run.history, RUNNING, event.at)
+        work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts[:-1], attempt))
 
 
 def _task_ended(work: Work, event: TaskEnded) -> None:
-    run = _live(work, event.path, event.attempt)
+    run = _awaited(work, event.path, event.attempt)
     if run is None:
         return
     run = _closed(run, event.state, event.at, event.started, event.error)
@@ -134,30 +141,32 @@ def _task_ended(work: Work, event: TaskEnded) -> None:
     if patch is not None:
         _patch(work, patch)
         if patch.end is not None and work.stopping is None:
-            state = Status.KILLED if patch.end is Status.KILLED else _final(work, run, event.state)
+            state = KILLED if patch.end is KILLED else _final(work, run, event.state)
             close_run(work, run, state, outputs=event.outputs)
             request(work, patch.end)
             return
-    if event.state is Status.FAILED and _again(work, run):
+    if event.state is FAILED and _again(work, run):
         return
     end_run(work, run, _final(work, run, event.state), outputs=event.outputs)
 
 
 def _closed(run: TaskRun, state: Status, at: int, started: int, error: str | None) -> TaskRun:
     """A task run whose current attempt has ended; `started` is when its body began, 0 if it never did."""
-    if started and run.attempts[-1].state is Status.CREATED:
-        run = _begun(run, started)
     last = run.attempts[-1]
-    last = replace(last, history=entered(last.history, state, at), error=error)
-    return replace(run, attempts=(*run.attempts[:-1], last))
+    history, of_attempt = run.history, last.history
+    if started and of_attempt[-1].state is CREATED:
+        of_attempt = (*of_attempt, Change(RUNNING, started))
+        history = entered(history, RUNNING, started)
+    attempt = Attempt(last.number, (*of_attempt, Change(state, at)), error)
+    return replace(run, history=history, attempts=(*run.attempts[:-1], attempt))
 
 
 def _final(work: Work, run: TaskRun, state: Status) -> Status:
     """The state of a task run whose last attempt ended in `state`."""
     node = work.plan.nodes[run.node]
     retry = node.retry
-    if state is Status.SUCCESS and retry is not None and retry.warning_on_retry and failures(run):
-        state = Status.WARNING
+    if state is SUCCESS and retry is not None and retry.warning_on_retry and failures(run):
+        state = WARNING
     return softened(node, state)
 
 
@@ -169,8 +178,8 @@ def _again(work: Work, run: TaskRun) -> bool:
     if retry.new_execution:
         due = next_execution(work, retry, work.seed)
         if due is not None:
-            close_run(work, run, Status.RETRIED, due=due)
-            request(work, Status.RETRIED)
+            close_run(work, run, RETRIED, due=due)
+            request(work, RETRIED)
         return due is not None
     due = next_date(retry, run, work.at, work.seed)
     if due is not None:
@@ -204,22 +213,22 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lost(work: Work, event: Lost) -> None:
-    run = _live(work, event.path, event.attempt)
+    run = _awaited(work, event.path, event.attempt)
     if run is None:
         return
     if work.stopping is not None:
-        end_run(work, _closed(run, Status.KILLED, event.at, 0, LOST), Status.KILLED)
+        end_run(work, _closed(run, KILLED, event.at, 0, LOST), KILLED)
     elif work.plan.nodes[run.node].fail_when_lost:
-        run = _closed(run, Status.FAILED, event.at, 0, LOST)
+        run = _closed(run, FAILED, event.at, 0, LOST)
         if not _again(work, run):
-            end_run(work, run, _final(work, run, Status.FAILED))
+            end_run(work, run, _final(work, run, FAILED))
     else:
-        try_again(work, _closed(run, Status.KILLED, event.at, 0, LOST))
+        try_again(work, _closed(run, KILLED, event.at, 0, LOST))
 
 
 def _due(work: Work, event: Due) -> None:
     if event.kind == "new_execution":
-        if work.state is Status.RETRIED:
+        if work.state is RETRIED:
             work.commands.append(NewExecution(work.get("attempt") + 1))
         return
     run = work.run(event.path)
@@ -234,8 +243,8 @@ def _edited(work: Work) -> None:
         work.changed.update(edit.changed)
         work.answers.update(edit.answers)
         work.removed = edit.removed
-    if work.state is Status.RESTARTED:
-        work.move(Status.RUNNING)
+    if work.state is RESTARTED:
+        work.move(RUNNING)
         _continue(work)
 
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
 from engine.executor.finish import ERRORS, FINALLY, STOPS
-from engine.executor.lanes import live, main_phase
+from engine.executor.lanes import main_phase
 from engine.executor.plan import Kind, Node, Plan
 from engine.executor.rebuild import decided, rebuild
-from engine.executor.work import entered, replace
+from engine.executor.work import awaited, entered, replace
 from engine.ids import ExecutionId, NodeId, TaskRunId, derived_id
 from engine.state.command import Step
 from engine.state.execution import Answer, Change, Execution, Record, TaskRun, lane_of, node_of, parent_path
@@ -167,7 +167,7 @@ class Draft:
             return
         run = self.runs[run.path]
         if self.plan.nodes[run.node].kind is Kind.TASK:
-            attempts = run.attempts[:-1] if live(run) else run.attempts
+            attempts = run.attempts[:-1] if awaited(run) else run.attempts
             history = entered(run.history, Status.RESTARTED, self.now)
             self.put(replace(run, history=history, attempts=attempts, due=None, error=None))
         elif anew or not self.goes_on(run):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.executor.plan import Kind, Node
+from engine.executor.names import ALLOW_FAILURE, CANCELLED, FAILED, KILLED, RETRIED, RETRYING, RUNNING, SUCCESS, WARNING
+from engine.executor.plan import Node
 from engine.executor.work import Work, entered, replace
 from engine.state.command import DropTimer, Ended, Evaluate, WakeAt
-from engine.state.execution import Phase, TaskRun, lane_of, node_of, parent_path
+from engine.state.execution import Phase, TaskRun, parent_path
 from engine.state.status import SEVERITY, Status
 
 ASKING = "asking"
@@ -18,10 +19,10 @@ OUTPUTS = "outputs"
 DONE = "done"
 
 # Ends of a child after which its block opens nothing new.
-STOPS = frozenset({Status.FAILED, Status.KILLED, Status.CANCELLED, Status.RETRIED})
+STOPS = (FAILED, KILLED, CANCELLED, RETRIED)
 
 # The flow's outputs are of no use after these.
-WITHOUT_OUTPUTS = frozenset({Status.KILLED, Status.CANCELLED, Status.RETRIED})
+WITHOUT_OUTPUTS = frozenset({KILLED, CANCELLED, RETRIED})
 
 RANK = {state: rank for rank, state in enumerate(reversed(SEVERITY), start=1)}
 
@@ -35,23 +36,24 @@ def worse(one: Status, other: Status) -> Status:
 
 def softened(node: Node, state: Status) -> Status:
     """A final state after allowFailure and allowWarning."""
-    if state is Status.FAILED and (node.allow_failure or node.kind is Kind.ALLOW_FAILURE):
-        state = Status.WARNING
-    if state is Status.WARNING and node.allow_warning:
-        state = Status.SUCCESS
+    if state is FAILED and (node.allow_failure or node.kind is ALLOW_FAILURE):
+        state = WARNING
+    if state is WARNING and node.allow_warning:
+        state = SUCCESS
     return state
 
 
 def end_run(work: Work, run: TaskRun, state: Status, **fields: Any) -> None:
     """Close a task run in its final state and fold it into its block."""
     close_run(work, run, state, **fields)
-    fold(work, run.path, state)
+    fold(work, run, state)
 
 
 def close_run(work: Work, run: TaskRun, state: Status, **fields: Any) -> None:
     """Close a task run without telling its block."""
-    if run.block is not None:
-        fields["block"] = replace(run.block, phase=DONE, live=0)
+    block = work.blocks.pop(run.path, run.block)
+    if block is not None:
+        fields["block"] = replace(block, phase=DONE, live=0)
     work.changed[run.path] = replace(run, history=entered(run.history, state, work.at), **fields)
 
 
@@ -60,34 +62,38 @@ def fail_block(work: Work, path: str, error: str) -> None:
     run = work.run(path)
     assert run is not None
     assert run.block is not None
-    block = replace(run.block, phase=MAIN, branch="", failed=True, worst=Status.FAILED)
+    block = replace(run.block, phase=MAIN, branch="", failed=True, worst=FAILED)
     work.changed[path] = replace(run, block=block, error=error)
     work.todo.append(path)
 
 
-def fold(work: Work, path: str, state: Status) -> None:
+def around(path: str) -> tuple[str, str]:
+    """The path of the block around a task run, and that of its lane; the latter is empty outside of loops."""
+    head = path.rpartition("/")[0]
+    mark = head.rfind("#")
+    return (head[:mark], head) if mark > head.rfind("/") else (head, "")
+
+
+def fold(work: Work, run: TaskRun, state: Status) -> None:
     """Count the end of a child in its block, which is looked at next."""
-    stopping = work.stopping
-    if stopping is not None:
-        _fold_stopping(work, path, stopping)
+    if work.stopping is not None:
+        _fold_stopping(work, run.path, work.stopping)
         return
-    above = parent_path(path)
+    above, lane = around(run.path)
     block = work.block(above)
     assert block is not None
     bad = state in STOPS
-    if block.phase == MAIN:
-        failed = block.failed or bad
-        worst = worse(block.worst, state)
-        lane = lane_of(path)
-        if lane is not None and not failed and work.node(above).branches[block.branch][-1].id != node_of(path):
-            work.put_block(above, replace(block, worst=worst))
-            work.todo.append(path.rpartition("/")[0])
-            return
-        block = replace(block, live=block.live - 1, worst=worst, failed=failed)
-    else:
+    if block.phase != MAIN:
         # A branch for errors or finally stops at its first failure and changes nothing of the block's own state.
         block = replace(block, live=block.live - 1, next=block.total if bad else block.next)
-    work.put_block(above, block)
+    else:
+        worst = block.worst if state is SUCCESS else worse(block.worst, state)
+        if lane and not (bad or block.failed) and work.node(above).branches[block.branch][-1].id != run.node:
+            work.blocks[above] = replace(block, worst=worst)
+            work.todo.append(lane)
+            return
+        block = replace(block, live=block.live - 1, worst=worst, failed=block.failed or bad)
+    work.blocks[above] = block
     work.todo.append(above)
 
 
@@ -96,9 +102,8 @@ def _fold_stopping(work: Work, path: str, state: Status) -> None:
         above = parent_path(path)
         block = work.block(above)
         assert block is not None
-        block = replace(block, live=block.live - 1)
-        work.put_block(above, block)
-        if block.live > 0:
+        work.blocks[above] = replace(block, live=block.live - 1)
+        if block.live > 1:
             return
         if above:
             run = work.run(above)
@@ -119,7 +124,7 @@ def next_phase(work: Work, path: str, node: Node, block: Phase) -> None:
         finish_block(work, path, node, block)
         return
     total = len(node.branches[following])
-    work.put_block(path, replace(block, phase=following, branch=following, next=0, live=0, total=total))
+    work.blocks[path] = replace(block, phase=following, branch=following, next=0, live=0, total=total)
     work.todo.append(path)
 
 
@@ -138,7 +143,7 @@ def conclude(work: Work, state: Status) -> None:
     block = work.block("")
     assert block is not None
     if work.plan.outputs and state not in WITHOUT_OUTPUTS:
-        work.put_block("", replace(block, phase=OUTPUTS, worst=state, live=0))
+        work.blocks[""] = replace(block, phase=OUTPUTS, worst=state, live=0)
         work.commands.append(Evaluate("", OUTPUTS))
     else:
         end(work, state)
@@ -153,21 +158,21 @@ def outputs_answered(work: Work, value: dict[str, Any], error: str | None) -> No
         end(work, block.worst)
     else:
         work.put(error=f"Failed to render output values: {error}")
-        end(work, worse(block.worst, Status.FAILED))
+        end(work, worse(block.worst, FAILED))
 
 
 def end(work: Work, state: Status) -> None:
     """The execution reaches its terminal state."""
-    if work.state is Status.RETRYING:
-        work.move(Status.RUNNING)
+    if work.state is RETRYING:
+        work.move(RUNNING)
     block = work.block("")
     if block is not None:
-        work.put_block("", replace(block, phase=DONE, live=0))
+        work.blocks[""] = replace(block, phase=DONE, live=0)
     work.put(pending=())
     work.todo.clear()
     work.move(state)
     work.commands.append(Ended(state))
-    if state is Status.RETRIED:
+    if state is RETRIED:
         due = max((run.due for run in work.runs() if run.due is not None and run.state is state), default=work.at)
         work.commands.append(WakeAt("", "new_execution", due))
 

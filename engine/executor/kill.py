@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from engine.executor.finish import close_run, conclude, drop_retry
-from engine.executor.lanes import live
-from engine.executor.work import Work, entered, replace
+from engine.executor.names import CANCELLED, KILLED, KILLING
+from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import StopBelow
 from engine.state.execution import TaskRun, parent_path
 from engine.state.status import Status
@@ -17,13 +17,13 @@ def kill(work: Work) -> None:
     if work.state.terminal or work.get("killing"):
         return
     work.put(killing=True)
-    work.move(Status.KILLING)
-    stop(work, Status.KILLED)
+    work.move(KILLING)
+    stop(work, KILLED)
 
 
 def request(work: Work, state: Status) -> None:
     """A task asks its execution to end in `state` now; what runs beside it is cancelled."""
-    if state is Status.KILLED:
+    if state is KILLED:
         kill(work)
     elif work.stopping is None:
         work.put(requested=state)
@@ -32,6 +32,7 @@ def request(work: Work, state: Status) -> None:
 
 def stop(work: Work, state: Status) -> None:
     """Close every open task run that no live attempt holds up, and cancel those attempts."""
+    work.stopping = state
     work.todo.clear()
     work.put(pending=())
     open_runs = [run for run in work.runs() if not run.state.terminal]
@@ -41,7 +42,7 @@ def stop(work: Work, state: Status) -> None:
         if _holds_up(run, below):
             below[parent_path(run.path)] += 1
             if run.block is not None:
-                history = entered(run.history, Status.KILLING, work.at) if state is Status.KILLED else run.history
+                history = entered(run.history, KILLING, work.at) if state is KILLED else run.history
                 counters = replace(run.block, live=below[run.path])
                 work.changed[run.path] = replace(run, block=counters, history=history)
         else:
@@ -49,18 +50,18 @@ def stop(work: Work, state: Status) -> None:
             close_run(work, run, _closed(run, state), due=None)
     block = work.block("")
     if block is not None and below[""] > 0:
-        work.put_block("", replace(block, live=below[""]))
-        work.commands.append(StopBelow("", Status.KILLED))
+        work.blocks[""] = replace(block, live=below[""])
+        work.commands.append(StopBelow("", KILLED))
     else:
         conclude(work, state)
 
 
 def _holds_up(run: TaskRun, below: Counter[str]) -> bool:
-    return live(run) if run.block is None else below[run.path] > 0
+    return awaited(run) if run.block is None else below[run.path] > 0
 
 
 def _closed(run: TaskRun, state: Status) -> Status:
     """How a task run without a live attempt ends: as its last attempt did, or without having run at all."""
-    if state is Status.KILLED or run.block is not None:
+    if state is KILLED or run.block is not None:
         return state
-    return run.attempts[-1].state if run.attempts else Status.CANCELLED
+    return run.attempts[-1].state if run.attempts else CANCELLED

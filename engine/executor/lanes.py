@@ -7,28 +7,29 @@ from typing import Any
 
 from engine.executor.finish import (
     ASKING,
-    DONE,
     ERRORS,
     FINALLY,
     MAIN,
-    OUTPUTS,
     end_run,
     fail_block,
     next_phase,
     softened,
 )
-from engine.executor.plan import Kind, Node
+from engine.executor.names import DAG, FAILED, FOREACH, IF, PARALLEL, RESTARTED, RUNNING, SKIPPED, SWITCH, TASK
+from engine.executor.plan import Node
 from engine.executor.retry import try_again
-from engine.executor.work import Work, entered, replace
+from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import Evaluate, RunTask
 from engine.state.event import Evaluated
-from engine.state.execution import Answer, Attempt, Change, Phase, TaskRun
-from engine.state.status import Status
+from engine.state.execution import Answer, Attempt, Phase, TaskRun
 
 RUN_IF = "run_if"
 
+# In these phases a block opens children.
+PHASES = (MAIN, ERRORS, FINALLY)
+
 # What a block of this kind must know before it opens anything.
-QUESTIONS = {Kind.IF: "condition", Kind.SWITCH: "value", Kind.FOREACH: "values"}
+QUESTIONS = {IF: "condition", SWITCH: "value", FOREACH: "values"}
 
 FALSY = ("", "false", "0", "-0")
 
@@ -37,7 +38,7 @@ def look(work: Work) -> None:
     """Work off what is to be looked at, as far as the budget goes."""
     while work.todo and work.budget > 0:
         path = work.todo.pop()
-        if "#" in path and "#" in path.rpartition("/")[2]:
+        if path.rfind("#") > path.rfind("/"):
             _continue_lane(work, path)
             continue
         block = work.block(path)
@@ -54,30 +55,25 @@ def start_again(work: Work, run: TaskRun) -> None:
     node = work.plan.nodes[run.node]
     work.budget -= 1
     if node.run_if is not None and not run.attempts:
-        if node.kind is not Kind.TASK:
+        if node.kind is not TASK:
             work.changed[run.path] = replace(run, block=Phase(ASKING, branch=RUN_IF))
         work.commands.append(Evaluate(run.path, RUN_IF))
-    elif node.kind is not Kind.TASK:
+    elif node.kind is not TASK:
         if _begin(work, run, node):
             work.todo.append(run.path)
-    elif run.state is Status.RESTARTED and not live(run):
+    elif run.state is RESTARTED and not awaited(run):
         try_again(work, run)
-
-
-def live(run: TaskRun) -> bool:
-    """Whether an attempt of the task run was handed out and has not ended."""
-    return bool(run.attempts) and not run.attempts[-1].state.terminal
 
 
 def open_run(work: Work, path: str, node: Node, value: str | None = None, iteration: int | None = None) -> bool:
     """Open a task run. True: it is a block whose children can be opened now."""
     if node.run_if is not None:
-        block = None if node.kind is Kind.TASK else Phase(ASKING, branch=RUN_IF)
-        work.add(path, node, value, iteration, block=block)
+        block = None if node.kind is TASK else Phase(ASKING, branch=RUN_IF)
+        work.add(path, node, value, iteration, (), block)
         work.commands.append(Evaluate(path, RUN_IF))
         return False
-    if node.kind is Kind.TASK:
-        work.add(path, node, value, iteration, attempts=(Attempt(1, (Change(Status.CREATED, work.at),)),))
+    if node.kind is TASK:
+        work.add(path, node, value, iteration, (Attempt(1, work.created),))
         work.commands.append(RunTask(path, 1))
         return False
     return _begin(work, work.add(path, node, value, iteration), node)
@@ -85,7 +81,7 @@ def open_run(work: Work, path: str, node: Node, value: str | None = None, iterat
 
 def _begin(work: Work, run: TaskRun, node: Node) -> bool:
     """Start a block. True: its children can be opened now."""
-    history = entered(run.history, Status.RUNNING, work.at)
+    history = entered(run.history, RUNNING, work.at)
     ask = QUESTIONS.get(node.kind)
     block = Phase(ASKING, branch=ask) if ask else main_phase(node, "tasks")
     work.changed[run.path] = replace(run, history=history, block=block)
@@ -108,9 +104,9 @@ def answered(work: Work, run: TaskRun, event: Evaluated) -> None:
     elif run.block is not None and run.block.phase == ASKING and run.block.branch == event.ask:
         if event.error is not None:
             fail_block(work, run.path, event.error)
-        elif node.kind is Kind.IF:
+        elif node.kind is IF:
             _if_answered(work, run, node, event.value)
-        elif node.kind is Kind.SWITCH:
+        elif node.kind is SWITCH:
             _switch_answered(work, run, node, event.value)
         else:
             _values_answered(work, run, node, event.value)
@@ -125,10 +121,10 @@ def _waits_for_run_if(run: TaskRun) -> bool:
 def _run_if_answered(work: Work, run: TaskRun, node: Node, event: Evaluated) -> None:
     if event.error is not None:
         error = f"Unable to evaluate the runIf condition for task {node.id}: {event.error}"
-        end_run(work, run, softened(node, Status.FAILED), error=error)
+        end_run(work, run, softened(node, FAILED), error=error)
     elif not truthy(event.value):
-        end_run(work, run, Status.SKIPPED)
-    elif node.kind is Kind.TASK:
+        end_run(work, run, SKIPPED)
+    elif node.kind is TASK:
         try_again(work, run)
     elif _begin(work, run, node):
         work.todo.append(run.path)
@@ -179,23 +175,67 @@ def _open_main(work: Work, run: TaskRun, block: Phase, outputs: dict[str, Any] |
 
 def _pump(work: Work, path: str, block: Phase) -> None:
     """Open what a block may open now; when nothing is left and nothing runs, go to its next phase."""
-    if block.phase in (ASKING, OUTPUTS, DONE) or work.stopping is not None:
+    if block.phase not in PHASES or work.stopping is not None:
         return
-    node = work.node(path) if path else work.plan.root
-    if not (block.phase == MAIN and block.failed):
-        inside = _open_more(work, path, node, block)
-        if inside is not None:
-            work.todo += (path, inside)
+    node = work.node(path)
+    if block.next < block.total and not (block.failed and block.phase == MAIN):
+        opened = _open_more(work, path, node, block)
+        if opened is None:
             return
-        opened = work.block(path)
-        assert opened is not None
         block = opened
-        if block.live or (block.next < block.total and work.budget <= 0):
-            if work.budget <= 0 and room(node, block):
-                work.todo.append(path)
+        if work.budget <= 0 and room(node, block):
+            work.todo.append(path)
             return
     if block.live == 0:
         next_phase(work, path, node, block)
+
+
+def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
+    """Open children while there is room; None where a child is a block whose own children come first."""
+    if block.phase == MAIN and node.kind is DAG:
+        return _open_ready(work, path, node, block)
+    looping = block.phase == MAIN and node.kind is FOREACH
+    children = node.branches[block.branch]
+    values = _values(work, path) if looping else []
+    prefix = f"{path}/" if path else ""
+    limit = _limit(node, block) or block.total
+    position, live = block.next, block.live
+    while position < block.total and live < limit and work.budget > 0:
+        if looping:
+            child = children[0]
+            child_path = f"{path}#{position}/{child.id}"
+            is_block = open_run(work, child_path, child, values[position], position)
+        else:
+            child = children[position]
+            child_path = prefix + child.id
+            is_block = open_run(work, child_path, child)
+        position += 1
+        live += 1
+        if is_block:
+            work.blocks[path] = replace(block, next=position, live=live)
+            work.todo += (path, child_path)
+            return None
+    work.blocks[path] = block = replace(block, next=position, live=live)
+    return block
+
+
+def _open_ready(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
+    """Open the children of a Dag whose dependencies have ended; None as in `_open_more`."""
+    children = {child.id: child for child in node.branches[block.branch]}
+    for child in children.values():
+        if work.budget <= 0 or not room(node, block):
+            break
+        child_path = f"{path}/{child.id}"
+        if work.run(child_path) is not None:
+            continue
+        waits_for = (work.run(f"{path}/{id}") for id in node.depends_on.get(child.id, ()) if id in children)
+        if any(run is None or not run.state.terminal for run in waits_for):
+            continue
+        work.blocks[path] = block = replace(block, next=block.next + 1, live=block.live + 1)
+        if open_run(work, child_path, child):
+            work.todo += (path, child_path)
+            return None
+    return block
 
 
 def room(node: Node, block: Phase) -> bool:
@@ -208,36 +248,9 @@ def room(node: Node, block: Phase) -> bool:
 
 def _limit(node: Node, block: Phase) -> int:
     """How many children or lanes of the current phase may be open at once; 0 is unlimited."""
-    if block.phase in (ERRORS, FINALLY):
-        return 1
-    return node.concurrent if node.kind in (Kind.PARALLEL, Kind.DAG, Kind.FOREACH) else 1
-
-
-def _open_more(work: Work, path: str, node: Node, block: Phase) -> str | None:
-    """Open children while there is room; stops at a block whose own children come first, and returns its path."""
-    if node.kind is Kind.DAG and block.phase == MAIN:
-        return _open_ready(work, path, node, block)
-    looping = node.kind is Kind.FOREACH and block.phase == MAIN
-    children = node.branches.get(block.branch, ())
-    values = _values(work, path) if looping else []
-    prefix = f"{path}/" if path else ""
-    limit = _limit(node, block) or block.total
-    position, open_now = block.next, block.live
-    inside = None
-    while position < block.total and open_now < limit and work.budget > 0 and inside is None:
-        if looping:
-            child, child_path = children[0], f"{path}#{position}/{children[0].id}"
-            block_opened = open_run(work, child_path, child, values[position], position)
-        else:
-            child = children[position]
-            child_path = f"{prefix}{child.id}"
-            block_opened = open_run(work, child_path, child)
-        position += 1
-        open_now += 1
-        inside = child_path if block_opened else None
-    if position != block.next:
-        work.put_block(path, replace(block, next=position, live=open_now))
-    return inside
+    if block.phase == MAIN and node.kind in (PARALLEL, DAG, FOREACH):
+        return node.concurrent
+    return 1
 
 
 def _values(work: Work, path: str) -> list[str]:
@@ -245,25 +258,6 @@ def _values(work: Work, path: str) -> list[str]:
     assert answer is not None
     values: list[str] = answer.value
     return values
-
-
-def _open_ready(work: Work, path: str, node: Node, block: Phase) -> str | None:
-    """Open the children of a Dag whose dependencies have ended."""
-    children = {child.id: child for child in node.branches.get(block.branch, ())}
-    for child in children.values():
-        if not room(node, block) or work.budget <= 0:
-            break
-        child_path = f"{path}/{child.id}"
-        if work.run(child_path) is not None:
-            continue
-        waits_for = (work.run(f"{path}/{id}") for id in node.depends_on.get(child.id, ()) if id in children)
-        if any(run is None or not run.state.terminal for run in waits_for):
-            continue
-        block = replace(block, next=block.next + 1, live=block.live + 1)
-        work.put_block(path, block)
-        if open_run(work, child_path, child):
-            return child_path
-    return None
 
 
 def _continue_lane(work: Work, path: str) -> None:
@@ -274,7 +268,7 @@ def _continue_lane(work: Work, path: str) -> None:
         return
     if block.failed:
         # Another lane failed since this one was left: it ends where it is.
-        work.put_block(above, replace(block, live=block.live - 1))
+        work.blocks[above] = replace(block, live=block.live - 1)
         work.todo.append(above)
         return
     for child in work.node(above).branches[block.branch]:

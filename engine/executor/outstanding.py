@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.executor.finish import ASKING, OUTPUTS
-from engine.executor.lanes import RUN_IF, live
+from engine.executor.lanes import RUN_IF
 from engine.executor.plan import Plan
+from engine.executor.work import awaited
 from engine.state.command import Again, Command, Evaluate, RunTask, StopBelow, WakeAt
 from engine.state.execution import Record, TaskRun
 from engine.state.status import Status
@@ -38,7 +39,7 @@ def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:
             yield Evaluate(run.path, run.block.branch)
     elif run.state is Status.RETRYING and run.due is not None:
         yield WakeAt(run.path, "retry", run.due)
-    elif live(run):
+    elif awaited(run):
         yield RunTask(run.path, run.attempt)
     elif not run.attempts and plan.nodes[run.node].run_if is not None:
         yield Evaluate(run.path, RUN_IF)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from engine.executor.names import CREATED, FAILED, RESTARTED, RETRYING, RUNNING
 from engine.executor.plan import Backoff, Retry
 from engine.executor.work import Work, entered, replace
 from engine.ids import seeded
 from engine.state.command import RunTask, WakeAt
-from engine.state.execution import Attempt, Change, TaskRun
-from engine.state.status import Status
+from engine.state.execution import Attempt, TaskRun
 
 # A history longer than this no longer notes that the execution is RETRYING: a loop may retry a task for each value.
 NOTED_AT_MOST = 100
@@ -18,7 +18,7 @@ MOST_DOUBLINGS = 64
 
 def failures(run: TaskRun) -> int:
     """How many attempts of a task run failed; lost ones are not its fault."""
-    return sum(1 for attempt in run.attempts if attempt.state is Status.FAILED)
+    return sum(1 for attempt in run.attempts if attempt.state is FAILED)
 
 
 def delay(retry: Retry, failed: int, seed: int) -> int:
@@ -57,27 +57,27 @@ def next_execution(work: Work, retry: Retry, seed: int) -> int | None:
 
 def wait(work: Work, run: TaskRun, due: int) -> None:
     """Let a task run wait for its next attempt."""
-    work.changed[run.path] = replace(run, history=entered(run.history, Status.RETRYING, work.at), due=due)
+    work.changed[run.path] = replace(run, history=entered(run.history, RETRYING, work.at), due=due)
     work.commands.append(WakeAt(run.path, "retry", due))
-    if work.state is Status.RUNNING and len(work.get("history")) < NOTED_AT_MOST:
-        work.move(Status.RETRYING)
+    if work.state is RUNNING and len(work.get("history")) < NOTED_AT_MOST:
+        work.move(RETRYING)
 
 
 def come_due(work: Work, run: TaskRun) -> None:
     """A retry timer rang: try again, unless the task run waits for a later one."""
-    if run.state is not Status.RETRYING or run.due is None:
+    if run.state is not RETRYING or run.due is None:
         return
     if run.due > work.at:
         work.commands.append(WakeAt(run.path, "retry", run.due))
         return
-    if work.state is Status.RETRYING:
-        work.move(Status.RUNNING)
+    if work.state is RETRYING:
+        work.move(RUNNING)
     try_again(work, run)
 
 
 def try_again(work: Work, run: TaskRun) -> None:
     """Open the next attempt of a task run."""
-    attempt = Attempt(run.attempt + 1, (Change(Status.CREATED, work.at),))
-    history = run.history if run.state is Status.RESTARTED else entered(run.history, Status.CREATED, work.at)
+    attempt = Attempt(run.attempt + 1, work.created)
+    history = run.history if run.state is RESTARTED else entered(run.history, CREATED, work.at)
     work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts, attempt), due=None)
     work.commands.append(RunTask(run.path, attempt.number))

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from engine.executor.names import CREATED, KILLED, RUNNING
 from engine.executor.plan import Node, Plan
 from engine.ids import derived_id
 from engine.state.command import Again, Command, Step
-from engine.state.execution import Answer, Attempt, Change, Phase, Record, TaskRun, node_of
+from engine.state.execution import Answer, Attempt, Change, Phase, Record, TaskRun
 from engine.state.status import Status
 
 # Task runs opened in one step; what is left is done after the next commit.
@@ -23,67 +24,70 @@ replace = msgspec.structs.replace
 
 
 class Work:
-    """A step being made. `todo` is a stack of paths (blocks, lanes, task runs) to look at next."""
+    """A step being made.
+
+    changed: task runs, without the counters of those in `blocks`
+    blocks: counters by path, the flow's under the empty path
+    todo: a stack of paths (blocks, lanes, task runs) to look at next
+    stopping: the state in which everything is being brought to an end, if it is
+    created: the history of what is created in this step
+    """
 
     __slots__ = (
-        "_execution",
+        "_fields",
         "answers",
         "at",
+        "blocks",
         "budget",
         "changed",
         "commands",
-        "generation",
+        "created",
         "made",
         "plan",
         "record",
         "removed",
         "seed",
+        "stopping",
         "todo",
     )
 
     def __init__(self, plan: Plan, record: Record, at: int, seed: int = 0) -> None:
+        execution = record.execution
         self.plan = plan
         self.record = record
         self.at = at
         self.seed = seed
         self.changed: dict[str, TaskRun] = {}
+        self.blocks: dict[str, Phase] = {}
         self.removed: tuple[str, ...] = ()
         self.answers: dict[str, Answer] = {}
         self.commands: list[Command] = []
         self.todo: list[str] = []
         self.budget = OPENED_AT_MOST
-        self.made = record.execution.runs_made
-        self.generation = record.execution.attempt - 1
-        self._execution: dict[str, Any] = {}
+        self.made = execution.runs_made
+        self.stopping: Status | None = KILLED if execution.killing else execution.requested
+        self.created = (Change(CREATED, at),)
+        self._fields: dict[str, Any] = {}
 
     def get(self, name: str) -> Any:
         """A field of the execution as it now stands."""
-        if name in self._execution:
-            return self._execution[name]
+        if name in self._fields:
+            return self._fields[name]
         return getattr(self.record.execution, name)
 
     def put(self, **fields: Any) -> None:
         """Change fields of the execution."""
-        self._execution.update(fields)
+        self._fields.update(fields)
 
     @property
     def state(self) -> Status:
+        """The execution's."""
         history: tuple[Change, ...] = self.get("history")
         return history[-1].state
 
     def move(self, state: Status) -> None:
         """Give the execution another state; the one it has already is no change."""
-        history = self.get("history")
-        if history[-1].state is not state:
-            self._execution["history"] = (*history, Change(state, self.at))
-
-    @property
-    def stopping(self) -> Status | None:
-        """The state in which everything is being brought to an end, if it is."""
-        if self.get("killing"):
-            return Status.KILLED
-        requested: Status | None = self.get("requested")
-        return requested
+        self._fields["history"] = entered(self.get("history"), state, self.at)
 
     def run(self, path: str) -> TaskRun | None:
         return self.changed.get(path) or self.record.runs.get(path)
@@ -100,36 +104,43 @@ class Work:
         return self.answers.get(path) or self.record.answers.get(path)
 
     def node(self, path: str) -> Node:
-        return self.plan.nodes[node_of(path)]
+        """The node of the task run at a path; the flow's for the empty path."""
+        return self.plan.nodes[path.rpartition("/")[2]]  # type: ignore[index]
 
     def block(self, path: str) -> Phase | None:
-        """The counters of the block at a path; of the flow for the empty path."""
+        """The counters of the block at a path; the flow's for the empty path."""
+        held = self.blocks.get(path)
+        if held is not None:
+            return held
         if not path:
-            block: Phase | None = self.get("block")
-            return block
-        run = self.run(path)
+            return self.record.execution.block
+        run = self.changed.get(path) or self.record.runs.get(path)
         return None if run is None else run.block
 
-    def put_block(self, path: str, block: Phase) -> None:
-        if path:
-            run = self.run(path)
-            assert run is not None
-            self.changed[path] = replace(run, block=block)
-        else:
-            self._execution["block"] = block
-
-    def add(self, path: str, node: Node, value: str | None, iteration: int | None, **fields: Any) -> TaskRun:
+    def add(
+        self,
+        path: str,
+        node: Node,
+        value: str | None = None,
+        iteration: int | None = None,
+        attempts: tuple[Attempt, ...] = (),
+        block: Phase | None = None,
+    ) -> TaskRun:
         """A new task run, CREATED."""
+        execution = self.record.execution
+        generation = execution.attempt - 1
         run = TaskRun(
-            id=derived_id(self.record.execution.id, path, self.generation),  # type: ignore[arg-type]
-            path=path,
-            node=node.id,
-            order=self.made,
-            history=(Change(Status.CREATED, self.at),),
-            value=value,
-            iteration=iteration,
-            generation=self.generation,
-            **fields,
+            derived_id(execution.id, path, generation),  # type: ignore[arg-type]
+            path,
+            node.id,
+            self.made,
+            self.created,
+            value,
+            iteration,
+            attempts,
+            None,
+            block,
+            generation,
         )
         self.made += 1
         self.budget -= 1
@@ -139,23 +150,29 @@ class Work:
     def put_pending(self, again: bool) -> None:
         """Remember what is left to look at. `again`: nobody has been asked to come back to it yet."""
         left = tuple(self.todo)
-        if left:
-            seen = set(left)
-            held: tuple[str, ...] = self.get("pending")
-            self.put(pending=(*(path for path in held if path not in seen), *left))
-            if again:
-                self.commands.append(Again())
+        seen = set(left)
+        held: tuple[str, ...] = self.get("pending")
+        self.put(pending=(*(path for path in held if path not in seen), *left))
+        if again:
+            self.commands.append(Again())
 
     def step(self) -> Step:
         """What it all came to."""
+        fields = self._fields
+        for path, block in self.blocks.items():
+            if path:
+                run = self.changed.get(path) or self.record.runs[path]
+                self.changed[path] = replace(run, block=block)
+            else:
+                fields["block"] = block
         if self.made != self.record.execution.runs_made:
-            self._execution["runs_made"] = self.made
+            fields["runs_made"] = self.made
         return Step(
-            execution=replace(self.record.execution, **self._execution) if self._execution else None,
-            changed=self.changed,
-            removed=self.removed,
-            answers=self.answers,
-            commands=tuple(self.commands),
+            replace(self.record.execution, **fields) if fields else None,
+            self.changed,
+            self.removed,
+            self.answers,
+            tuple(self.commands),
         )
 
 
@@ -164,6 +181,9 @@ def entered(history: tuple[Change, ...], state: Status, at: int) -> tuple[Change
     return history if history[-1].state is state else (*history, Change(state, at))
 
 
-def running(attempt: Attempt, at: int) -> Attempt:
-    """An attempt whose body began."""
-    return replace(attempt, history=entered(attempt.history, Status.RUNNING, at))
+def awaited(run: TaskRun) -> bool:
+    """Whether an attempt of the task run was handed out and has not ended."""
+    if not run.attempts:
+        return False
+    state = run.attempts[-1].history[-1].state
+    return state is CREATED or state is RUNNING

@@ -1,7 +1,8 @@
 """What the engine remembers of an execution.
 
 An execution is rows: one `Execution`, a `TaskRun` for each task run, the stored answers of its expressions. All records
-are frozen; a change is a new record.
+are frozen; a change is a new record. Those that an execution has many of hold no cycles and are kept from the garbage
+collector.
 
 Paths name task runs: `task`, `block/task`, and inside a loop `loop#3/task` for the fourth value. The path of a loop's
 own run carries no number. Task ids hold neither `/` nor `#`. The path of the flow itself is the empty text.
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from engine.state.command import Step
 
 
-class Change(msgspec.Struct, frozen=True, array_like=True):
+class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of a state history; `at` in milliseconds since the epoch."""
 
     state: Status
@@ -30,7 +31,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 History = tuple[Change, ...]
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One try of a runnable task. `number` starts at 1 and never repeats within a task run."""
 
     number: int
@@ -42,7 +43,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.history[-1].state
 
 
-class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
+class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The counters that a block keeps in its own task run; never a list per lane.
 
     phase: asking | main | errors | finally | outputs | done, and what later blocks add
@@ -63,7 +64,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True):
     failed: bool = False
 
 
-class TaskRun(msgspec.Struct, frozen=True, omit_defaults=True):
+class TaskRun(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One task run. `order` counts the task runs of the execution in order of creation, from 0."""
 
     id: TaskRunId
