@@ -141,8 +141,7 @@ def finish_block(work: Work, path: str, node: Node, block: Phase) -> None:
 def conclude(work: Work, state: Status) -> None:
     """All task runs have ended: render the flow's outputs, or end at once where there are none to render."""
     block = work.block("")
-    assert block is not None
-    if work.plan.outputs and state not in WITHOUT_OUTPUTS:
+    if block is not None and work.plan.outputs and state not in WITHOUT_OUTPUTS:
         work.blocks[""] = replace(block, phase=OUTPUTS, worst=state, live=0)
         work.commands.append(Evaluate("", OUTPUTS))
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain as chained
 from typing import Any, NamedTuple
 
 from engine.executor.plan import Kind, Node, Plan
@@ -151,7 +152,7 @@ class Oracle:
         """Open what may be opened below a block, and end the block when all has ended."""
         chains = list(self._chains(path, node))
         self._settle_children(chains)
-        ended = [state for child in sum(chains, []) if (state := self.states.get(child.path)) is not None]
+        ended = [state for child in chained.from_iterable(chains) if (state := self.states.get(child.path)) is not None]
         stop = path in self.broken or any(state in BAD for state in ended)
         if not stop:
             self._open_main(path, node, chains)
@@ -191,7 +192,7 @@ class Oracle:
         return [Child(f"{prefix}{child.id}", child) for child in node.branches.get(branch, ())]
 
     def _settle_children(self, chains: list[Chain]) -> None:
-        for child in sum(chains, []):
+        for child in chained.from_iterable(chains):
             is_open = child.path in self.states and self.states[child.path] is None
             if is_open and child.node.kind is not Kind.TASK and child.path not in self.asking:
                 self._settle(child.path, child.node)

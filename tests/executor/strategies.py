@@ -6,20 +6,28 @@ import random
 import zlib
 from typing import Any, NamedTuple
 
-from executor.world import Outcome, node
 from hypothesis import strategies as st
 
 from engine.executor.plan import Backoff, FlowOutput, Kind, Node, Plan, Retry, make_plan
 from engine.ids import NodeId
 from engine.state.event import Patch
 from engine.state.status import Status
+from executor.world import Outcome, node
 
 MOST_NODES = 14
 DEEPEST = 3
 
 BLOCKS = [kind for kind in Kind if kind is not Kind.TASK]
 RUN_IFS = ("true", "true", "yes", "false", "", "0", "-0", None)
-VALUES = (["a"], ["a", "b"], ["a", "b", "c", "d"], [], ["a", "a", "b"], ["a", None], None)
+VALUES: tuple[list[str | None] | None, ...] = (
+    ["a"],
+    ["a", "b"],
+    ["a", "b", "c", "d"],
+    [],
+    ["a", "a", "b"],
+    ["a", None],
+    None,
+)
 
 
 class Luck:

@@ -6,14 +6,14 @@ import os
 import random
 from typing import Any
 
-from executor.oracle import Oracle
-from executor.strategies import Case, cases
-from executor.world import World
 from hypothesis import HealthCheck, given, settings
 
 from engine.executor.rebuild import rebuild
 from engine.state.event import AnyEvent, Due, Evaluated, KillAsked, Lost, Started, TaskEnded
 from engine.state.status import Status
+from executor.oracle import Oracle
+from executor.strategies import Case, cases
+from executor.world import World
 
 EXAMPLES = int(os.environ.get("TIDEGATE_EXAMPLES", "300"))
 
