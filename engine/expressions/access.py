@@ -62,7 +62,12 @@ ACCESSORS: tuple[tuple[type | tuple[type, ...], dict[str, Callable[[Any], Any]]]
     ),
 )
 METHODS: dict[type, dict[str, Callable[[Any], Any]]] = {
-    dict: {"size": len, "isEmpty": lambda items: not items, "keySet": list, "values": lambda map: list(map.values())},
+    dict: {
+        "size": len,
+        "isEmpty": lambda items: not items,
+        "keySet": list,
+        "values": lambda items: list(items.values()),
+    },
 }
 
 
@@ -122,13 +127,12 @@ def item(scope: Scope, value: Any, key: Any) -> Any:
 
 def method(scope: Scope, value: Any, called: str, *arguments: Any) -> Any:
     """`value.called()`: an accessor in its Java clothes. Raises ExpressionError."""
-    found = METHODS.get(type(value), {}).get(called)
-    if found is not None and not arguments:
-        return found(value)
-    found = ABSENT if arguments or isinstance(value, Mapping) else _accessed(value, called)
-    if found is ABSENT:
-        raise UndefinedError(called)
-    return found
+    if not arguments:
+        in_map = METHODS.get(type(value), {}).get(called)
+        found = in_map(value) if in_map is not None else _accessed(value, called)
+        if found is not ABSENT:
+            return found
+    raise UndefinedError(called)
 
 
 def entries(scope: Scope, value: Any) -> list[Any] | None:
@@ -145,7 +149,7 @@ def entries(scope: Scope, value: Any) -> list[Any] | None:
     return found
 
 
-def loop(scope: Scope, target: str, items: list[Any], counted: bool) -> Iterator[None]:
+def loop(scope: Scope, target: str, items: list[Any], counted: bool, cost: int) -> Iterator[None]:
     """Set the loop variable to each item in a frame of its own; with `counted` also `loop`."""
     frame: dict[str, Any] = {}
     state: dict[str, Any] = {"length": len(items)}
@@ -154,7 +158,7 @@ def loop(scope: Scope, target: str, items: list[Any], counted: bool) -> Iterator
     scope.frames.append(frame)
     last = len(items) - 1
     for index, value in enumerate(items):
-        scope.spend(1)
+        scope.spend(cost)
         frame[target] = value
         if counted:
             state.update(index=index, revindex=last - index, first=index == 0, last=index == last)
@@ -173,7 +177,7 @@ def assign(scope: Scope, key: str, value: Any) -> None:
 
 def whole(scope: Scope, value: Any) -> Any:
     """A value with all that it holds fetched."""
-    if type(value) in CONTAINERS and _holds_deferred(value):
+    if type(value) in CONTAINERS and _holds_deferred(scope, value):
         return _fetched(scope, value)
     return value
 
@@ -196,10 +200,11 @@ def _at(value: list[Any] | tuple[Any, ...], index: int) -> Any:
     return value[index] if 0 <= index < len(value) else ABSENT
 
 
-def _holds_deferred(value: Any) -> bool:
+def _holds_deferred(scope: Scope, value: Any) -> bool:
+    scope.spend(len(value))
     for item in value.values() if type(value) is dict else value:
         kind = type(item)
-        if kind is Deferred or (kind in CONTAINERS and _holds_deferred(item)):
+        if kind is Deferred or (kind in CONTAINERS and _holds_deferred(scope, item)):
             return True
     return False
 

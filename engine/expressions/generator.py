@@ -1,19 +1,20 @@
 """The node tree to Python source, over Jinja2's writer with our own meaning for every node.
 
-All names are looked up while rendering, so that `set` reaches outwards and nothing of Python's scopes shows. Operands that
-may be skipped or may fail are written as lambdas. Every generated function has three names: `scope`, `out` (the parts of
-the text) and `show` (how values print here).
+All names are looked up while rendering, so that `set` reaches outwards and nothing of Python's scopes shows. Operands
+that may be skipped or may fail are written as lambdas. Every generated function has three names: `scope`, `out` (the
+parts of the text) and `show` (how values print here).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator
 
-from engine.expressions import parser
+from engine.expressions import tree
 from engine.expressions.registry import FILTERS, FUNCTIONS, TESTS
 
 COMPARISONS = {
@@ -26,7 +27,24 @@ COMPARISONS = {
     "contains": "contains",
     "isIn": "is_in",
 }
-FETCHES = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.CondExpr, parser.Coalesce, parser.CoalesceUndefined)
+OPERATIONS: dict[type[nodes.Node], tuple[str, bool]] = {
+    nodes.Add: ("added", True),
+    nodes.Concat: ("concat", True),
+    nodes.Div: ("divide", False),
+    nodes.Mod: ("remainder", False),
+    nodes.Mul: ("multiply", False),
+    nodes.Neg: ("negative", False),
+    nodes.Pos: ("positive", False),
+    nodes.Sub: ("subtract", False),
+    nodes.Getitem: ("item", True),
+    tree.Range: ("span", True),
+    tree.Raw: ("raw", True),
+}
+"""The function behind a node whose children are its operands, and whether it takes the scope."""
+LAZY: dict[type[nodes.Node], str] = {tree.Coalesce: "coalesce", tree.CoalesceUndefined: "coalesce_undefined"}
+LOOP_COST, CALL_COST = 2, 20
+"""Fuel for a pass through a loop, and for each call that stands in it."""
+FETCHES = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.CondExpr, tree.Coalesce, tree.CoalesceUndefined)
 """What may give a value with parts still to be fetched; every other expression is made of fetched ones."""
 
 
@@ -39,28 +57,35 @@ class Generator(CodeGenerator):
         self._macros = frozenset(macros)
         self._blocks: dict[str, str] = {}
 
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> None:
+        """Write what a node means."""
+        WRITERS[type(node)](self, node)
+
     # -- the template
 
-    def visit_Template(self, node: nodes.Template, frame: Any = None) -> None:
-        for block in node.find_all(nodes.Block):
-            self._blocks[block.name] = f"block_{len(self._blocks)}"
+    def _template(self, node: nodes.Template) -> None:
+        blocks = list(node.find_all(nodes.Block))
+        self._blocks = {block.name: f"block_{index}" for index, block in enumerate(blocks)}
+        for block in blocks:
             self._function(self._blocks[block.name], "scope, show", block.body)
         known = ", ".join(f"{name!r}: {function}" for name, function in self._blocks.items())
         self.writeline(f"blocks = {{{known}}}")
         for macro in node.find_all(nodes.Macro):
-            self._macro(macro)
+            self._macro_function(macro)
         self._function("root", "scope, show", node.body)
-        lone = lone_expression(node)
+        lone = tree.lone_expression(node)
         if lone is not None:
             self.writeline("def value(scope):")
-            self._indented(lambda: self._statement("return whole(scope, ", lone, ")"))
+            with self._deeper():
+                self._statement("return whole(scope, ", lone, ")")
 
     def _function(self, name: str, parameters: str, body: list[nodes.Node]) -> None:
         self.writeline(f"def {name}({parameters}):")
-        self._indented(lambda: self._text_of(body))
+        with self._deeper():
+            self._text_of(body)
 
     def _text_of(self, body: list[nodes.Node]) -> None:
-        lone = _lone_output(body)
+        lone = tree.lone_output(body)
         if lone is not None:
             self._statement("return show(scope, ", lone, ")")
             return
@@ -68,10 +93,11 @@ class Generator(CodeGenerator):
         self._all(body)
         self.writeline("return out.text()")
 
-    def _macro(self, node: nodes.Macro) -> None:
+    def _macro_function(self, node: nodes.Macro) -> None:
         names = [argument.name for argument in node.args]
         self.writeline(f"def macro_{node.name}(scope, arguments, named):")
-        self._indented(lambda: self._macro_body(node, names))
+        with self._deeper():
+            self._macro_body(node, names)
 
     def _macro_body(self, node: nodes.Macro, names: list[str]) -> None:
         self.writeline("defaults = {")
@@ -83,80 +109,86 @@ class Generator(CodeGenerator):
         self.writeline(f"seen = enter(scope, {node.name!r}, defaults, arguments, named)")
         self.writeline("show = java")
         self.writeline("try:")
-        self._indented(lambda: self._text_of(node.body))
+        with self._deeper():
+            self._text_of(node.body)
         self.writeline("finally:")
-        self._indented(lambda: self.writeline("scope.ascend(seen)"))
+        with self._deeper():
+            self.writeline("scope.ascend(seen)")
 
     # -- statements
 
-    def visit_Output(self, node: nodes.Output, frame: Any = None) -> None:
+    def _output(self, node: nodes.Output) -> None:
         for child in node.nodes:
             if isinstance(child, nodes.TemplateData):
                 self.writeline(f"out.append({child.data!r})", node)
             else:
                 self._statement("out.append(show(scope, ", child, "))", node)
 
-    def visit_If(self, node: nodes.If, frame: Any = None) -> None:
+    def _if(self, node: nodes.If) -> None:
         self._statement("if truth(", node.test, "):", node)
-        self._indented(lambda: self._all(node.body))
+        with self._deeper():
+            self._all(node.body)
         for branch in node.elif_:
             self._statement("elif truth(", branch.test, "):", branch)
-            body = branch.body
-            self._indented(lambda body=body: self._all(body))  # type: ignore[misc]
+            with self._deeper():
+                self._all(branch.body)
         if node.else_:
             self.writeline("else:")
-            self._indented(lambda: self._all(node.else_))
+            with self._deeper():
+                self._all(node.else_)
 
-    def visit_For(self, node: nodes.For, frame: Any = None) -> None:
+    def _for(self, node: nodes.For) -> None:
         assert isinstance(node.target, nodes.Name)
         items = self.temporary_identifier()
         counted = any(name.name == "loop" for part in node.body for name in part.find_all(nodes.Name))
         self._statement(f"{items} = entries(scope, ", node.iter, ")", node)
         self.writeline(f"if {items}:")
-        self._indented(lambda: self._loop(node, items, counted))
+        with self._deeper():
+            self._loop(node, items, counted)
         if node.else_:
             self.writeline(f"elif {items} is not None:")
-            self._indented(lambda: self._all(node.else_))
+            with self._deeper():
+                self._all(node.else_)
 
     def _loop(self, node: nodes.For, items: str, counted: bool) -> None:
         assert isinstance(node.target, nodes.Name)
-        self.writeline(f"for _ in loop(scope, {node.target.name!r}, {items}, {counted}):", node)
-        self._indented(lambda: self._all(node.body))
-        self._indented(lambda: self.writeline("out.measure()"))
+        calls = sum(1 for part in node.body for _ in part.find_all((nodes.Filter, nodes.Call)))
+        cost = LOOP_COST + CALL_COST * calls
+        self.writeline(f"for _ in loop(scope, {node.target.name!r}, {items}, {counted}, {cost}):", node)
+        with self._deeper():
+            self._all(node.body)
+            self.writeline("out.measure()")
 
-    def visit_Assign(self, node: nodes.Assign, frame: Any = None) -> None:
+    def _assign(self, node: nodes.Assign) -> None:
         assert isinstance(node.target, nodes.Name)
         self._statement(f"assign(scope, {node.target.name!r}, ", node.node, ")", node)
 
-    def visit_Macro(self, node: nodes.Macro, frame: Any = None) -> None:
+    def _nothing(self, node: nodes.Macro) -> None:
         """Macros are functions of the module, known from its start; nothing is printed where they are defined."""
 
-    def visit_Block(self, node: nodes.Block, frame: Any = None) -> None:
+    def _block(self, node: nodes.Block) -> None:
         self.writeline(f"out.append({self._blocks[node.name]}(scope, show))", node)
 
-    def visit_FilterBlock(self, node: nodes.FilterBlock, frame: Any = None) -> None:
-        body = node.filter.find(parser.Captured)
+    def _filter_tag(self, node: nodes.FilterBlock) -> None:
+        body = node.filter.find(tree.Captured)
         assert body is not None
         self._function(body.importname, "scope, show", node.body)
         self._statement("out.append(show(scope, ", node.filter, "))", node)
 
-    def visit_ImportedName(self, node: nodes.ImportedName, frame: Any = None) -> None:
+    def _captured(self, node: nodes.ImportedName) -> None:
         self.write(f"{node.importname}(scope, java)")
 
     # -- values
 
-    def visit_Const(self, node: nodes.Const, frame: Any = None) -> None:
+    def _const(self, node: nodes.Const) -> None:
         self.write(repr(node.value))
 
-    def visit_MarkSafe(self, node: nodes.MarkSafe, frame: Any = None) -> None:
-        self._call("raw", node.expr, scope=True)
-
-    def visit_Name(self, node: nodes.Name, frame: Any = None) -> None:
+    def _name(self, node: nodes.Name) -> None:
         self._mark_line(node)
         self.write(f"name(scope, {node.name!r})")
 
-    def visit_Getattr(self, node: nodes.Getattr, frame: Any = None) -> None:
-        steps = _steps(node)
+    def _getattr(self, node: nodes.Getattr) -> None:
+        steps = tree.steps_of(node)
         self._mark_line(node)
         if steps is not None:
             self.write(f"path(scope, {', '.join(map(repr, steps))})")
@@ -165,18 +197,14 @@ class Generator(CodeGenerator):
         self.visit(node.node)
         self.write(f", {node.attr!r})")
 
-    def visit_Getitem(self, node: nodes.Getitem, frame: Any = None) -> None:
-        self._mark_line(node)
-        self._call("item", node.node, node.arg, scope=True)
-
-    def visit_List(self, node: nodes.List, frame: Any = None) -> None:
+    def _list(self, node: nodes.List) -> None:
         self.write("[")
         for item in node.items:
             self.visit(item)
             self.write(", ")
         self.write("]")
 
-    def visit_Dict(self, node: nodes.Dict, frame: Any = None) -> None:
+    def _dict(self, node: nodes.Dict) -> None:
         self.write("mapping((")
         for pair in node.items:
             self.write("(")
@@ -186,14 +214,9 @@ class Generator(CodeGenerator):
             self.write("), ")
         self.write("))")
 
-    def visit_Slice(self, node: nodes.Slice, frame: Any = None) -> None:
-        assert node.start is not None
-        assert node.stop is not None
-        self._call("span", node.start, node.stop, scope=True)
-
     # -- calls
 
-    def visit_Call(self, node: nodes.Call, frame: Any = None) -> None:
+    def _called(self, node: nodes.Call) -> None:
         self._mark_line(node)
         if isinstance(node.node, nodes.Getattr):
             self.write("method(scope, ")
@@ -226,7 +249,7 @@ class Generator(CodeGenerator):
         else:
             self.write(f"unknown('function', {called!r})")
 
-    def visit_Filter(self, node: nodes.Filter, frame: Any = None) -> None:
+    def _filter(self, node: nodes.Filter) -> None:
         self._mark_line(node)
         known = FILTERS.get(node.name)
         if known is None:
@@ -240,7 +263,7 @@ class Generator(CodeGenerator):
         self._arguments(node)
         self.write(")")
 
-    def visit_Test(self, node: nodes.Test, frame: Any = None) -> None:
+    def _test(self, node: nodes.Test) -> None:
         self._mark_line(node)
         if node.name == "defined":
             self.write("defined(lambda: ")
@@ -270,7 +293,7 @@ class Generator(CodeGenerator):
 
     # -- operators
 
-    def visit_CondExpr(self, node: nodes.CondExpr, frame: Any = None) -> None:
+    def _cond_expr(self, node: nodes.CondExpr) -> None:
         assert node.expr2 is not None
         self.write("(")
         self.visit(node.expr1)
@@ -280,61 +303,28 @@ class Generator(CodeGenerator):
         self.visit(node.expr2)
         self.write(")")
 
-    def visit_And(self, node: nodes.And, frame: Any = None) -> None:
-        self._logic("and", node)
-
-    def visit_Or(self, node: nodes.Or, frame: Any = None) -> None:
-        self._logic("or", node)
-
-    def _logic(self, operator: str, node: nodes.BinExpr) -> None:
+    def _logic(self, node: nodes.BinExpr) -> None:
         self.write("(")
         self._call("truth", node.left)
-        self.write(f" {operator} ")
+        self.write(f" {node.operator} ")
         self._call("truth", node.right)
         self.write(")")
 
-    def visit_Not(self, node: nodes.Not, frame: Any = None) -> None:
+    def _not(self, node: nodes.Not) -> None:
         self.write("(not ")
         self._call("truth", node.node)
         self.write(")")
 
-    def visit_Neg(self, node: nodes.Neg, frame: Any = None) -> None:
-        self._call("negative", node.node)
-
-    def visit_Pos(self, node: nodes.Pos, frame: Any = None) -> None:
-        self._call("positive", node.node)
-
-    def visit_Compare(self, node: nodes.Compare, frame: Any = None) -> None:
+    def _compare(self, node: nodes.Compare) -> None:
         operand = node.ops[0]
-        self._mark_line(operand)
         self._call(COMPARISONS[operand.op], node.expr, operand.expr)
 
-    def visit_Concat(self, node: nodes.Concat, frame: Any = None) -> None:
-        self._call("concat", *node.nodes, scope=True)
+    def _operation(self, node: nodes.Node) -> None:
+        function, scope = OPERATIONS[type(node)]
+        self._call(function, *node.iter_child_nodes(), scope=scope)
 
-    def visit_Add(self, node: nodes.Add, frame: Any = None) -> None:
-        self._call("added", node.left, node.right, scope=True)
-
-    def visit_Sub(self, node: nodes.Sub, frame: Any = None) -> None:
-        self._call("subtract", node.left, node.right)
-
-    def visit_Mul(self, node: nodes.Mul, frame: Any = None) -> None:
-        self._call("multiply", node.left, node.right)
-
-    def visit_Div(self, node: nodes.Div, frame: Any = None) -> None:
-        self._call("divide", node.left, node.right)
-
-    def visit_Mod(self, node: nodes.Mod, frame: Any = None) -> None:
-        self._call("remainder", node.left, node.right)
-
-    def visit_FloorDiv(self, node: nodes.FloorDiv, frame: Any = None) -> None:
-        self._lazy("coalesce", node)
-
-    def visit_Pow(self, node: nodes.Pow, frame: Any = None) -> None:
-        self._lazy("coalesce_undefined", node)
-
-    def _lazy(self, function: str, node: nodes.BinExpr) -> None:
-        self.write(f"{function}(lambda: ")
+    def _lazy(self, node: nodes.BinExpr) -> None:
+        self.write(f"{LAZY[type(node)]}(lambda: ")
         self.visit(node.left)
         self.write(", lambda: ")
         self.visit(node.right)
@@ -369,9 +359,10 @@ class Generator(CodeGenerator):
         for node in body:
             self.visit(node)
 
-    def _indented(self, write: Callable[[], None]) -> None:
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
         self.indent()
-        write()
+        yield
         self.outdent()
 
     def _mark_line(self, node: nodes.Node) -> None:
@@ -386,23 +377,29 @@ class Generator(CodeGenerator):
         return name
 
 
-def lone_expression(node: nodes.Template) -> nodes.Expr | None:
-    """The expression of a template that is nothing else."""
-    lone = _lone_output(node.body)
-    return None if isinstance(lone, parser.Raw) else lone
-
-
-def _lone_output(body: list[nodes.Node]) -> nodes.Expr | None:
-    if len(body) != 1 or not isinstance(body[0], nodes.Output):
-        return None
-    lone = body[0].nodes[0]
-    return None if isinstance(lone, nodes.TemplateData) else lone
-
-
-def _steps(node: nodes.Expr) -> list[str] | None:
-    """`a.b.c` as its names, None for what is not a plain path."""
-    steps: list[str] = []
-    while isinstance(node, nodes.Getattr):
-        steps.append(node.attr)
-        node = node.node
-    return [node.name, *reversed(steps)] if isinstance(node, nodes.Name) else None
+WRITERS: dict[type[nodes.Node], Callable[[Generator, Any], None]] = {
+    nodes.Template: Generator._template,
+    nodes.Output: Generator._output,
+    nodes.If: Generator._if,
+    nodes.For: Generator._for,
+    nodes.Assign: Generator._assign,
+    nodes.Macro: Generator._nothing,
+    nodes.Block: Generator._block,
+    nodes.FilterBlock: Generator._filter_tag,
+    tree.Captured: Generator._captured,
+    nodes.Const: Generator._const,
+    nodes.Name: Generator._name,
+    nodes.Getattr: Generator._getattr,
+    nodes.List: Generator._list,
+    nodes.Dict: Generator._dict,
+    nodes.Call: Generator._called,
+    nodes.Filter: Generator._filter,
+    nodes.Test: Generator._test,
+    nodes.CondExpr: Generator._cond_expr,
+    nodes.And: Generator._logic,
+    nodes.Or: Generator._logic,
+    nodes.Not: Generator._not,
+    nodes.Compare: Generator._compare,
+    **dict.fromkeys(OPERATIONS, Generator._operation),
+    **dict.fromkeys(LAZY, Generator._lazy),
+}

@@ -1,7 +1,7 @@
 """Template text to tokens, by the rules of Pebble.
 
-Text outside tags, comments, `raw` and `verbatim` is settled here. An interpolated string `"a #{x}"` leaves as the tokens
-of `('a ' ~ (x))`.
+Text outside tags, comments, `raw` and `verbatim` is settled here. An interpolated string `"a #{x}"` leaves as the
+tokens of `('a ' ~ (x))`.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from engine.clock import monotonic
 from engine.errors import LimitError
 from engine.settings import Expressions
 
-QUANTUM = 2_000
-"""Fuel between two looks at the clock; a unit is about the work of one pass through a loop."""
+UNITS_PER_SECOND = 1_000_000
+"""A unit of fuel stands for about a microsecond of work."""
+QUANTUM = 1_000
+"""Fuel between two looks at the clock."""
 BYTES_PER_UNIT = 64
 
 
@@ -18,30 +18,37 @@ class TooSlow(Exception):
 
 
 class Budget:
-    """What a rendering may still use. `seconds` from now on; `expired` makes the exception raised after them."""
+    """What a rendering may still use.
 
-    __slots__ = ("_deadline", "_expired", "_fuel", "_stopped", "limits")
+    seconds: time from now on, by default what the limits give
+    brief: the event loop waits: TooSlow when the time is over, or when the work ahead would take longer
+    """
 
-    def __init__(
-        self, limits: Expressions, seconds: float | None = None, expired: Callable[[], Exception] | None = None
-    ) -> None:
+    __slots__ = ("_brief", "_deadline", "_fuel", "_stopped", "_work", "limits")
+
+    def __init__(self, limits: Expressions, seconds: float | None = None, brief: bool = False) -> None:
         self.limits = limits
-        self._deadline = monotonic() + (limits.seconds if seconds is None else seconds)
-        self._expired = expired or self._out_of_time
+        given = limits.seconds if seconds is None else seconds
+        self._deadline = monotonic() + given
+        self._brief = brief
+        self._work = given * UNITS_PER_SECOND
         self._fuel = QUANTUM
         self._stopped = False
 
     def spend(self, units: int) -> None:
-        """Count work; look at the clock now and then."""
+        """Count work; look at the clock now and then. Raises LimitError or TooSlow."""
         self._fuel -= units
         if self._fuel < 0:
-            self.check()
+            self._work -= QUANTUM - self._fuel
             self._fuel = QUANTUM
+            self.check()
 
     def check(self) -> None:
-        """Raise when the time is over."""
+        """Look at the clock. Raises LimitError or TooSlow."""
+        if self._brief and (self._work < 0 or monotonic() > self._deadline):
+            raise TooSlow
         if self._stopped or monotonic() > self._deadline:
-            raise self._expired()
+            raise LimitError(f"Rendering timed out after {self.limits.seconds:g} s")
 
     def left(self) -> float:
         """Seconds left, at least a millisecond."""
@@ -63,6 +70,3 @@ class Budget:
         if count > self.limits.items:
             raise LimitError(f"A list of {count} items exceeds the maximum of {self.limits.items}")
         self.spend(count // 8)
-
-    def _out_of_time(self) -> Exception:
-        return LimitError(f"Rendering timed out after {self.limits.seconds:g} s")

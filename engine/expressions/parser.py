@@ -1,8 +1,4 @@
-"""Tokens to Jinja2's node tree, by the grammar and the precedence of Pebble.
-
-Jinja2 takes no node types but its own. What Pebble has beyond them borrows a node that Pebble itself has no use for; the
-aliases below name what each stands for, and the generator gives them their meaning.
-"""
+"""Tokens to a node tree, by the grammar and the precedence of Pebble."""
 
 from __future__ import annotations
 
@@ -11,22 +7,11 @@ from typing import TypeVar
 
 from jinja2 import nodes
 
-from engine.errors import ExpressionError, LimitError
-from engine.expressions.lexer import Token, tokenize
-
-Coalesce = nodes.FloorDiv
-"""`left ?? right`"""
-CoalesceUndefined = nodes.Pow
-"""`left ??? right`"""
-Range = nodes.Slice
-"""`start..stop`"""
-Raw = nodes.MarkSafe
-"""Text of `raw` and `verbatim`, kept from being rendered again."""
-Captured = nodes.ImportedName
-"""The text between `filter` and `endfilter`."""
+from engine.expressions.cursor import Cursor
+from engine.expressions.lexer import Token
+from engine.expressions.tree import Captured, Coalesce, CoalesceUndefined, Range, Raw
 
 Binary = TypeVar("Binary", bound=nodes.BinExpr)
-Parsed = TypeVar("Parsed")
 
 CONSTANTS = {"true": True, "TRUE": True, "false": False, "FALSE": False}
 NULLS = frozenset({"null", "NULL", "none", "NONE"})
@@ -40,7 +25,6 @@ COMPARISONS = {
     "<=": "lteq",
     ">=": "gteq",
 }
-DEPTH = 100
 
 
 def parse(source: str) -> nodes.Template:
@@ -48,14 +32,8 @@ def parse(source: str) -> nodes.Template:
     return Parser(source).parse()
 
 
-class Parser:
+class Parser(Cursor):
     """Recursive descent; one method for each level of precedence, the loosest first."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._tokens = tokenize(source)
-        self._at = 0
-        self._depth = 0
 
     def parse(self) -> nodes.Template:
         body = self._body(())
@@ -67,23 +45,23 @@ class Parser:
         """Nodes up to a tag named in `ends`, whose opening and name are consumed; to the end where none is named."""
         body: list[nodes.Node] = []
         while True:
-            token = self._next()
+            token = self.next()
             if token.kind == "text":
                 body.append(nodes.Output([nodes.TemplateData(token.value)], lineno=token.line))
             elif token.kind == "raw":
                 body.append(nodes.Output([Raw(nodes.Const(token.value))], lineno=token.line))
             elif token.kind == "print":
                 value = self._expression()
-                self._close()
+                self.close()
                 body.append(nodes.Output([value], lineno=token.line))
             elif token.kind == "tag":
-                name = self._take("name", "the name of a tag").value
+                name = self.take("name", "the name of a tag").value
                 if name in ends:
                     self._ended = name
                     return body
                 body.append(self._tag(name, token.line, ends))
             elif ends:
-                raise self._error(f"The tag '{ends[-1]}' is missing", token)
+                raise self.error(f"The tag '{ends[-1]}' is missing", token)
             else:
                 return body
 
@@ -98,68 +76,68 @@ class Parser:
         }.get(name)
         if parse is None:
             expected = f", expected one of: {', '.join(ends)}" if ends else ""
-            raise self._error(f"Unexpected tag name '{name}'{expected}", self._tokens[self._at - 1])
-        return self._nested(lambda: parse(line))
+            raise self.error(f"Unexpected tag name '{name}'{expected}", self._tokens[self._at - 1])
+        return self.nested(lambda: parse(line))
 
     def _if(self, line: int) -> nodes.If:
         test = self._expression()
-        self._close()
+        self.close()
         body = self._body(("elseif", "else", "endif"))
         elifs: list[nodes.If] = []
         while self._ended == "elseif":
             condition = self._expression()
-            self._close()
+            self.close()
             elifs.append(nodes.If(condition, self._body(("elseif", "else", "endif")), [], [], lineno=line))
         otherwise: list[nodes.Node] = []
         if self._ended == "else":
-            self._close()
+            self.close()
             otherwise = self._body(("endif",))
-        self._close()
+        self.close()
         return nodes.If(test, body, elifs, otherwise, lineno=line)
 
     def _for(self, line: int) -> nodes.For:
-        target = self._take("name", "the loop variable")
-        if self._word("in") is None:
-            raise self._error("Expected 'in' after the loop variable", self._peek())
+        target = self.take("name", "the loop variable")
+        if self.word("in") is None:
+            raise self.error("Expected 'in' after the loop variable", self.peek())
         items = self._expression()
-        self._close()
+        self.close()
         body = self._body(("else", "endfor"))
         otherwise: list[nodes.Node] = []
         if self._ended == "else":
-            self._close()
+            self.close()
             otherwise = self._body(("endfor",))
-        self._close()
+        self.close()
         name = nodes.Name(target.value, "store", lineno=target.line)
         return nodes.For(name, items, body, otherwise, None, False, lineno=line)
 
     def _set(self, line: int) -> nodes.Assign:
-        name = self._take("name", "the name of a variable")
-        self._expect("=")
+        name = self.take("name", "the name of a variable")
+        self.expect("=")
         value = self._expression()
-        self._close()
+        self.close()
         return nodes.Assign(nodes.Name(name.value, "store", lineno=line), value, lineno=line)
 
     def _macro(self, line: int) -> nodes.Macro:
-        name = self._take("name", "the name of a macro").value
-        self._expect("(")
+        name = self.take("name", "the name of a macro").value
+        self.expect("(")
         arguments: list[nodes.Name] = []
         defaults: list[nodes.Expr] = []
-        while not self._mark(")"):
+        while not self.mark(")"):
             if arguments:
-                self._expect(",")
-            argument = self._take("name", "the name of an argument")
+                self.expect(",")
+            argument = self.take("name", "the name of an argument")
             arguments.append(nodes.Name(argument.value, "param", lineno=argument.line))
-            defaults.append(self._expression() if self._mark("=") else nodes.Const(None, lineno=argument.line))
-        self._close()
+            defaults.append(self._expression() if self.mark("=") else nodes.Const(None, lineno=argument.line))
+        self.close()
         body = self._body(("endmacro",))
         self._optional_name()
         return nodes.Macro(name, arguments, defaults, body, lineno=line)
 
     def _block(self, line: int) -> nodes.Block:
-        token = self._next()
+        token = self.next()
         if token.kind not in ("name", "string"):
-            raise self._error("Expected the name of a block", token)
-        self._close()
+            raise self.error("Expected the name of a block", token)
+        self.close()
         body = self._body(("endblock",))
         self._optional_name()
         return nodes.Block(token.value, body, False, False, lineno=line)
@@ -168,43 +146,43 @@ class Parser:
         chain: nodes.Expr = Captured(f"body_{self._at}", lineno=line)
         while True:
             chain = self._filter(chain)
-            if not self._mark("|"):
+            if not self.mark("|"):
                 break
-        self._close()
+        self.close()
         body = self._body(("endfilter",))
-        self._close()
+        self.close()
         return nodes.FilterBlock(body, chain, lineno=line)
 
     def _optional_name(self) -> None:
         """An end tag may repeat the name."""
-        if self._peek().kind in ("name", "string"):
-            self._next()
-        self._close()
+        if self.peek().kind in ("name", "string"):
+            self.next()
+        self.close()
 
     # -- expressions
 
     def _expression(self) -> nodes.Expr:
-        return self._nested(self._ternary)
+        return self.nested(self._ternary)
 
     def _ternary(self) -> nodes.Expr:
         condition = self._or()
-        token = self._peek()
-        if not self._mark("?"):
+        token = self.peek()
+        if not self.mark("?"):
             return condition
         first = self._expression()
-        self._expect(":")
+        self.expect(":")
         second = self._expression()
         return nodes.CondExpr(condition, first, second, lineno=token.line)
 
     def _or(self) -> nodes.Expr:
         left = self._and()
-        while token := self._word("or"):
+        while token := self.word("or"):
             left = nodes.Or(left, self._and(), lineno=token.line)
         return left
 
     def _and(self) -> nodes.Expr:
         left = self._test()
-        while token := self._word("and"):
+        while token := self.word("and"):
             left = nodes.And(left, self._test(), lineno=token.line)
         return left
 
@@ -212,14 +190,14 @@ class Parser:
         """`is`, `is not`, `contains` and `isIn`."""
         left = self._comparison()
         while True:
-            if token := self._word("is"):
-                negated = self._word("not")
-                name = self._take("name", "the name of a test").value
-                arguments, named = self._arguments() if self._mark("(") else ([], [])
+            if token := self.word("is"):
+                negated = self.word("not")
+                name = self.take("name", "the name of a test").value
+                arguments, named = self._arguments() if self.mark("(") else ([], [])
                 left = nodes.Test(left, name, arguments, named, None, None, lineno=token.line)
                 if negated:
                     left = nodes.Not(left, lineno=token.line)
-            elif token := self._word("contains", "isIn"):
+            elif token := self.word("contains", "isIn"):
                 operand = nodes.Operand(token.value, self._comparison(), lineno=token.line)
                 left = nodes.Compare(left, [operand], lineno=token.line)
             else:
@@ -227,7 +205,7 @@ class Parser:
 
     def _comparison(self) -> nodes.Expr:
         left = self._sum()
-        while token := self._mark("==", "!=", "<", ">", "<=", ">=") or self._word("equals"):
+        while token := self.mark("==", "!=", "<", ">", "<=", ">=") or self.word("equals"):
             operand = nodes.Operand(COMPARISONS[token.value], self._sum(), lineno=token.line)
             left = nodes.Compare(left, [operand], lineno=token.line)
         return left
@@ -240,21 +218,21 @@ class Parser:
 
     def _filtered(self) -> nodes.Expr:
         left = self._concatenation()
-        while self._mark("|"):
+        while self.mark("|"):
             left = self._filter(left)
         return left
 
     def _concatenation(self) -> nodes.Expr:
-        token = self._peek()
+        token = self.peek()
         parts = [self._choice()]
-        while self._mark("~"):
+        while self.mark("~"):
             parts.append(self._choice())
         return parts[0] if len(parts) == 1 else nodes.Concat(parts, lineno=token.line)
 
     def _choice(self) -> nodes.Expr:
         """`..`, `??` and `???`."""
         left = self._unary()
-        while token := self._mark("..", "??", "???"):
+        while token := self.mark("..", "??", "???"):
             right = self._unary()
             if token.value == "..":
                 left = Range(left, right, None, lineno=token.line)
@@ -265,24 +243,24 @@ class Parser:
         return left
 
     def _unary(self) -> nodes.Expr:
-        token = self._mark("-", "+") or self._word("not")
+        token = self.mark("-", "+") or self.word("not")
         if token is None:
             return self._postfix()
-        operand = self._nested(self._unary)
+        operand = self.nested(self._unary)
         kind: type[nodes.UnaryExpr] = {"-": nodes.Neg, "+": nodes.Pos}.get(token.value, nodes.Not)
         return kind(operand, lineno=token.line)
 
     def _postfix(self) -> nodes.Expr:
         value, goes_on = self._primary()
         while goes_on:
-            token = self._peek()
-            if self._mark("."):
-                name = self._take("name", "the name of an attribute").value
+            token = self.peek()
+            if self.mark("."):
+                name = self.take("name", "the name of an attribute").value
                 value = nodes.Getattr(value, name, "load", lineno=token.line)
-            elif self._mark("["):
+            elif self.mark("["):
                 value = nodes.Getitem(value, self._expression(), "load", lineno=token.line)
-                self._expect("]")
-            elif isinstance(value, nodes.Name | nodes.Getattr) and self._mark("("):
+                self.expect("]")
+            elif isinstance(value, nodes.Name | nodes.Getattr) and self.mark("("):
                 arguments, named = self._arguments()
                 value = nodes.Call(value, arguments, named, None, None, lineno=token.line)
             else:
@@ -291,7 +269,7 @@ class Parser:
 
     def _primary(self) -> tuple[nodes.Expr, bool]:
         """A value, and whether `.`, `[` or `(` may follow it."""
-        token = self._next()
+        token = self.next()
         if token.kind == "name":
             return self._named(token), True
         if token.kind == "string":
@@ -300,19 +278,19 @@ class Parser:
             return nodes.Const(self._number(token), lineno=token.line), False
         if token.value == "(" and token.kind == "mark":
             value = self._expression()
-            self._expect(")")
+            self.expect(")")
             return value, True
         if token.value == "[" and token.kind == "mark":
             return self._list(token.line), False
         if token.value == "{" and token.kind == "mark":
             return self._map(token.line), False
-        raise self._unexpected(token)
+        raise self.unexpected(token)
 
     def _named(self, token: Token) -> nodes.Expr:
         name = token.value
         if name in WORDS:
-            raise self._unexpected(token)
-        called = self._peek().kind == "mark" and self._peek().value == "("
+            raise self.unexpected(token)
+        called = self.peek().kind == "mark" and self.peek().value == "("
         if not called and name in CONSTANTS:
             return nodes.Const(CONSTANTS[name], lineno=token.line)
         if not called and name in NULLS:
@@ -324,113 +302,51 @@ class Parser:
             return float(token.value)
         value = int(token.value) if len(token.value) < 20 else 2**64
         if value >= 2**63:
-            raise self._error(f"The number {token.value} does not fit in 64 bits", token)
+            raise self.error(f"The number {token.value} does not fit in 64 bits", token)
         return value
 
     def _list(self, line: int) -> nodes.List:
         items: list[nodes.Expr] = []
-        while not self._mark("]"):
+        while not self.mark("]"):
             if items:
-                self._expect(",")
+                self.expect(",")
             items.append(self._expression())
         return nodes.List(items, lineno=line)
 
     def _map(self, line: int) -> nodes.Dict:
         pairs: list[nodes.Pair] = []
-        while not self._mark("}"):
+        while not self.mark("}"):
             if pairs:
-                self._expect(",")
+                self.expect(",")
             key = self._expression()
-            self._expect(":")
+            self.expect(":")
             pairs.append(nodes.Pair(key, self._expression(), lineno=line))
         return nodes.Dict(pairs, lineno=line)
 
     def _filter(self, value: nodes.Expr) -> nodes.Filter:
-        token = self._take("name", "the name of a filter")
-        arguments, named = self._arguments() if self._mark("(") else ([], [])
+        token = self.take("name", "the name of a filter")
+        arguments, named = self._arguments() if self.mark("(") else ([], [])
         return nodes.Filter(value, token.value, arguments, named, None, None, lineno=token.line)
 
     def _arguments(self) -> tuple[list[nodes.Expr], list[nodes.Keyword]]:
         """What stands in parentheses, the opening one consumed: values, then `name=value`."""
         values: list[nodes.Expr] = []
         named: list[nodes.Keyword] = []
-        while not self._mark(")"):
+        while not self.mark(")"):
             if values or named:
-                self._expect(",")
-            token, following = self._peek(), self._tokens[min(self._at + 1, len(self._tokens) - 1)]
+                self.expect(",")
+            token, following = self.peek(), self._tokens[min(self._at + 1, len(self._tokens) - 1)]
             if token.kind == "name" and following.kind == "mark" and following.value == "=":
                 self._at += 2
                 named.append(nodes.Keyword(token.value, self._expression(), lineno=token.line))
             elif named:
-                raise self._error("Positional arguments must be declared before any named arguments", token)
+                raise self.error("Positional arguments must be declared before any named arguments", token)
             else:
                 values.append(self._expression())
         return values, named
 
     def _binary(self, operand: Callable[[], nodes.Expr], kinds: dict[str, type[Binary]]) -> nodes.Expr:
         left = operand()
-        while token := self._mark(*kinds):
+        while token := self.mark(*kinds):
             left = kinds[token.value](left, operand(), lineno=token.line)
         return left
-
-    # -- tokens
-
-    def _nested(self, parse: Callable[[], Parsed]) -> Parsed:
-        self._depth += 1
-        if self._depth > DEPTH:
-            raise LimitError(f"The template is nested more than {DEPTH} levels deep", self._source, self._peek().line)
-        try:
-            return parse()
-        finally:
-            self._depth -= 1
-
-    def _peek(self) -> Token:
-        return self._tokens[self._at]
-
-    def _next(self) -> Token:
-        token = self._tokens[self._at]
-        if token.kind != "eof":
-            self._at += 1
-        return token
-
-    def _mark(self, *values: str) -> Token | None:
-        """The next token where it is one of these marks, consumed."""
-        return self._one_of("mark", values)
-
-    def _word(self, *values: str) -> Token | None:
-        return self._one_of("name", values)
-
-    def _one_of(self, kind: str, values: tuple[str, ...]) -> Token | None:
-        token = self._tokens[self._at]
-        if token.kind != kind or token.value not in values:
-            return None
-        self._at += 1
-        return token
-
-    def _take(self, kind: str, meaning: str) -> Token:
-        token = self._next()
-        if token.kind != kind:
-            raise self._error(f"Expected {meaning}, found {_shown(token)}", token)
-        return token
-
-    def _expect(self, mark: str) -> None:
-        token = self._next()
-        if token.kind != "mark" or token.value != mark:
-            raise self._error(f"Expected '{mark}', found {_shown(token)}", token)
-
-    def _close(self) -> None:
-        token = self._next()
-        if token.kind != "end":
-            raise self._unexpected(token)
-
-    def _unexpected(self, token: Token) -> ExpressionError:
-        return self._error(f"Unexpected {_shown(token)}", token)
-
-    def _error(self, reason: str, token: Token) -> ExpressionError:
-        return ExpressionError(reason, self._source, token.line)
-
-
-def _shown(token: Token) -> str:
-    if token.kind in ("end", "eof"):
-        return "end of the expression" if token.kind == "end" else "end of the template"
-    return f"'{token.value}'"

@@ -194,7 +194,7 @@ def render_typed(template: str, scope: Scope) -> Any:
         return template
     ready = compiled(template)
     if ready.value is not None and not scope.budget.limits.recursive:
-        return _run(ready, scope, ready.value, scope)
+        return _run(ready, ready.value, scope)
     text = render(template, scope)
     return _parsed(text) if text.lstrip()[:1] == "{" else text
 
@@ -216,7 +216,8 @@ def render_structure(value: Any, scope: Scope, typed: bool = False) -> Any:
 def once(template: str, scope: Scope) -> str:
     """One pass over a template."""
     ready = compiled(template)
-    return _run(ready, scope, ready.text, scope, show)
+    text: str = _run(ready, ready.text, scope, show)
+    return text
 
 
 def settled(template: str, scope: Scope) -> str:
@@ -249,7 +250,7 @@ def _nullable(template: str, scope: Scope) -> str | None:
     ready = compiled(template)
     if ready.value is None or scope.budget.limits.recursive:
         return render(template, scope)
-    value = _run(ready, scope, ready.value, scope)
+    value = _run(ready, ready.value, scope)
     return None if value is None else show(scope, value)
 
 
@@ -280,7 +281,7 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _run(ready: Template, scope: Scope, function: Callable[..., Any], *arguments: Any) -> Any:
+def _run(ready: Template, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except ExpressionError as error:
