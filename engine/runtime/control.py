@@ -27,7 +27,9 @@ from engine.state.execution import Change, Execution, Label, Record, TriggeredBy
 from engine.state.status import Status
 from engine.store.protocols import Held, Store, StoredFlow
 
+# How often the store is asked for the end of an execution that another process drives, or of one of our own.
 WAIT_SECONDS = 0.2
+OWN_WAIT_SECONDS = 5.0
 
 
 class Control:
@@ -87,27 +89,27 @@ class Control:
 
     async def wait(self, id: ExecutionId) -> Execution:
         """The execution when it has ended, whichever process drives it."""
-        while True:
-            held = await self._held(id)
-            if held.record.execution.state.terminal:
-                return held.record.execution
-            with anyio.move_on_after(WAIT_SECONDS if held.owner != self._owner else None):
-                if self._driver.drives(id):
-                    await self._driver.ended(id)
-                else:
-                    await anyio.sleep(WAIT_SECONDS)
+        with self._driver.watch(id) as watch:
+            while watch.execution is None:
+                ours = self._driver.drives(id)
+                if not ours:
+                    execution, _ = await self._head(id)
+                    if execution.state.terminal:
+                        return execution
+                with anyio.move_on_after(OWN_WAIT_SECONDS if ours else WAIT_SECONDS):
+                    await watch.wait()
+            return watch.execution
 
     async def kill(self, id: ExecutionId) -> None:
         """Ask an execution to stop; it ends KILLED. Raises NotFound, Conflict when it has ended."""
-        held = await self._held(id)
-        state = held.record.execution.state
-        if state.terminal:
-            raise Conflict(f"Execution '{id}' has ended already, its state is {state}")
+        execution, owner = await self._head(id)
+        if execution.state.terminal:
+            raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
         event = KillAsked(at=self._clock.now())
-        if held.owner == self._owner:
+        if owner == self._owner or await self._took_over(id, owner):
             await self._driver.submit(id, event)
         else:
-            await self._nodes.tell(held.owner, id, event)
+            await self._nodes.tell(owner, id, event)
 
     async def restart(self, id: ExecutionId) -> Execution:
         """Run again what failed; the same execution goes on. Raises NotFound, Refused."""
@@ -191,6 +193,16 @@ class Control:
         name = PurePosixPath(path.as_posix()).name
         address = input_file(execution.namespace, execution.flow, execution.id, input_id, name)
         return (await self._files.put_path(address, path)).address
+
+    async def _took_over(self, id: ExecutionId, owner: str) -> bool:
+        """Become the owner of an execution whose process is gone."""
+        return await self._nodes.gone(owner) and await self._store.executions.claim(id, self._owner, owner)
+
+    async def _head(self, id: ExecutionId) -> tuple[Execution, str]:
+        try:
+            return await self._store.executions.head(id)
+        except NotFound:
+            raise not_found(id) from None
 
     async def _held(self, id: ExecutionId) -> Held:
         try:

@@ -7,7 +7,8 @@ nothing in this process is forgotten and read again when something happens.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import anyio
 import msgspec
@@ -18,7 +19,7 @@ from engine.errors import Conflict, NotFound, TidegateError, Unavailable
 from engine.executor.advance import advance, apply
 from engine.executor.outstanding import outstanding
 from engine.faults import fault_point
-from engine.ids import ExecutionId
+from engine.ids import ExecutionId, derived_id
 from engine.runtime.attempt import Assignment
 from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
@@ -31,12 +32,13 @@ from engine.state.command import (
     DropTimer,
     Ended,
     Evaluate,
+    NewExecution,
     RunTask,
     StopBelow,
     StopTask,
     WakeAt,
 )
-from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, TaskEnded
+from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, Started, TaskEnded
 from engine.state.execution import Change, Execution, Record, TaskRun
 from engine.state.status import Status
 from engine.store.protocols import Store, Timer, Write
@@ -65,15 +67,33 @@ class Done:
             raise self.error
 
 
+class Watch:
+    """Waits for the end of an execution that this process drives."""
+
+    __slots__ = ("_event", "execution")
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self.execution: Execution | None = None
+
+    def set(self, execution: Execution) -> None:
+        self.execution = execution
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
 class Hot:
     """An execution that this process has in hand."""
 
-    __slots__ = ("asking", "compiled", "draining", "id", "inbox", "record", "running", "view")
+    __slots__ = ("asking", "compiled", "draining", "ended", "id", "inbox", "record", "running", "view")
 
     def __init__(self, id: ExecutionId) -> None:
         self.id = id
         self.inbox: list[tuple[AnyEvent, Done | None]] = []
         self.draining = False
+        self.ended = False
         self.record: Record | None = None
         self.compiled: Compiled | None = None
         self.view: View | None = None
@@ -84,6 +104,7 @@ class Hot:
         self.record = record
         self.compiled = compiled
         self.view = View(compiled.plan, record)
+        self.ended = False
 
     @property
     def idle(self) -> bool:
@@ -103,7 +124,7 @@ class Driver:
         self._evaluator = evaluator
         self._clock = clock
         self._hot: dict[ExecutionId, Hot] = {}
-        self._endings: dict[ExecutionId, list[anyio.Event]] = {}
+        self._watches: dict[ExecutionId, list[Watch]] = {}
         self._tasks: TaskGroup | None = None
         self.observers: list[Observer] = []
         self.on_timer: Callable[[int], None] = lambda _due: None
@@ -153,14 +174,24 @@ class Driver:
         self._dispatch(hot, changes)
         self._forget_idle(hot)
 
-    async def ended(self, id: ExecutionId) -> None:
-        """Wait until an execution that this process drives has ended."""
-        waiting = anyio.Event()
-        self._endings.setdefault(id, []).append(waiting)
-        await waiting.wait()
+    @contextmanager
+    def watch(self, id: ExecutionId) -> Iterator[Watch]:
+        """Learn of the end of an execution, from now on, while the block is open."""
+        watch = Watch()
+        self._watches.setdefault(id, []).append(watch)
+        try:
+            yield watch
+        finally:
+            others = [other for other in self._watches[id] if other is not watch]
+            if others:
+                self._watches[id] = others
+            else:
+                del self._watches[id]
 
     def drives(self, id: ExecutionId) -> bool:
-        return id in self._hot
+        """Whether this process has the execution in hand and its end is still to come."""
+        hot = self._hot.get(id)
+        return hot is not None and not hot.ended
 
     def _put(self, id: ExecutionId, event: AnyEvent, done: Done | None) -> None:
         hot = self._hot.get(id)
@@ -213,17 +244,23 @@ class Driver:
                 for run in held.record.runs.values()
                 if not run.state.terminal
             ]
-            await self._store.executions.commit(Write(execution=failed, owner=self.owner, changed=closed))
+            await self._store.executions.commit(
+                Write(execution=failed, owner=self.owner, changed=closed, released=True)
+            )
         except TidegateError as error:
             logging.getLogger("tidegate").error("Execution %s can't be ended: %s", hot.id, error)
             return
-        self._end(hot)
+        self._end(hot, failed)
 
     async def _process(self, hot: Hot, events: list[AnyEvent]) -> None:
         while True:
             if hot.record is None:
                 await self._load(hot)
             changes = self._advance(hot, events)
+            for command in changes.commands:
+                if isinstance(command, NewExecution):
+                    # Before the commit that forgets the timer: doing it twice makes the same execution.
+                    await self._start_again(hot, command.attempt)
             try:
                 await self._commit(hot, changes)
             except Conflict:
@@ -279,6 +316,32 @@ class Driver:
             changes.commands.append(command)
         return None
 
+    async def _start_again(self, hot: Hot, attempt: int) -> None:
+        """Start the next attempt of an execution that was retried as a whole."""
+        assert hot.record is not None
+        assert hot.compiled is not None
+        before = hot.record.execution
+        now = self._clock.now()
+        fresh = Execution(
+            id=ExecutionId(derived_id(before.id, "attempt", attempt)),
+            namespace=before.namespace,
+            flow=before.flow,
+            revision=before.revision,
+            history=(Change(Status.CREATED, now),),
+            tenant=before.tenant,
+            inputs=before.inputs,
+            labels=before.labels,
+            trigger=before.trigger,
+            parent=before.parent,
+            original=before.original,
+            attempt=attempt,
+            created=now,
+        )
+        try:
+            await self.begin(fresh, hot.compiled, Started(at=now))
+        except Conflict:
+            return
+
     async def _commit(self, hot: Hot, changes: Changes) -> None:
         if changes.empty:
             return
@@ -293,6 +356,7 @@ class Driver:
             answers=changes.answers,
             timers=tuple(Timer(hot.id, wake.path, wake.kind, wake.due) for wake in changes.timers.values()),
             dropped=tuple(changes.dropped),
+            released=record.execution.state.terminal and not changes.timers,
         )
         while True:
             try:
@@ -308,13 +372,14 @@ class Driver:
             if isinstance(command, RunTask):
                 self._run_task(hot, command)
             elif isinstance(command, StopTask):
-                self._worker.stop(hot.id, command.path, command.attempt, command.state)
+                self._stop_task(hot, command)
             elif isinstance(command, StopBelow):
                 self._worker.stop_below(hot.id, command.path, command.state)
             elif isinstance(command, Again):
                 self.post(hot.id, Continue(at=self._clock.now()))
             elif isinstance(command, Ended):
-                self._end(hot)
+                assert hot.record is not None
+                self._end(hot, hot.record.execution)
         for wake in changes.timers.values():
             self.on_timer(wake.due)
         for ask in changes.asks:
@@ -325,6 +390,13 @@ class Driver:
         if self.observers and hot.record is not None:
             for observer in self.observers:
                 observer(hot.record.execution, tuple(changes.changed.values()))
+
+    def _stop_task(self, hot: Hot, command: StopTask) -> None:
+        if self._worker.has(hot.id, command.path, command.attempt):
+            self._worker.stop(hot.id, command.path, command.attempt, command.state)
+        else:
+            # Nothing of it lives here: it was another process's and that one is gone.
+            self.post(hot.id, Lost(at=self._clock.now(), path=command.path, attempt=command.attempt))
 
     def _run_task(self, hot: Hot, command: RunTask) -> None:
         assert hot.record is not None
@@ -356,9 +428,10 @@ class Driver:
         hot.asking.discard((ask.path, ask.ask))
         self.post(hot.id, answer)
 
-    def _end(self, hot: Hot) -> None:
-        for waiting in self._endings.pop(hot.id, ()):
-            waiting.set()
+    def _end(self, hot: Hot, execution: Execution) -> None:
+        hot.ended = True
+        for watch in self._watches.get(hot.id, ()):
+            watch.set(execution)
 
     async def _load(self, hot: Hot) -> None:
         held = await self._store.executions.load(hot.id)

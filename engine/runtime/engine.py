@@ -64,7 +64,7 @@ async def open_engine(
         node = Node(folder / "nodes")
         node.lock()
         stack.callback(node.unlock)
-        store = await stack.enter_async_context(open_store(folder, settings, clock))
+        store = await stack.enter_async_context(open_store(folder, settings))
         engine = await _assemble(folder, settings, clock, index or installed(), node, store, stack, recovers)
         yield engine
 
@@ -102,7 +102,7 @@ async def _assemble(
     evaluator = Evaluator(renderer, look_ups, clock)
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)
     worker.post = driver.post
-    timers = Timers(store.work, driver, clock, node.id)
+    timers = Timers(store.timers, driver, clock, node.id)
     driver.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)
     for service in (logs.run, driver.run, worker.run, timers.run, nodes.run):

@@ -92,10 +92,14 @@ class Nodes:
             looks += 1
             await anyio.sleep(LOOK_SECONDS)
 
+    async def gone(self, owner: str) -> bool:
+        """Whether the process that owned an execution no longer lives."""
+        return await anyio.to_thread.run_sync(self._node.gone, owner)
+
     async def dead(self) -> Sequence[str]:
         """Processes that left executions behind."""
         owners = await self._store.executions.owners()
-        return [owner for owner in owners if await anyio.to_thread.run_sync(self._node.gone, owner)]
+        return [owner for owner in owners if await self.gone(owner)]
 
     async def recover(self) -> list[ExecutionId]:
         """Take up what processes that died had in hand; returns the executions taken."""

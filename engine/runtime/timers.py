@@ -11,7 +11,7 @@ from engine.clock import Clock
 from engine.errors import TidegateError, Unavailable
 from engine.runtime.driver import Driver
 from engine.state.event import Due
-from engine.store.protocols import Timer, WorkStore
+from engine.store.protocols import Timer, TimerStore
 
 LOOK_SECONDS = 5.0
 BATCH = 500
@@ -20,7 +20,7 @@ BATCH = 500
 class Timers:
     """The timers of this process's executions. Nothing long sleeps in memory: between two it only knows the next."""
 
-    def __init__(self, store: WorkStore, driver: Driver, clock: Clock, owner: str) -> None:
+    def __init__(self, store: TimerStore, driver: Driver, clock: Clock, owner: str) -> None:
         self._store = store
         self._driver = driver
         self._clock = clock

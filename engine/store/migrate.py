@@ -53,7 +53,8 @@ def migrate(connection: sqlite3.Connection, wanted: Sequence[Migration]) -> int:
     connection.execute("begin immediate")
     try:
         connection.execute(
-            "create table if not exists migration (number bigint primary key, name text not null, checksum text not null)"
+            "create table if not exists migration "
+            "(number bigint primary key, name text not null, checksum text not null)"
         )
         applied = _applied(connection)
         _check(applied, wanted)

@@ -15,14 +15,6 @@ from engine.state.execution import Answer, Execution, Record, TaskRun
 from engine.state.status import Status
 
 
-class Outgoing(msgspec.Struct, frozen=True):
-    """Work that was promised and has not ended: attempt `attempt` of a task run."""
-
-    execution: ExecutionId
-    path: str
-    attempt: int
-
-
 class Timer(msgspec.Struct, frozen=True):
     """`Due(path, kind)` wanted at `due` (milliseconds)."""
 
@@ -35,7 +27,8 @@ class Timer(msgspec.Struct, frozen=True):
 class Write(msgspec.Struct, frozen=True):
     """One step of one execution, written whole or not at all.
 
-    `execution.version` is the new version; 1 inserts, anything else replaces version - 1.
+    `execution.version` is the new version; 1 inserts, anything else replaces version - 1. `owner` is who writes;
+    `released`: nobody owns the execution after this step.
     """
 
     execution: Execution
@@ -43,10 +36,9 @@ class Write(msgspec.Struct, frozen=True):
     changed: Sequence[TaskRun] = ()
     removed: Sequence[str] = ()
     answers: Mapping[str, Answer] = {}
-    sends: Sequence[Outgoing] = ()
-    finished: Sequence[Outgoing] = ()
     timers: Sequence[Timer] = ()
     dropped: Sequence[tuple[str, str]] = ()
+    released: bool = False
 
 
 class Held(NamedTuple):
@@ -155,6 +147,10 @@ class ExecutionStore(Protocol):
         """The execution with all its task runs and answers. Raises NotFound."""
         ...
 
+    async def head(self, id: ExecutionId) -> tuple[Execution, str]:
+        """The execution without its task runs, and its owner. Raises NotFound."""
+        ...
+
     async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
         """Executions without their task runs, newest first."""
         ...
@@ -169,19 +165,15 @@ class ExecutionStore(Protocol):
         """Take over up to `limit` executions of a dead process, each exactly once among all callers."""
         ...
 
-    async def claim(self, id: ExecutionId, owner: str) -> bool:
-        """Become the owner of an execution that ended and is about to be edited. False: somebody owns it."""
+    async def claim(self, id: ExecutionId, owner: str, previous: str = "") -> bool:
+        """Become the owner of an execution that `previous` owns, by default nobody. False: somebody else does."""
         ...
 
     async def delete(self, id: ExecutionId) -> None: ...
 
 
-class WorkStore(Protocol):
-    """Promises: what was sent and not finished, and what must happen later."""
-
-    async def pending(self, execution: ExecutionId) -> Sequence[Outgoing]:
-        """Attempts of an execution that were sent and have not ended."""
-        ...
+class TimerStore(Protocol):
+    """What must happen later."""
 
     async def due(self, owner: str, now: int, limit: int) -> Sequence[Timer]:
         """Timers of this process's executions due at `now`, oldest first. They stay until a step drops them."""
@@ -247,7 +239,7 @@ class Store(Protocol):
     @property
     def executions(self) -> ExecutionStore: ...
     @property
-    def work(self) -> WorkStore: ...
+    def timers(self) -> TimerStore: ...
     @property
     def nodes(self) -> NodeStore: ...
     @property

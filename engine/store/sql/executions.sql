@@ -1,11 +1,13 @@
 -- name: load_execution
--- The execution, its task runs in order and its answers, in one look: nothing of it can be of another version.
-select 0 as kind, 0 as ord, owner as name, doc from execution where id = :id
+-- The execution, its task runs and its answers in one look: nothing of it can be of another version.
+select 0 as kind, owner as name, doc from execution where id = :id
 union all
-select 1, ord, path, doc from task_run where execution = :id
+select 1, path, doc from task_run where execution = :id
 union all
-select 2, 0, path, doc from answer where execution = :id
-order by kind, ord
+select 2, path, doc from answer where execution = :id
+
+-- name: execution_head
+select owner, doc from execution where id = :id
 
 -- name: list_executions
 select doc from execution {where} order by created desc, id desc limit :limit offset :offset
@@ -15,14 +17,6 @@ select count(*) from execution {where}
 
 -- name: owners
 select distinct owner from execution where owner <> ''
-
--- name: release_executions
--- What a dead process had claimed for an edit and never edited.
-update execution set owner = ''
-where owner = :dead
-    and ended is not null
-    and not exists (select 1 from outgoing where outgoing.execution = execution.id)
-    and not exists (select 1 from timer where timer.execution = execution.id)
 
 -- name: adopt_executions
 update execution set owner = :owner
@@ -34,12 +28,10 @@ update timer set owner = :owner
 where owner = :dead and execution in (select id from execution where owner = :owner)
 
 -- name: claim_execution
-update execution set owner = :owner
-where id = :id and ended is not null and owner in ('', :owner)
-returning id
+update execution set owner = :owner where id = :id and owner = :previous returning id
 
--- name: execution_exists
-select id from execution where id = :id
+-- name: claim_timers
+update timer set owner = :owner where execution = :id
 
 -- name: delete_execution
 delete from execution where id = :id returning id
@@ -49,9 +41,6 @@ delete from task_run where execution = :id
 
 -- name: delete_answers
 delete from answer where execution = :id
-
--- name: delete_outgoing
-delete from outgoing where execution = :id
 
 -- name: delete_timers
 delete from timer where execution = :id

@@ -1,33 +1,10 @@
--- name: append_lines
+-- name: append_line
 insert into line (at, level, message, namespace, flow, execution, task, task_run, attempt)
-select
-    json_extract(value, '$[0]'),
-    json_extract(value, '$[1]'),
-    json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'),
-    json_extract(value, '$[4]'),
-    json_extract(value, '$[5]'),
-    json_extract(value, '$[6]'),
-    json_extract(value, '$[7]'),
-    json_extract(value, '$[8]')
-from json_each(:rows)
-order by key
+values (:at, :level, :message, :namespace, :flow, :execution, :task, :task_run, :attempt)
 
--- name: append_metrics
+-- name: append_metric
 insert into metric (at, type, name, value, tags, namespace, flow, execution, task, task_run)
-select
-    json_extract(value, '$[0]'),
-    json_extract(value, '$[1]'),
-    json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'),
-    json_extract(value, '$[4]'),
-    json_extract(value, '$[5]'),
-    json_extract(value, '$[6]'),
-    json_extract(value, '$[7]'),
-    json_extract(value, '$[8]'),
-    json_extract(value, '$[9]')
-from json_each(:rows)
-order by key
+values (:at, :type, :name, :value, :tags, :namespace, :flow, :execution, :task, :task_run)
 
 -- name: read_lines
 select position, at, level, message, namespace, flow, execution, task, task_run, attempt

@@ -1,6 +1,3 @@
--- name: pending_work
-select execution, path, attempt from outgoing where execution = :execution order by path, attempt
-
 -- name: due_timers
 select execution, path, kind, due from timer where owner = :owner and due <= :now order by due limit :limit
 

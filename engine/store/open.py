@@ -1,0 +1,56 @@
+"""Opens the store of a data folder."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio.to_thread
+
+from engine.settings import Settings
+from engine.store.connection import connect, foreseen
+from engine.store.logs import Logs
+from engine.store.migrate import FOLDER, migrate, migrations
+from engine.store.reader import Reader
+from engine.store.repositories import Executions, Flows, Nodes, Timers
+from engine.store.writer import Writer
+
+DATABASE = "tidegate.db"
+
+
+class SqliteStore(NamedTuple):
+    """The store in SQLite."""
+
+    flows: Flows
+    executions: Executions
+    timers: Timers
+    nodes: Nodes
+    logs: Logs
+
+
+@asynccontextmanager
+async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteStore]:
+    """Open `folder/tidegate.db` and the log files beside it; made or brought up to date as needed.
+
+    Raises Refused for a database of a newer version, Unavailable for one that can't be opened.
+    """
+    async with AsyncExitStack() as stack:
+        connection = await anyio.to_thread.run_sync(_connected, folder / DATABASE, settings)
+        writer = Writer(connection, settings.sqlite.group)
+        stack.callback(writer.close)
+        reader = await stack.enter_async_context(Reader(folder / DATABASE, settings.sqlite))
+        logs = Logs(folder / "logs", settings.sqlite)
+        stack.callback(logs.close)
+        yield SqliteStore(
+            Flows(reader, writer), Executions(reader, writer), Timers(reader), Nodes(reader, writer), logs
+        )
+
+
+def _connected(file: Path, settings: Settings) -> sqlite3.Connection:
+    connection = connect(file, settings.sqlite)
+    with foreseen():
+        migrate(connection, migrations(FOLDER / "main"))
+    return connection

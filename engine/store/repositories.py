@@ -1,0 +1,190 @@
+"""The truth in SQLite: flows, executions, timers, nodes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from engine.errors import NotFound
+from engine.ids import ExecutionId
+from engine.state.execution import Execution, Record
+from engine.store.codec import decode_answer, decode_execution, decode_task_run
+from engine.store.protocols import ExecutionFilter, Held, Message, NodeRow, StoredFlow, Timer
+from engine.store.query import Where, queries
+from engine.store.reader import Reader
+from engine.store.writer import Writer
+
+SQL = queries("sqlite")
+TENANT = "main"
+EXECUTION, TASK_RUN, ANSWER = 0, 1, 2
+
+
+class Flows:
+    """Flows and their revisions."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def save(self, namespace: str, id: str, source: str, at: int) -> StoredFlow:
+        params = {"tenant": TENANT, "namespace": namespace, "id": id, "source": source, "at": at}
+
+        def work(connection: sqlite3.Connection) -> StoredFlow:
+            connection.execute(SQL["save_flow"], params)
+            return _flow(connection.execute(SQL["latest_flow"], params).fetchone())
+
+        return await self._writer.run(work)
+
+    async def get(self, namespace: str, id: str, revision: int | None = None) -> StoredFlow:
+        params = {"tenant": TENANT, "namespace": namespace, "id": id, "revision": revision}
+        row = await self._reader.row(SQL["latest_flow" if revision is None else "flow_revision"], params)
+        if row is None or (revision is None and row[-1]):
+            raise _no_flow(namespace, id, revision)
+        return _flow(row)
+
+    async def list(self, namespace: str | None = None) -> Sequence[StoredFlow]:
+        where = Where().add("namespace", namespace)
+        return [_flow(row) for row in await self._reader.rows(where.fill(SQL["list_flows"]), where.params)]
+
+    async def delete(self, namespace: str, id: str, at: int) -> None:
+        params = {"tenant": TENANT, "namespace": namespace, "id": id, "at": at}
+        if not await self._writer.run(lambda connection: connection.execute(SQL["delete_flow"], params).fetchall()):
+            raise _no_flow(namespace, id, None)
+
+
+class Executions:
+    """Executions and their task runs."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self.commit = writer.commit
+        self._writer = writer
+
+    async def load(self, id: ExecutionId) -> Held:
+        record: Record | None = None
+        owner = ""
+        for kind, name, doc in await self._reader.rows(SQL["load_execution"], {"id": id}):
+            if kind == EXECUTION:
+                record, owner = Record(decode_execution(doc)), name
+            elif record is not None and kind == TASK_RUN:
+                record.runs[name] = decode_task_run(doc)
+            elif record is not None:
+                record.answers[name] = decode_answer(doc)
+        if record is None:
+            raise NotFound("execution", id)
+        return Held(record, owner)
+
+    async def head(self, id: ExecutionId) -> tuple[Execution, str]:
+        row = await self._reader.row(SQL["execution_head"], {"id": id})
+        if row is None:
+            raise NotFound("execution", id)
+        return decode_execution(row[1]), row[0]
+
+    async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
+        conditions = _conditions(where)
+        params = {**conditions.params, "limit": where.limit, "offset": where.offset}
+        rows = await self._reader.rows(conditions.fill(SQL["list_executions"]), params)
+        return [decode_execution(row[0]) for row in rows]
+
+    async def count(self, where: ExecutionFilter) -> int:
+        conditions = _conditions(where)
+        row = await self._reader.row(conditions.fill(SQL["count_executions"]), conditions.params)
+        return int(row[0])
+
+    async def owners(self) -> Sequence[str]:
+        return [row[0] for row in await self._reader.rows(SQL["owners"], {})]
+
+    async def adopt(self, dead: str, owner: str, limit: int) -> Sequence[ExecutionId]:
+        params = {"dead": dead, "owner": owner, "limit": limit}
+
+        def work(connection: sqlite3.Connection) -> list[ExecutionId]:
+            taken = connection.execute(SQL["adopt_executions"], params).fetchall()
+            connection.execute(SQL["adopt_timers"], params)
+            return [ExecutionId(row[0]) for row in taken]
+
+        return await self._writer.run(work)
+
+    async def claim(self, id: ExecutionId, owner: str, previous: str = "") -> bool:
+        params = {"id": id, "owner": owner, "previous": previous}
+
+        def work(connection: sqlite3.Connection) -> bool:
+            claimed = connection.execute(SQL["claim_execution"], params).fetchall()
+            if claimed:
+                connection.execute(SQL["claim_timers"], params)
+            return bool(claimed)
+
+        return await self._writer.run(work)
+
+    async def delete(self, id: ExecutionId) -> None:
+        def work(connection: sqlite3.Connection) -> bool:
+            deleted = connection.execute(SQL["delete_execution"], {"id": id}).fetchall()
+            for name in ("delete_task_runs", "delete_answers", "delete_timers", "delete_messages"):
+                connection.execute(SQL[name], {"id": id})
+            return bool(deleted)
+
+        if not await self._writer.run(work):
+            raise NotFound("execution", id)
+
+
+class Timers:
+    """What must happen later."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def due(self, owner: str, now: int, limit: int) -> Sequence[Timer]:
+        rows = await self._reader.rows(SQL["due_timers"], {"owner": owner, "now": now, "limit": limit})
+        return [Timer(ExecutionId(execution), path, kind, due) for execution, path, kind, due in rows]
+
+    async def next_due(self, owner: str) -> int | None:
+        row = await self._reader.row(SQL["next_due"], {"owner": owner})
+        return None if row is None or row[0] is None else int(row[0])
+
+
+class Nodes:
+    """Processes on this data folder and what they tell each other."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def register(self, node: NodeRow) -> None:
+        params = {"id": node.id, "pid": node.pid, "started": node.started}
+        await self._writer.run(lambda connection: connection.execute(SQL["register_node"], params))
+
+    async def retire(self, id: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(SQL["retire_node"], {"id": id})
+            connection.execute(SQL["drop_messages"], {"node": id})
+
+        await self._writer.run(work)
+
+    async def list(self) -> Sequence[NodeRow]:
+        return [NodeRow(*row) for row in await self._reader.rows(SQL["list_nodes"], {})]
+
+    async def send(self, node: str, execution: ExecutionId, body: bytes) -> None:
+        params = {"node": node, "execution": execution, "body": body}
+        await self._writer.run(lambda connection: connection.execute(SQL["send_message"], params))
+
+    async def take(self, node: str, limit: int) -> Sequence[Message]:
+        rows = await self._reader.rows(SQL["take_messages"], {"node": node, "limit": limit})
+        return [Message(id, ExecutionId(execution), body) for id, execution, body in rows]
+
+    async def done(self, ids: Sequence[int]) -> None:
+        rows = [{"id": id} for id in ids]
+        await self._writer.run(lambda connection: connection.executemany(SQL["remove_message"], rows))
+
+
+def _conditions(where: ExecutionFilter) -> Where:
+    conditions = Where().add("namespace", where.namespace).add("flow", where.flow)
+    conditions.among("state", (state.value for state in where.states))
+    return conditions.add("created", where.since, ">=")
+
+
+def _flow(row: tuple[str, str, int, str, int, str, int]) -> StoredFlow:
+    namespace, id, revision, source, created, tenant, deleted = row
+    return StoredFlow(namespace, id, revision, source, created, tenant, bool(deleted))
+
+
+def _no_flow(namespace: str, id: str, revision: int | None) -> NotFound:
+    return NotFound("flow", f"{namespace}.{id}" if revision is None else f"{namespace}.{id} revision {revision}")

@@ -1,0 +1,163 @@
+"""The one thread that writes the database: steps in groups, everything else one by one.
+
+What waits while a commit is on its way to the disk goes into the next one, so that one sync serves many executions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from engine.errors import Conflict, Unavailable
+from engine.faults import fault_point
+from engine.store.connection import roll_back, translated
+from engine.store.protocols import Write
+from engine.store.steps import Late, write_steps
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+class Job(NamedTuple):
+    """A step, or other work with a transaction of its own, and who waits for it."""
+
+    step: Write | None
+    work: Work[Any] | None
+    waiter: asyncio.Future[Any]
+
+
+class Outcome(NamedTuple):
+    """How a job ended."""
+
+    waiter: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Owns the writing connection of a database."""
+
+    def __init__(self, connection: sqlite3.Connection, group: int) -> None:
+        self._connection = connection
+        self._group = group
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._closed = False
+        self._thread.start()
+
+    async def commit(self, step: Write) -> None:
+        """Write a step durably. Raises Conflict or Unavailable, and then nothing of it was written."""
+        await self._put(step, None)
+
+    async def run(self, work: Work[T]) -> T:
+        """Run work in a transaction of its own. Raises Unavailable, and then it had no effect."""
+        result: T = await self._put(None, work)
+        return result
+
+    def close(self) -> None:
+        """Finish what was asked for and stop. Blocks for as long as the last commit takes."""
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    async def _put(self, step: Write | None, work: Work[Any] | None) -> Any:
+        if self._closed:
+            raise Unavailable("The store is closed")
+        waiter = self._loop.create_future()
+        self._jobs.put(Job(step, work, waiter))
+        return await waiter
+
+    def _run(self) -> None:
+        while True:
+            jobs, last = self._take()
+            if jobs:
+                outcomes = self._do(jobs)
+                try:
+                    self._loop.call_soon_threadsafe(_tell, outcomes)
+                except RuntimeError:
+                    # The loop is gone, and with it everybody who waited.
+                    return
+            if last:
+                return
+
+    def _take(self) -> tuple[list[Job], bool]:
+        """The next jobs, and whether they are the last ones."""
+        job = self._jobs.get()
+        jobs: list[Job] = []
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) >= self._group:
+                return jobs, False
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, False
+        return jobs, True
+
+    def _do(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Do jobs in their order, neighbouring steps in one transaction."""
+        outcomes: list[Outcome] = []
+        steps: list[Job] = []
+        for job in jobs:
+            if job.step is not None:
+                steps.append(job)
+                continue
+            outcomes += self._write(steps)
+            steps = []
+            outcomes.append(self._do_work(job))
+        return outcomes + self._write(steps)
+
+    def _do_work(self, job: Job) -> Outcome:
+        assert job.work is not None
+        try:
+            result = self._transact(job.work)
+        except Exception as error:
+            return Outcome(job.waiter, error=error)
+        return Outcome(job.waiter, result)
+
+    def _write(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Write steps together; where that fails each by itself, so that only the guilty one fails."""
+        if not jobs:
+            return []
+        steps = [job.step for job in jobs if job.step is not None]
+        try:
+            self._transact(lambda connection: write_steps(connection, steps))
+        except Exception as error:
+            if len(jobs) > 1:
+                return [outcome for job in jobs for outcome in self._write([job])]
+            reason = (
+                Conflict(f"execution '{steps[0].execution.id}' changed meanwhile") if type(error) is Late else error
+            )
+            return [Outcome(jobs[0].waiter, error=reason)]
+        return [Outcome(job.waiter) for job in jobs]
+
+    def _transact(self, work: Work[T]) -> T:
+        try:
+            self._connection.execute("begin immediate")
+            result = work(self._connection)
+            fault_point("before commit")
+            self._connection.execute("commit")
+        except sqlite3.Error as error:
+            roll_back(self._connection)
+            raise translated(error) from error
+        except BaseException:
+            roll_back(self._connection)
+            raise
+        fault_point("after commit")
+        return result
+
+
+def _tell(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        # A waiter that was cancelled has left: its step is written or not, but nobody asks any more.
+        if not outcome.waiter.done():
+            if outcome.error is None:
+                outcome.waiter.set_result(outcome.result)
+            else:
+                outcome.waiter.set_exception(outcome.error)
