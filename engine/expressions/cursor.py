@@ -15,9 +15,9 @@ DEPTH = 100
 class Cursor:
     """The tokens of a template, read from first to last. Mistakes are ExpressionErrors with their line."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, spend: Callable[[int], None]) -> None:
         self._source = source
-        self._tokens = tokenize(source)
+        self._tokens = tokenize(source, spend)
         self._at = 0
         self._depth = 0
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from functools import lru_cache
-from types import CodeType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from engine.expressions.template import Scope
 
 CACHED = 4096
-FILE = "<template>"
+CACHED_LENGTH = 100_000
+UNIT_COST = 500
 BASE = jinja2.Environment(autoescape=False)  # noqa: S701
 RUNTIME: dict[str, Any] = {
     name: value
@@ -34,13 +34,13 @@ RUNTIME: dict[str, Any] = {
 class Template:
     """A compiled template. `text` prints it; `value` gives the value of a lone expression, None where it is more."""
 
-    __slots__ = ("_codes", "_lines", "source", "text", "value")
+    __slots__ = ("_lines", "_names", "source", "text", "value")
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, spend: Callable[[int], None]) -> None:
         registry.load()
         self.source = source
         try:
-            self._compile(parse(source))
+            self._compile(parse(source, spend), spend)
         except ExpressionError as error:
             raise located(error, source, error.line) from None
         except (RecursionError, MemoryError, SyntaxError):
@@ -50,30 +50,48 @@ class Template:
         """The line of the template where an exception came from, 0 when it came from elsewhere."""
         line = 0
         while traceback is not None:
-            if traceback.tb_frame.f_globals is self._codes:
-                line = self._line(traceback.tb_lineno)
+            if traceback.tb_frame.f_globals is self._names:
+                line = self._line(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
             traceback = traceback.tb_next
         return line
 
-    def _compile(self, tree: nodes.Template) -> None:
-        generator = Generator(BASE, [macro.name for macro in tree.find_all(nodes.Macro)])
+    def _compile(self, tree: nodes.Template, spend: Callable[[int], None]) -> None:
+        generator = Generator(BASE, frozenset(macro.name for macro in tree.find_all(nodes.Macro)))
         generator.visit(tree)
-        self._lines = generator.debug_info
-        code: CodeType = compile(generator.stream.getvalue(), FILE, "exec")  # type: ignore[attr-defined]
-        self._codes: dict[str, Any] = {**RUNTIME, **generator.bound}
-        exec(code, self._codes)  # noqa: S102
-        self.text: Callable[[Scope, Show], str] = self._codes["root"]
-        self.value: Callable[[Scope], Any] | None = self._codes.get("value")
+        self._names: dict[str, Any] = {**RUNTIME, **generator.bound}
+        self._lines: dict[str, list[tuple[int, int]]] = {}
+        # Each unit is compiled by itself: compiling holds the interpreter lock.
+        for index, unit in enumerate(generator.units()):
+            file = f"<template {index}>"
+            self._lines[file] = unit.debug_info
+            spend(UNIT_COST)
+            exec(compile(unit.source(), file, "exec"), self._names)  # noqa: S102
+        self.text: Callable[[Scope, Show], str] = self._names["root"]
+        self.value: Callable[[Scope], Any] | None = self._names.get("value")
 
-    def _line(self, generated: int) -> int:
-        found = bisect_right(self._lines, generated, key=lambda pair: pair[1])
-        return self._lines[found - 1][0] if found else 1
+    def _line(self, file: str, generated: int) -> int:
+        lines = self._lines[file]
+        found = bisect_right(lines, generated, key=lambda pair: pair[1])
+        return lines[found - 1][0] if found else 1
 
 
-@lru_cache(CACHED)
-def compiled(source: str) -> Template:
-    """The compiled template of a source text. Raises ExpressionError."""
-    return Template(source)
+_ready: dict[str, Template] = {}
+
+
+def compiled(source: str, spend: Callable[[int], None]) -> Template:
+    """The compiled template of a source text, made once and kept; `spend` is told the cost of making it.
+
+    Raises ExpressionError.
+    """
+    template = _ready.get(source)
+    if template is None:
+        template = Template(source, spend)
+        # Several threads may come here: each step leaves the map usable.
+        if len(_ready) >= CACHED:
+            _ready.pop(next(iter(_ready), source), None)
+        if len(source) <= CACHED_LENGTH:
+            _ready[source] = template
+    return template
 
 
 def located(error: ExpressionError, source: str, line: int) -> ExpressionError:

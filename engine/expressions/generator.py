@@ -7,8 +7,9 @@ parts of the text) and `show` (how values print here).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
 from jinja2 import nodes
@@ -42,6 +43,8 @@ OPERATIONS: dict[type[nodes.Node], tuple[str, bool]] = {
 }
 """The function behind a node whose children are its operands, and whether it takes the scope."""
 LAZY: dict[type[nodes.Node], str] = {tree.Coalesce: "coalesce", tree.CoalesceUndefined: "coalesce_undefined"}
+PART = 200
+"""Statements in one function; more are spread over several, compiled one after the other."""
 LOOP_COST, CALL_COST = 2, 20
 """Fuel for a pass through a loop, and for each call that stands in it."""
 FETCHES = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.CondExpr, tree.Coalesce, tree.CoalesceUndefined)
@@ -51,11 +54,22 @@ FETCHES = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.CondExpr, tree.Coales
 class Generator(CodeGenerator):
     """Writes the source of one template; `bound` holds what the source refers to besides the runtime's functions."""
 
-    def __init__(self, environment: Any, macros: Iterable[str]) -> None:
+    def __init__(self, environment: Any, macros: frozenset[str]) -> None:
         super().__init__(environment, None, None, optimized=False)
         self.bound: dict[str, Any] = {}
-        self._macros = frozenset(macros)
+        self._macros = macros
         self._blocks: dict[str, str] = {}
+        self._parts: list[Generator] = []
+
+    def units(self) -> Iterator[Generator]:
+        """The generator itself and those of the parts that were written apart."""
+        yield self
+        yield from self._parts
+
+    def source(self) -> str:
+        """The source that was written."""
+        assert isinstance(self.stream, StringIO)
+        return self.stream.getvalue()
 
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> None:
         """Write what a node means."""
@@ -355,9 +369,25 @@ class Generator(CodeGenerator):
         self.write(after)
 
     def _all(self, body: list[nodes.Node]) -> None:
+        """Statements; those of a long body in parts, each a function of its own."""
         self.writeline("pass")
-        for node in body:
-            self.visit(node)
+        if len(body) <= PART:
+            for node in body:
+                self.visit(node)
+            return
+        for start in range(0, len(body), PART):
+            self.writeline(f"{self._part(body[start : start + PART])}(scope, show, out)")
+
+    def _part(self, body: list[nodes.Node]) -> str:
+        """The name of a function, written apart, that does what a body says."""
+        apart = Generator(self.environment, self._macros)
+        apart.bound, apart._blocks, apart._parts = self.bound, self._blocks, self._parts
+        name = f"part_{len(self._parts)}"
+        self._parts.append(apart)
+        apart.writeline(f"def {name}(scope, show, out):")
+        with apart._deeper():
+            apart._all(body)
+        return name
 
     @contextmanager
     def _deeper(self) -> Iterator[None]:

@@ -7,11 +7,15 @@ tokens of `('a ' ~ (x))`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from engine.errors import ExpressionError
+from engine.errors import ExpressionError, LimitError
 
 Kind = Literal["text", "raw", "print", "tag", "end", "name", "number", "string", "mark", "eof"]
+
+TOKEN_COST = 20
+LONGEST_TAG = 5_000
 
 OPENING = re.compile(r"\{\{|\{%|\{#")
 VERBATIM = re.compile(r"\{%-?\s*(raw|verbatim)\s*(-?)%\}")
@@ -37,14 +41,18 @@ class Token(NamedTuple):
     line: int
 
 
-def tokenize(source: str) -> list[Token]:
-    """All tokens of a template, the last one of kind `eof`. Raises ExpressionError."""
-    return _Lexer(source).run()
+def tokenize(source: str, spend: Callable[[int], None]) -> list[Token]:
+    """All tokens of a template, the last one of kind `eof`; `spend` is told the cost of making code of them.
+
+    Raises ExpressionError; LimitError for a single tag that is too long.
+    """
+    return _Lexer(source, spend).run()
 
 
 class _Lexer:
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, spend: Callable[[int], None]) -> None:
         self._source = source
+        self._spend = spend
         self._at = 0
         self._line = 1
         self._counted = 0
@@ -111,8 +119,12 @@ class _Lexer:
         self._at = end.end()
 
     def _tag(self, kind: Literal["print", "tag"]) -> None:
+        before = len(self._tokens)
         self._add(kind, "")
         closing = self._expression(CLOSING[kind], "}}" if kind == "print" else "%}")
+        if len(self._tokens) - before > LONGEST_TAG:
+            reason = f"An expression of more than {LONGEST_TAG} names, values and signs is too large"
+            raise LimitError(reason, self._source, self._here())
         self._trims = bool(closing.group(1))
         self._add("end", "")
         self._at = closing.end()
@@ -177,6 +189,7 @@ class _Lexer:
             self._add("mark", ")")
 
     def _add(self, kind: Kind, value: str) -> None:
+        self._spend(TOKEN_COST)
         self._tokens.append(Token(kind, value, self._here()))
 
     def _here(self) -> int:

@@ -27,9 +27,12 @@ COMPARISONS = {
 }
 
 
-def parse(source: str) -> nodes.Template:
-    """The node tree of a template. Raises ExpressionError with the line, LimitError when nested too deeply."""
-    return Parser(source).parse()
+def parse(source: str, spend: Callable[[int], None]) -> nodes.Template:
+    """The node tree of a template; `spend` is told the cost.
+
+    Raises ExpressionError with the line, LimitError when it is nested too deeply.
+    """
+    return Parser(source, spend).parse()
 
 
 class Parser(Cursor):

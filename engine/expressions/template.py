@@ -192,7 +192,7 @@ def render_typed(template: str, scope: Scope) -> Any:
     """The value of a template that is one expression; else its text, or the map that the text is as JSON."""
     if not holds_template(template):
         return template
-    ready = compiled(template)
+    ready = compiled(template, scope.budget.spend)
     if ready.value is not None and not scope.budget.limits.recursive:
         return _run(ready, ready.value, scope)
     text = render(template, scope)
@@ -215,7 +215,7 @@ def render_structure(value: Any, scope: Scope, typed: bool = False) -> Any:
 
 def once(template: str, scope: Scope) -> str:
     """One pass over a template."""
-    ready = compiled(template)
+    ready = compiled(template, scope.budget.spend)
     text: str = _run(ready, ready.text, scope, show)
     return text
 
@@ -247,7 +247,7 @@ def _unshielded(text: str, scope: Scope) -> str:
 def _nullable(template: str, scope: Scope) -> str | None:
     if not holds_template(template):
         return template
-    ready = compiled(template)
+    ready = compiled(template, scope.budget.spend)
     if ready.value is None or scope.budget.limits.recursive:
         return render(template, scope)
     value = _run(ready, ready.value, scope)

@@ -24,8 +24,6 @@ from engine.settings import Expressions
 __all__ = ["Renderer", "TooSlow"]
 
 THREADS = 4
-LARGE = 32 * 1024
-"""A larger text is not even read on the loop."""
 
 LookUp = Callable[[Need], Awaitable[Any]]
 
@@ -34,26 +32,24 @@ class Renderer:
     """Renders texts and structures; an async context manager that owns helper processes."""
 
     def __init__(self, limits: Expressions) -> None:
-        self._limits = limits
-        self._jq = JqHelpers(limits.output_bytes)
-        self._threads = anyio.CapacityLimiter(THREADS)
+        self.limits = limits
+        self.jq = JqHelpers(limits.output_bytes)
+        self.threads = anyio.CapacityLimiter(THREADS)
 
     async def __aenter__(self) -> Renderer:
-        await self._jq.__aenter__()
+        await self.jq.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._jq.__aexit__(kind, error, traceback)
+        await self.jq.__aexit__(kind, error, traceback)
 
     def render_now(self, source: Any, variables: Mapping[str, Any], *, typed: bool = False) -> Any:
         """`source` rendered at once. Raises ExpressionError; Needs and TooSlow where `render` is the way."""
         if not _to_render(source):
             return source
-        if _is_large(source):
-            raise TooSlow
-        return render_structure(source, Scope(variables, budget=self._slice()), typed)
+        return render_structure(source, Scope(variables, budget=self.slice()), typed)
 
     async def render(
         self,
@@ -76,8 +72,9 @@ class Renderer:
             return source
         return await _Rendering(self, source, variables, typed, look_up, masks).run()
 
-    def _slice(self) -> Budget:
-        return Budget(self._limits, self._limits.slice_seconds, brief=True)
+    def slice(self) -> Budget:
+        """What a pass on the loop may use."""
+        return Budget(self.limits, self.limits.slice_seconds, brief=True)
 
 
 class _Rendering:
@@ -101,22 +98,23 @@ class _Rendering:
         self._moment = Moment()
         self._snapshot = Snapshot(variables)
         self._found: dict[Need, Any] = {}
-        self._seconds = renderer._limits.seconds
+        self._seconds = renderer.limits.seconds
 
     async def run(self) -> Any:
-        threaded = _is_large(self._source)
-        while True:
+        threaded = False
+        while self._seconds > 0:
             started = monotonic()
             try:
                 if threaded:
                     return await self._in_thread()
-                return self._pass(self._variables, self._renderer._slice())
+                return self._pass(self._variables, self._renderer.slice())
             except TooSlow:
                 threaded = True
             except Needs as missing:
-                self._use(monotonic() - started)
+                self._seconds -= monotonic() - started
                 for need in missing.needs:
                     self._found[need] = await self._answer(need)
+        raise LimitError(f"Rendering timed out after {self._renderer.limits.seconds:g} s")
 
     def _pass(self, variables: Mapping[str, Any], budget: Budget) -> Any:
         found: Found = self._found
@@ -125,10 +123,10 @@ class _Rendering:
 
     async def _in_thread(self) -> Any:
         """A pass in a thread, on variables that no longer change. Being cancelled ends the pass soon after."""
-        budget = Budget(self._renderer._limits, self._seconds)
+        budget = Budget(self._renderer.limits, self._seconds)
         try:
             return await anyio.to_thread.run_sync(
-                self._pass, self._snapshot, budget, abandon_on_cancel=True, limiter=self._renderer._threads
+                self._pass, self._snapshot, budget, abandon_on_cancel=True, limiter=self._renderer.threads
             )
         finally:
             budget.stop()
@@ -139,14 +137,9 @@ class _Rendering:
         started = monotonic()
         program, document = need.arguments
         try:
-            return await self._renderer._jq.run(program, document, self._seconds)
+            return await self._renderer.jq.run(program, document, self._seconds)
         finally:
-            self._use(monotonic() - started)
-
-    def _use(self, seconds: float) -> None:
-        self._seconds -= seconds
-        if self._seconds <= 0:
-            raise LimitError(f"Rendering timed out after {self._renderer._limits.seconds:g} s")
+            self._seconds -= monotonic() - started
 
 
 class Snapshot(Mapping[str, Any]):
@@ -187,12 +180,3 @@ def _to_render(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_to_render(key) or _to_render(item) for key, item in value.items())
     return isinstance(value, list | tuple) and any(_to_render(item) for item in value)
-
-
-def _is_large(value: Any) -> bool:
-    """Whether a text of a value is too large to be read on the loop."""
-    if isinstance(value, str):
-        return len(value) > LARGE and holds_template(value)
-    if isinstance(value, Mapping):
-        return any(_is_large(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(_is_large(item) for item in value)
