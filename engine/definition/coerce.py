@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from engine.definition.document import read_yaml
-from engine.definition.duration import parse_duration
+from engine.durations import parse_duration
 
 TEXT_TYPES = frozenset({"STRING", "SECRET", "EMAIL"})
 """Types whose empty text is a value; for the others it counts as none."""

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from engine.definition.duration import parse_duration
 from engine.definition.retry import RetryFields
+from engine.durations import parse_duration
 from engine.plugin.base import Plugin, Shape
 
 

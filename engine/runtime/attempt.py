@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import anyio
 import msgspec
 from pydantic import ValidationError
 
+from engine.durations import parse_duration
 from engine.errors import ExpressionError, TaskError, TidegateError
 from engine.plugin.base import Result, Task
 from engine.runtime.context import Services, TaskContext
@@ -19,8 +18,6 @@ from engine.runtime.variables import Variables
 from engine.state.event import Patch, TaskEnded
 from engine.state.execution import Execution, Label, TaskRun
 from engine.state.status import Status
-
-DURATION = re.compile(r"P(?:(?P<d>[\d.]+)D)?(?:T(?:(?P<h>[\d.]+)H)?(?:(?P<m>[\d.]+)M)?(?:(?P<s>[\d.]+)S)?)?")
 
 
 class Assignment(NamedTuple):
@@ -140,12 +137,10 @@ async def _seconds(timeout: str | None, ctx: TaskContext) -> float | None:
     if timeout is None:
         return None
     text = str(await ctx.render(timeout))
-    found = DURATION.fullmatch(text)
-    if found is None or not any(found.groupdict().values()):
-        raise TaskError(f"timeout: '{text}' is not a duration, write one like PT30S or PT1H30M")
-    part: Mapping[str, str | None] = found.groupdict()
-    size = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-    return sum(float(value) * size[name] for name, value in part.items() if value)
+    try:
+        return parse_duration(text) / 1000
+    except ValueError as error:
+        raise TaskError(f"timeout: {error}") from None
 
 
 def _explain(error: ValidationError, type: str) -> str:

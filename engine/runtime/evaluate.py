@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from engine.clock import Clock
 from engine.definition.outputs import coerce_output
+from engine.definition.templates import holds_template
 from engine.errors import ExpressionError, InvalidInputs
 from engine.executor.plan import Plan
 from engine.expressions.needs import Needs
 from engine.runtime.lookups import LookUps
-from engine.runtime.plans import holds_template
 from engine.runtime.renderer import Renderer, TooSlow
 from engine.runtime.variables import Variables, View
 from engine.state.command import Evaluate

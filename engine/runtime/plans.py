@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from engine.definition.compile import compile_flow
 from engine.definition.flow import Flow
 from engine.definition.load import load_flow
+from engine.definition.templates import holds_template
 from engine.executor.plan import Kind, Node, Plan
 from engine.ids import NodeId
 from engine.plugin.base import Task, Template
@@ -83,17 +84,6 @@ class Plans:
         while len(self._cache) > CACHED:
             self._cache.popitem(last=False)
         return found
-
-
-def holds_template(value: Any) -> bool:
-    """Whether any text in a value has something to render."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value or "{#" in value
-    if isinstance(value, Mapping):
-        return any(holds_template(key) or holds_template(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return any(holds_template(item) for item in value)
-    return False
 
 
 def _prepare(node: Node, index: Index) -> Prepared:

@@ -1,0 +1,156 @@
+"""Blocks: how the tasks below them follow each other; and Sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import anyio
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from engine.plugin import Block, Child, Context, Kind, NodeId, RawTask, Shape, Task
+
+Place = tuple[str | int, ...]
+
+
+class Sequential(Block):
+    """Run tasks one after another."""
+
+    tasks: list[RawTask] = Field(description="The tasks, in order.")
+
+    def shape(self) -> Shape:
+        """One child after another."""
+        return Shape(Kind.SEQUENTIAL)
+
+
+class Parallel(Block):
+    """Run tasks at the same time."""
+
+    tasks: list[RawTask] = Field(min_length=1, description="The tasks.")
+    concurrent: int = Field(0, ge=0, description="How many run at once; 0 is all.")
+
+    def shape(self) -> Shape:
+        """All children at once, up to the limit."""
+        return Shape(Kind.PARALLEL, concurrent=self.concurrent)
+
+
+class AllowFailure(Block):
+    """Run tasks one after another; where one fails, this block ends in WARNING and the flow goes on."""
+
+    tasks: list[RawTask] = Field(min_length=1, description="The tasks, in order.")
+
+    def shape(self) -> Shape:
+        """One child after another; a failure counts as WARNING."""
+        return Shape(Kind.ALLOW_FAILURE)
+
+
+class If(Block):
+    """Run one list of tasks or another. Output: `evaluationResult`."""
+
+    condition: str = Field(description="What decides: false where it renders to nothing, false or 0.")
+    then: list[RawTask] = Field(min_length=1, description="Tasks for true.")
+    else_: list[RawTask] | None = Field(None, description="Tasks for false.")
+
+    def shape(self) -> Shape:
+        """The branch `then` or `else`."""
+        return Shape(Kind.IF, ask=self.condition)
+
+    @classmethod
+    def lists(cls, raw: Mapping[str, Any]) -> Iterator[tuple[str, Place, Any]]:
+        """The branches `then`, `else`, `errors` and `finally`."""
+        for name in ("then", "else", "errors", "finally"):
+            yield name, (name,), raw.get(name)
+
+
+class Switch(Block):
+    """Run the tasks of the case that a value names. Outputs: `value`, and `defaults`: no case matched."""
+
+    value: str = Field(min_length=1, description="What decides.")
+    cases: dict[str, list[RawTask]] | None = Field(None, description="Tasks by value.")
+    defaults: list[RawTask] | None = Field(None, description="Tasks for every other value.")
+
+    def shape(self) -> Shape:
+        """The branch `case:VALUE` or `defaults`."""
+        return Shape(Kind.SWITCH, ask=self.value)
+
+    @classmethod
+    def lists(cls, raw: Mapping[str, Any]) -> Iterator[tuple[str, Place, Any]]:
+        """A branch `case:KEY` for each case, then `defaults`, `errors` and `finally`."""
+        cases = raw.get("cases")
+        for key, tasks in cases.items() if isinstance(cases, Mapping) else ():
+            yield f"case:{key}", ("cases", key), tasks
+        for name in ("defaults", "errors", "finally"):
+            yield name, (name,), raw.get(name)
+
+    def diagnose(self) -> Iterator[tuple[Place, str]]:
+        """A Switch without any task decides nothing."""
+        if not self.cases and not self.defaults:
+            yield (), "No task defined, neither cases or default have any tasks"
+
+
+class ForEach(Block):
+    """Run tasks for each value of a list.
+
+    The tasks read their value as `{{ taskrun.value }}`, always a text: `fromJson(taskrun.value)` gives what was no
+    text. Values that stand twice count once.
+    """
+
+    values: str | list[Any] = Field(description="A list, or an expression that renders to a JSON array.")
+    concurrency_limit: int = Field(1, ge=0, description="Values worked on at once; 0 is all.")
+    tasks: list[RawTask] = Field(description="The tasks, one after another for each value.")
+
+    def shape(self) -> Shape:
+        """A lane for each value."""
+        return Shape(Kind.FOREACH, ask=self.values, concurrent=self.concurrency_limit)
+
+
+class DagTask(BaseModel):
+    """A task of a Dag and what it waits for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+    task: RawTask = Field(description="The task.")
+    depends_on: list[str] = Field(default_factory=list, description="Ids of the tasks that must have ended before.")
+
+
+class Dag(Block):
+    """Run tasks as soon as those they depend on have ended."""
+
+    tasks: list[DagTask] = Field(min_length=1, description="The tasks and their dependencies.")
+    concurrent: int = Field(0, ge=0, description="How many run at once; 0 is all.")
+
+    def shape(self) -> Shape:
+        """Each child after those it names."""
+        waits = {NodeId(str(item.task.get("id"))): tuple(map(NodeId, item.depends_on)) for item in self.tasks}
+        return Shape(Kind.DAG, concurrent=self.concurrent, depends_on=waits)
+
+    @classmethod
+    def children(cls, raw: Mapping[str, Any]) -> Iterator[Child]:
+        """The tasks below `task`, and those of `errors` and `finally`."""
+        for branch, place, tasks in cls.lists(raw):
+            for index, item in enumerate(tasks if isinstance(tasks, list) else ()):
+                if branch != "tasks":
+                    yield Child(branch, (*place, index), item)
+                elif isinstance(item, Mapping):
+                    yield Child(branch, (*place, index, "task"), item.get("task"))
+
+
+class Sleep(Task):
+    """Wait."""
+
+    duration: timedelta = Field(description="How long, as PT30S or PT1H.")
+
+    async def run(self, ctx: Context) -> None:
+        """Wait for the duration."""
+        ctx.log(f"Waiting for {in_iso(self.duration)}")
+        await anyio.sleep(self.duration.total_seconds())
+
+
+def in_iso(duration: timedelta) -> str:
+    """A duration as `PT1H30M5.5S`."""
+    hours, rest = divmod(duration.total_seconds(), 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [f"{hours:.0f}H" * (hours > 0), f"{minutes:.0f}M" * (minutes > 0), f"{seconds:g}S" * (seconds > 0)]
+    return f"PT{''.join(parts) or '0S'}"
