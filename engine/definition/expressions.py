@@ -18,10 +18,14 @@ def check_expressions(raw: dict[str, Any], collector: Collector) -> None:
     """Warn of every expression whose syntax is wrong: it fails the task that renders it, and only then."""
     for path, text in _rendered(raw):
         try:
-            parse(text)
+            parse(text, _free)
         except ExpressionError as error:
             line = f" (line {error.line} of the text)" if error.line and "\n" in text.strip() else ""
             collector.warn(path, f"the expression can't be read: {error.reason}{line}", "expression")
+
+
+def _free(cost: int) -> None:
+    """Reading the expressions of a flow is bounded by the size of its file."""
 
 
 def _rendered(raw: dict[str, Any]) -> Iterator[tuple[Path, str]]:

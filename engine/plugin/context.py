@@ -116,12 +116,18 @@ class Programs(Protocol):
 class Context(Protocol):
     """One attempt of one task run."""
 
-    execution: ExecutionInfo
-    task: TaskInfo
-    settings: Settings
-    files: Files
-    folder: Folder
-    programs: Programs
+    @property
+    def execution(self) -> ExecutionInfo: ...
+    @property
+    def task(self) -> TaskInfo: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def folder(self) -> Folder: ...
+    @property
+    def programs(self) -> Programs: ...
 
     def log(self, message: str, level: Level = "INFO") -> None:
         """Write a log line; kept in order, cheap to call."""

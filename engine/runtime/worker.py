@@ -14,14 +14,14 @@ from engine.clock import Clock
 from engine.ids import ExecutionId
 from engine.runtime.attempt import Assignment, run_attempt
 from engine.runtime.context import Services
-from engine.state.event import Event, TaskEnded, TaskStarted
+from engine.state.event import AnyEvent, TaskEnded, TaskStarted
 from engine.state.status import Status
 
 # A body that ends sooner is reported started and ended in one step.
 REPORT_SECONDS = 0.05
 
 AttemptKey = NewType("AttemptKey", tuple[ExecutionId, str, int])
-Post = Callable[[ExecutionId, Event], None]
+Post = Callable[[ExecutionId, AnyEvent], None]
 
 
 class StopReason(StrEnum):
