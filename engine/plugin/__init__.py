@@ -1,7 +1,7 @@
 """The public API for plugin authors. Nothing else of the engine is public."""
 
-from engine.durations import parse_duration
 from engine.clock import monotonic
+from engine.durations import parse_duration
 from engine.errors import TaskError
 from engine.executor.plan import Kind
 from engine.ids import NodeId
