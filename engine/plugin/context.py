@@ -134,7 +134,11 @@ class Context(Protocol):
         ...
 
     def metric(
-        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
+        self,
+        name: str,
+        value: float,
+        kind: Literal["counter", "timer", "gauge"] = "counter",
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Publish a metric; timers in milliseconds."""
         ...

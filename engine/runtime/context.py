@@ -182,7 +182,11 @@ class TaskContext:
         self._put(self._masked(message), level)
 
     def metric(
-        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
+        self,
+        name: str,
+        value: float,
+        kind: Literal["counter", "timer", "gauge"] = "counter",
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self._services.logs.metric(
             Metric(
@@ -190,7 +194,7 @@ class TaskContext:
                 type=kind,
                 name=name,
                 value=value,
-                tags=tags,
+                tags=dict(tags or {}),
                 namespace=self._execution.namespace,
                 flow=self._execution.flow,
                 execution=self._execution.id,

@@ -1,0 +1,166 @@
+"""HTTP requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+import anyio
+from pydantic import BaseModel, Field
+
+from engine.plugin import Context, Task, TaskError
+from plugins.core.http_call import Call, Options, answered
+
+
+class Called(Task):
+    """What Request and Download have in common."""
+
+    uri: str = Field(description="Address, with or without a query.")
+    method: str = Field(default="GET", description="HTTP method.")
+    params: dict[str, Any] | None = Field(default=None, description="Query parameters, added to those of the address.")
+    body: str | None = Field(default=None, description="Body as text; not used beside formData.")
+    form_data: dict[str, Any] | None = Field(
+        default=None,
+        description="Form fields. With `contentType: multipart/form-data` a field may be a file: a URI of internal "
+        "storage, or a map of `name` and `content`.",
+    )
+    content_type: str | None = Field(default=None, description="Content type of the body.")
+    headers: dict[str, Any] | None = Field(default=None, description="Request headers.")
+    options: Options | None = Field(default=None, description="Time limits, redirects, authentication, proxy, TLS.")
+    ssl_options: dict[str, Any] | None = Field(default=None, description="Older place of `options.ssl`.")
+    allow_failed: bool = Field(default=False, description="Whether a status of 400 and above is a success too.")
+
+    def call(self) -> Call:
+        """The request as the client makes it."""
+        options = self.options or Options()
+        if self.ssl_options and self.ssl_options.get("insecureTrustAllCertificates"):
+            options = options.trusting()
+        return Call(
+            uri=self.uri,
+            method=self.method.upper(),
+            params=self.params or {},
+            headers=self.headers or {},
+            body=self.body,
+            form=self.form_data,
+            content_type=self.content_type,
+            options=options,
+            allow_failed=self.allow_failed or options.allow_failed,
+        )
+
+
+class Response(BaseModel):
+    """What Request gives."""
+
+    uri: str = Field(description="Address that answered, after redirects.")
+    code: int = Field(description="Status code.")
+    headers: dict[str, list[str]] = Field(description="Response headers, each with its values.")
+    body: str | None = Field(default=None, description="Body as text; read JSON with `fromJson()` or `jq`.")
+    encrypted_body: dict[str, str] | None = Field(
+        default=None, serialization_alias="encryptedBody", description="Body, encrypted, when `encryptBody` is set."
+    )
+
+
+class Request(Called):
+    """Call an HTTP API and keep the answer as text. Use Download for files."""
+
+    aliases: ClassVar[tuple[str, ...]] = (
+        "io.kestra.plugin.fs.http.Request",
+        "io.kestra.core.tasks.scripts.http.Request",
+    )
+
+    encrypt_body: bool = Field(default=False, description="Keep the body encrypted. Needs an encryption key.")
+
+    async def run(self, ctx: Context) -> Response:
+        if self.encrypt_body:
+            raise TaskError("encryptBody needs an encryption key, and none is configured: leave it out")
+        async with answered(ctx, self.call()) as response:
+            content = await _limited(response.content.iter_any(), ctx.settings.http.body_bytes)
+            ctx.metric(
+                "response.length",
+                len(content),
+                **{"request.method": self.method, "response.code": str(response.status)},
+            )
+            return Response(
+                uri=str(response.url),
+                code=response.status,
+                headers=headers_of(response),
+                body=_text(content, response.charset or (self.options or Options()).default_charset),
+            )
+
+
+class Downloaded(BaseModel):
+    """What Download gives."""
+
+    uri: str = Field(description="The file in internal storage.")
+    code: int = Field(description="Status code.")
+    length: int = Field(description="Size in bytes.")
+    headers: dict[str, list[str]] = Field(description="Response headers, each with its values.")
+
+
+class Download(Called):
+    """Download a file to internal storage."""
+
+    aliases: ClassVar[tuple[str, ...]] = (
+        "io.kestra.plugin.fs.http.Download",
+        "io.kestra.core.tasks.scripts.http.Download",
+    )
+
+    fail_on_empty_response: bool = Field(default=True, description="Whether an empty body fails the task.")
+
+    async def run(self, ctx: Context) -> Downloaded:
+        async with answered(ctx, self.call()) as response:
+            expected = response.content_length if "Content-Encoding" not in response.headers else None
+            length = 0
+
+            async def counted() -> AsyncIterator[bytes]:
+                nonlocal length
+                async for chunk in response.content.iter_chunked(256 * 1024):
+                    length += len(chunk)
+                    yield chunk
+                if expected is not None and length != expected and self.method.upper() != "HEAD":
+                    raise TaskError(f"Invalid size, got {length}, expected {expected}")
+                if length == 0 and self.fail_on_empty_response:
+                    raise TaskError("No response from server: the body is empty; failOnEmptyResponse: false allows it")
+
+            uri = await ctx.files.put(_name(response), counted())
+            ctx.metric(
+                "response.length", length, **{"request.method": self.method, "response.code": str(response.status)}
+            )
+            return Downloaded(uri=uri, code=response.status, length=length, headers=headers_of(response))
+
+
+def headers_of(response: Any) -> dict[str, list[str]]:
+    """Header values by lower-case name."""
+    found: dict[str, list[str]] = {}
+    for name, value in response.headers.items():
+        found.setdefault(name.lower(), []).append(value)
+    return found
+
+
+async def _limited(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    content = bytearray()
+    async for chunk in chunks:
+        content += chunk
+        if len(content) > limit:
+            raise TaskError(
+                f"The response is larger than {limit} bytes (http.body_bytes): use core.http.Download, which stores it"
+            )
+        await anyio.lowlevel.checkpoint()
+    return bytes(content)
+
+
+def _text(content: bytes, charset: str) -> str:
+    try:
+        return content.decode(charset)
+    except (UnicodeDecodeError, LookupError):
+        raise TaskError("The response is not text: use core.http.Download, which stores it as a file") from None
+
+
+def _name(response: Any) -> str:
+    """The name that the answer or its address gives the file."""
+    disposition = response.content_disposition
+    name = (disposition.filename if disposition else None) or response.url.name or "download"
+    return (
+        "".join("-" if character in '/\\\0:*?"<>|' else character for character in name).lstrip(".")[-200:]
+        or "download"
+    )

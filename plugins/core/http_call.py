@@ -1,0 +1,288 @@
+"""How a request is made: its options, its body, its errors."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import anyio
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from engine.plugin import Context, TaskError, parse_duration
+
+if TYPE_CHECKING:
+    import aiohttp
+
+READ_SECONDS = 300.0
+CONNECT_SECONDS = 30.0
+SHOWN_BODY = 300
+
+
+class Part(BaseModel):
+    """A group of options."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class Timeout(Part):
+    """How long to wait."""
+
+    connect_timeout: str | None = Field(default=None, description="For the connection; 30 seconds if not given.")
+    read_idle_timeout: str | None = Field(default=None, description="For the next bytes; 5 minutes if not given.")
+
+
+class Proxy(Part):
+    """A proxy to go through."""
+
+    type: Literal["DIRECT", "HTTP", "SOCKS"] = "DIRECT"
+    address: str | None = None
+    port: int | None = None
+    username: str | None = None
+    password: str | None = None
+
+
+class Auth(Part):
+    """Who asks."""
+
+    type: Literal["BASIC", "BEARER"]
+    username: str | None = None
+    password: str | None = None
+    token: str | None = None
+
+
+class Ssl(Part):
+    """TLS."""
+
+    insecure_trust_all_certificates: bool = False
+
+
+class Options(Part):
+    """How the request is made."""
+
+    timeout: Timeout | None = None
+    proxy: Proxy | None = None
+    auth: Auth | None = None
+    ssl: Ssl | None = None
+    follow_redirects: bool = True
+    allow_failed: bool = False
+    allowed_response_codes: list[int] | None = None
+    default_charset: str = "UTF-8"
+    logs: list[Literal["REQUEST_HEADERS", "REQUEST_BODY", "RESPONSE_HEADERS", "RESPONSE_BODY"]] | None = None
+    connect_timeout: str | None = None
+    read_timeout: str | None = None
+    read_idle_timeout: str | None = None
+    connection_pool_idle_timeout: str | None = None
+    max_content_length: int | None = None
+    proxy_type: Literal["DIRECT", "HTTP", "SOCKS"] | None = None
+    proxy_address: str | None = None
+    proxy_port: int | None = None
+    proxy_username: str | None = None
+    proxy_password: str | None = None
+    basic_auth_user: str | None = None
+    basic_auth_password: str | None = None
+    log_level: str | None = None
+
+    def trusting(self) -> Self:
+        """The same, trusting every certificate."""
+        return self.model_copy(update={"ssl": Ssl(insecure_trust_all_certificates=True)})
+
+    def authorization(self) -> Auth | None:
+        if self.auth is not None or self.basic_auth_user is None:
+            return self.auth
+        return Auth(type="BASIC", username=self.basic_auth_user, password=self.basic_auth_password)
+
+    def way(self) -> Proxy | None:
+        """The proxy, wherever it was written."""
+        if self.proxy is not None:
+            return self.proxy
+        if self.proxy_address is None:
+            return None
+        return Proxy(
+            type=self.proxy_type or "HTTP",
+            address=self.proxy_address,
+            port=self.proxy_port,
+            username=self.proxy_username,
+            password=self.proxy_password,
+        )
+
+
+class Call(NamedTuple):
+    """A request."""
+
+    uri: str
+    method: str
+    params: Mapping[str, Any]
+    headers: Mapping[str, Any]
+    body: str | None
+    form: Mapping[str, Any] | None
+    content_type: str | None
+    options: Options
+    allow_failed: bool
+
+
+@asynccontextmanager
+async def answered(ctx: Context, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer to a call, whose body is still to be read. Raises TaskError for whatever goes wrong."""
+    import aiohttp
+
+    if urlsplit(call.uri).scheme not in ("http", "https"):
+        raise TaskError(f"uri: '{call.uri}' is not an http or https address")
+    headers, data = await _content(ctx, call)
+    _log(ctx, call, "REQUEST_HEADERS", _shown(headers))
+    try:
+        async with ctx.http().request(
+            call.method,
+            call.uri,
+            params=_params(call.params),
+            headers=headers,
+            data=data,
+            allow_redirects=call.options.follow_redirects,
+            timeout=_timeout(call.options),
+            raise_for_status=False,
+            **_connection(call.options),
+        ) as response:
+            _log(ctx, call, "RESPONSE_HEADERS", _shown(response.headers))
+            if not _accepted(call, response.status):
+                raise TaskError(f"{call.method} {call.uri} answered {response.status}{await _beginning(response)}")
+            yield response
+    except TimeoutError:
+        raise TaskError(
+            f"{call.method} {call.uri} did not answer in time; options.timeout sets how long to wait"
+        ) from None
+    except aiohttp.InvalidURL:
+        raise TaskError(f"uri: '{call.uri}' is not an address") from None
+    except aiohttp.ClientError as error:
+        raise TaskError(f"{call.method} {call.uri} failed: {error or type(error).__name__}") from None
+
+
+def _accepted(call: Call, status: int) -> bool:
+    if call.options.allowed_response_codes:
+        return status in call.options.allowed_response_codes
+    return status < 400 or call.allow_failed
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> str:
+    """The first characters of an answer that is an error."""
+    content = await response.content.read(SHOWN_BODY)
+    text = " ".join(content.decode("utf-8", "replace").split())
+    return f": {text}" if text else ""
+
+
+def _params(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (name, str(value))
+        for name, values in params.items()
+        for value in (values if isinstance(values, list) else [values])
+        if value is not None
+    ]
+
+
+async def _content(ctx: Context, call: Call) -> tuple[dict[str, str], Any]:
+    headers = {name: str(value) for name, value in call.headers.items() if value is not None}
+    authorization = call.options.authorization()
+    if authorization is not None and authorization.type == "BEARER":
+        headers["Authorization"] = f"Bearer {authorization.token}"
+    elif authorization is not None:
+        import aiohttp
+
+        headers["Authorization"] = aiohttp.BasicAuth(
+            authorization.username or "", authorization.password or "", "utf-8"
+        ).encode()
+    if call.form is not None and call.content_type == "multipart/form-data":
+        return headers, await _multipart(ctx, call.form)
+    if call.form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return headers, _params(call.form)
+    if call.content_type:
+        headers["Content-Type"] = call.content_type
+    _log(ctx, call, "REQUEST_BODY", call.body or "")
+    return headers, None if call.body is None else call.body.encode()
+
+
+async def _multipart(ctx: Context, form: Mapping[str, Any]) -> aiohttp.FormData:
+    import aiohttp
+
+    data = aiohttp.FormData()
+    for name, value in form.items():
+        file = _file(value)
+        if file is not None:
+            file_name, uri = file
+            local = ctx.folder.path / ".upload" / name.replace("/", "-")
+            await ctx.files.fetch(uri, local)
+            data.add_field(
+                name,
+                await anyio.Path(local).read_bytes(),
+                filename=file_name,
+                content_type=mimetypes.guess_type(file_name)[0] or "application/octet-stream",
+            )
+        else:
+            data.add_field(name, value if isinstance(value, str) else json.dumps(value))
+    return data
+
+
+def _file(value: Any) -> tuple[str, str] | None:
+    """Name and URI of a file part."""
+    if isinstance(value, str) and value.startswith("kestra://"):
+        return PurePosixPath(value).name, value
+    if isinstance(value, dict) and str(value.get("content", "")).startswith("kestra://"):
+        return str(value.get("name") or PurePosixPath(value["content"]).name), value["content"]
+    return None
+
+
+def _timeout(options: Options) -> aiohttp.ClientTimeout:
+    import aiohttp
+
+    given = options.timeout or Timeout()
+    connect = given.connect_timeout or options.connect_timeout
+    read = given.read_idle_timeout or options.read_idle_timeout or options.read_timeout
+    return aiohttp.ClientTimeout(
+        total=None,
+        sock_connect=_seconds("connectTimeout", connect, CONNECT_SECONDS),
+        sock_read=_seconds("readIdleTimeout", read, READ_SECONDS),
+    )
+
+
+def _seconds(name: str, text: str | None, default: float) -> float:
+    if text is None:
+        return default
+    try:
+        return parse_duration(text) / 1000
+    except ValueError as error:
+        raise TaskError(f"options.timeout.{name}: {error}") from None
+
+
+def _connection(options: Options) -> dict[str, Any]:
+    """Proxy and TLS as the client takes them."""
+    import aiohttp
+
+    found: dict[str, Any] = {}
+    if options.ssl is not None and options.ssl.insecure_trust_all_certificates:
+        found["ssl"] = False
+    way = options.way()
+    if way is None or way.type == "DIRECT":
+        return found
+    if way.type == "SOCKS":
+        raise TaskError("options.proxy.type: SOCKS proxies are not supported, use an HTTP proxy")
+    if not way.address:
+        raise TaskError("options.proxy: a proxy needs an address")
+    found["proxy"] = f"http://{way.address}:{way.port or 3128}"
+    if way.username:
+        found["proxy_auth"] = aiohttp.BasicAuth(way.username, way.password or "")
+    return found
+
+
+def _log(ctx: Context, call: Call, what: str, text: str) -> None:
+    if what in (call.options.logs or ()):
+        ctx.log(f"{what.replace('_', ' ').capitalize()}: {text}", "INFO")
+
+
+def _shown(headers: Mapping[str, str]) -> str:
+    """Headers for the log, what authorizes left out."""
+    hidden = {"authorization", "proxy-authorization", "cookie", "set-cookie"}
+    return ", ".join(f"{name}: {'******' if name.lower() in hidden else value}" for name, value in headers.items())
