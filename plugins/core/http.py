@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, Field
 
 from engine.plugin import Context, Task, TaskError
 from plugins.core.http_call import Call, Options, answered
+
+UNFIT = re.compile(r"""[/\\\0:*?"<>|]""")
 
 
 class Called(Task):
@@ -47,6 +50,9 @@ class Called(Task):
             allow_failed=self.allow_failed or options.allow_failed,
         )
 
+    def _measure(self, ctx: Context, length: int, code: int) -> None:
+        ctx.metric("response.length", length, tags={"request.method": self.method, "response.code": str(code)})
+
 
 class Response(BaseModel):
     """What Request gives."""
@@ -75,11 +81,7 @@ class Request(Called):
             raise TaskError("encryptBody needs an encryption key, and none is configured: leave it out")
         async with answered(ctx, self.call()) as response:
             content = await _limited(response.content.iter_any(), ctx.settings.http.body_bytes)
-            ctx.metric(
-                "response.length",
-                len(content),
-                **{"request.method": self.method, "response.code": str(response.status)},
-            )
+            self._measure(ctx, len(content), response.status)
             return Response(
                 uri=str(response.url),
                 code=response.status,
@@ -123,9 +125,7 @@ class Download(Called):
                     raise TaskError("No response from server: the body is empty; failOnEmptyResponse: false allows it")
 
             uri = await ctx.files.put(_name(response), counted())
-            ctx.metric(
-                "response.length", length, **{"request.method": self.method, "response.code": str(response.status)}
-            )
+            self._measure(ctx, length, response.status)
             return Downloaded(uri=uri, code=response.status, length=length, headers=headers_of(response))
 
 
@@ -159,8 +159,5 @@ def _text(content: bytes, charset: str) -> str:
 def _name(response: Any) -> str:
     """The name that the answer or its address gives the file."""
     disposition = response.content_disposition
-    name = (disposition.filename if disposition else None) or response.url.name or "download"
-    return (
-        "".join("-" if character in '/\\\0:*?"<>|' else character for character in name).lstrip(".")[-200:]
-        or "download"
-    )
+    name = (disposition.filename if disposition else None) or response.url.name
+    return UNFIT.sub("-", name).lstrip(".")[-200:] or "download"

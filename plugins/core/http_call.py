@@ -152,9 +152,7 @@ async def answered(ctx: Context, call: Call) -> AsyncIterator[aiohttp.ClientResp
                 raise TaskError(f"{call.method} {call.uri} answered {response.status}{await _beginning(response)}")
             yield response
     except TimeoutError:
-        raise TaskError(
-            f"{call.method} {call.uri} did not answer in time; options.timeout sets how long to wait"
-        ) from None
+        raise TaskError(f"{call.method} {call.uri} did not answer in time, see options.timeout") from None
     except aiohttp.InvalidURL:
         raise TaskError(f"uri: '{call.uri}' is not an address") from None
     except aiohttp.ClientError as error:
