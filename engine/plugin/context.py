@@ -134,11 +134,7 @@ class Context(Protocol):
         ...
 
     def metric(
-        self,
-        name: str,
-        value: float,
-        kind: Literal["counter", "timer", "gauge"] = "counter",
-        tags: Mapping[str, str] | None = None,
+        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
     ) -> None:
         """Publish a metric; timers in milliseconds."""
         ...

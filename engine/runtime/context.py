@@ -182,11 +182,7 @@ class TaskContext:
         self._put(self._masked(message), level)
 
     def metric(
-        self,
-        name: str,
-        value: float,
-        kind: Literal["counter", "timer", "gauge"] = "counter",
-        tags: Mapping[str, str] | None = None,
+        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
     ) -> None:
         self._services.logs.metric(
             Metric(
@@ -194,7 +190,7 @@ class TaskContext:
                 type=kind,
                 name=name,
                 value=value,
-                tags=dict(tags or {}),
+                tags=tags,
                 namespace=self._execution.namespace,
                 flow=self._execution.flow,
                 execution=self._execution.id,

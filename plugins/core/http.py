@@ -51,7 +51,7 @@ class Called(Task):
         )
 
     def _measure(self, ctx: Context, length: int, code: int) -> None:
-        ctx.metric("response.length", length, tags={"request.method": self.method, "response.code": str(code)})
+        ctx.metric("response.length", length, "counter", **{"request.method": self.method, "response.code": str(code)})
 
 
 class Response(BaseModel):
