@@ -1,0 +1,74 @@
+"""An execution that a process has in hand, and who waits for it."""
+
+from __future__ import annotations
+
+import anyio
+
+from engine.ids import ExecutionId
+from engine.runtime.plans import Compiled
+from engine.runtime.variables import View
+from engine.state.event import AnyEvent
+from engine.state.execution import Execution, Record
+
+
+class Done:
+    """Told when an event is committed, or why it never will be."""
+
+    __slots__ = ("_event", "error")
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self.error: Exception | None = None
+
+    def set(self, error: Exception | None = None) -> None:
+        self.error = error
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class Watch:
+    """Waits for the end of an execution that this process drives."""
+
+    __slots__ = ("_event", "execution")
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self.execution: Execution | None = None
+
+    def set(self, execution: Execution) -> None:
+        self.execution = execution
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+class Hot:
+    """An execution that this process has in hand."""
+
+    __slots__ = ("asking", "compiled", "draining", "ended", "id", "inbox", "record", "running", "view")
+
+    def __init__(self, id: ExecutionId) -> None:
+        self.id = id
+        self.inbox: list[tuple[AnyEvent, Done | None]] = []
+        self.draining = False
+        self.ended = False
+        self.record: Record | None = None
+        self.compiled: Compiled | None = None
+        self.view: View | None = None
+        self.running: set[tuple[str, int]] = set()
+        self.asking: set[tuple[str, str]] = set()
+
+    def take(self, record: Record, compiled: Compiled) -> None:
+        self.record = record
+        self.compiled = compiled
+        self.view = View(compiled.plan, record)
+        self.ended = False
+
+    @property
+    def idle(self) -> bool:
+        return not (self.draining or self.inbox or self.running or self.asking)
