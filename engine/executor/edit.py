@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
 from engine.executor.finish import ERRORS, FINALLY, STOPS
-from engine.executor.lanes import main_phase
+from engine.executor.lanes import ASKS, main_phase
 from engine.executor.plan import Kind, Node, Plan
-from engine.executor.rebuild import decided, rebuild
+from engine.executor.rebuild import rebuild
 from engine.executor.work import awaited, entered, replace
 from engine.ids import ExecutionId, NodeId, TaskRunId, derived_id
 from engine.state.command import Step
@@ -57,7 +57,10 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
     if attempts:
         last = attempts[-1]
         attempts = (*attempts[:-1], replace(last, history=(*last.history[:-1], Change(state, now))))
-    draft.put(replace(run, history=entered(run.history, state, now), attempts=attempts, error=None))
+    # A block that could not decide what to run stays undecided, should it ever run again.
+    outputs = None if run.block is not None and run.error is not None else run.outputs
+    history = entered(run.history, state, now)
+    draft.put(replace(run, history=history, attempts=attempts, outputs=outputs, error=None))
     return draft.finish()
 
 
@@ -170,16 +173,23 @@ class Draft:
             attempts = run.attempts[:-1] if awaited(run) else run.attempts
             history = entered(run.history, Status.RESTARTED, self.now)
             self.put(replace(run, history=history, attempts=attempts, due=None, error=None))
-        elif anew or not self.goes_on(run):
+            return
+        history = entered(run.history, Status.RUNNING, self.now)
+        if self.goes_on(run) and not anew:
+            self.put(replace(run, history=history))
+        else:
             self.remove([path for path in self.runs if path.startswith((f"{run.path}/", f"{run.path}#"))])
             self.answers.pop(run.path, None)
-            history = entered(run.history, Status.RUNNING, self.now)
             self.put(replace(run, history=history, block=None, outputs=None, error=None))
 
     def goes_on(self, run: TaskRun) -> bool:
         """Whether a block knows what to run, so that it can go on from where it stood."""
-        node = self.plan.nodes[run.node]
-        return node.kind is not Kind.TASK and run.block is not None and decided(node, run, self.source)
+        if run.block is None or run.error is not None or run.block.branch in ASKS:
+            return False
+        kind = self.plan.nodes[run.node].kind
+        if kind is Kind.FOREACH:
+            return run.path in self.answers
+        return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH)
 
     def aside(self, path: str) -> bool:
         """Whether a task run belongs to some errors or finally branch."""

@@ -31,6 +31,8 @@ PHASES = (MAIN, ERRORS, FINALLY)
 # What a block of this kind must know before it opens anything.
 QUESTIONS = {IF: "condition", SWITCH: "value", FOREACH: "values"}
 
+ASKS = frozenset({RUN_IF, *QUESTIONS.values()})
+
 FALSY = ("", "false", "0", "-0")
 
 
@@ -266,14 +268,13 @@ def _continue_lane(work: Work, path: str) -> None:
     block = work.block(above)
     if block is None or block.phase != MAIN or work.stopping is not None:
         return
-    if block.failed:
-        # Another lane failed since this one was left: it ends where it is.
-        work.blocks[above] = replace(block, live=block.live - 1)
-        work.todo.append(above)
-        return
-    for child in work.node(above).branches[block.branch]:
-        child_path = f"{path}/{child.id}"
-        if work.run(child_path) is None:
-            if open_run(work, child_path, child, _values(work, above)[int(lane)], int(lane)):
-                work.todo.append(child_path)
-            return
+    if not block.failed:
+        for child in work.node(above).branches[block.branch]:
+            child_path = f"{path}/{child.id}"
+            if work.run(child_path) is None:
+                if open_run(work, child_path, child, _values(work, above)[int(lane)], int(lane)):
+                    work.todo.append(child_path)
+                return
+    # It is over: it was done before an edit, or another lane failed since.
+    work.blocks[above] = replace(block, live=block.live - 1)
+    work.todo.append(above)

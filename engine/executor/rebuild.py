@@ -128,12 +128,3 @@ def main_branch(node: Node, run: TaskRun | None) -> str:
     if node.kind is Kind.SWITCH:
         return "defaults" if outputs.get("defaults") else f"case:{outputs.get('value')}"
     return "tasks"
-
-
-def decided(node: Node, run: TaskRun, record: Record) -> bool:
-    """Whether a block has all the answers it needs to open its children."""
-    if run.error is not None:
-        return False
-    if node.kind in (Kind.IF, Kind.SWITCH):
-        return run.outputs is not None
-    return node.kind is not Kind.FOREACH or run.path in record.answers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import zlib
 from typing import Any, NamedTuple
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from engine.executor.plan import Backoff, FlowOutput, Kind, Node, Plan, Retry, make_plan
@@ -13,6 +15,16 @@ from engine.ids import NodeId
 from engine.state.event import Patch
 from engine.state.status import Status
 from executor.world import Outcome, node
+
+# How many random executions each property is tried on.
+EXAMPLES = int(os.environ.get("TIDEGATE_EXAMPLES", "300"))
+
+many = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
 
 MOST_NODES = 14
 DEEPEST = 3
@@ -33,10 +45,14 @@ VALUES: tuple[list[str | None] | None, ...] = (
 class Luck:
     """What happens to whom; the same for the same seed, in whatever order it is asked."""
 
-    def __init__(self, seed: int, fails: int = 4, exits: int = 60) -> None:
+    def __init__(self, seed: int, *, fails: bool = True, exits: bool = True) -> None:
         self.seed = seed
-        self._fails = fails
-        self._exits = exits
+        self._fails = 4 if fails else 0
+        self._exits = 60 if exits else 0
+
+    def without_failures(self) -> Luck:
+        """The same, where no task and no question fails."""
+        return Luck(self.seed, fails=False, exits=False)
 
     def number(self, *parts: object) -> int:
         return zlib.crc32(repr((self.seed, parts)).encode())
@@ -61,8 +77,13 @@ class Luck:
             value = VALUES[number % len(VALUES)]
         elif ask == "outputs":
             value = {"o": "x"} if number % 5 else None
+        elif ask == "condition":
+            value = ("true", "false", "yes", "0", None)[number % 5]
         else:
-            value = ("true", "false", "a", "b", None)[number % 5]
+            value = ("a", "b", "a", "c", None)[number % 5]
+        wrong = value in (None, "c") or (ask == "values" and None in value)
+        if wrong and not self._fails:
+            return {"run_if": "true", "values": ["a"], "outputs": {"o": "x"}}.get(ask, "a")
         return ValueError("no such thing") if value is None else value
 
 
@@ -75,12 +96,13 @@ class Case(NamedTuple):
 class Builder:
     """Draws one plan."""
 
-    def __init__(self, draw: st.DrawFn, retries: bool) -> None:
+    def __init__(self, draw: st.DrawFn, *, retries: bool, lenient: bool) -> None:
         self._random = random.Random(draw(st.integers(0, 2**32)))
         self._shape = draw(st.lists(st.integers(0, 255), min_size=4, max_size=3 * MOST_NODES))
         self._left = MOST_NODES
         self._count = 0
         self._retries = retries
+        self._lenient = lenient
 
     def root(self) -> Node:
         return Node(id=NodeId(""), type="flow", branches={"tasks": self._tasks(DEEPEST, 4), **self._aside(DEEPEST)})
@@ -109,12 +131,12 @@ class Builder:
         self._count += 1
         id = f"t{self._count}"
         common: dict[str, Any] = {
-            "allow_failure": self.chance(8),
-            "allow_warning": self.chance(8),
+            "allow_failure": self._lenient and self.chance(8),
+            "allow_warning": self._lenient and self.chance(8),
             "run_if": "{{ x }}" if self.chance(6) else None,
         }
         kind = self._choose(len(BLOCKS) + 6)
-        if depth == 0 or kind >= len(BLOCKS):
+        if depth == 0 or kind >= len(BLOCKS) or (BLOCKS[kind] is Kind.ALLOW_FAILURE and not self._lenient):
             return node(id, retry=self._retry(), fail_when_lost=self.chance(3), **common)
         return self._block(id, BLOCKS[kind], depth - 1, common)
 
@@ -152,11 +174,14 @@ class Builder:
 
 
 @st.composite
-def cases(draw: st.DrawFn, retries: bool = True, exits: bool = True, outputs: bool = True) -> Case:
-    """A plan, what will happen to it, and the order in which it does."""
-    builder = Builder(draw, retries)
+def cases(draw: st.DrawFn, *, retries: bool = True, exits: bool = True, lenient: bool = True) -> Case:
+    """A plan, what will happen to it, and the order in which it does.
+
+    `exits`: tasks may end their execution; `lenient`: failures may be allowed, and the flow may have outputs.
+    """
+    builder = Builder(draw, retries=retries, lenient=lenient)
     root = builder.root()
-    declared = (FlowOutput("o", "STRING", "{{ x }}"),) if outputs and builder.chance(4) else ()
+    declared = (FlowOutput("o", "STRING", "{{ x }}"),) if lenient and builder.chance(4) else ()
     plan = make_plan(namespace="n", flow="f", revision=1, root=root, outputs=declared)
     seed = draw(st.integers(0, 2**32))
-    return Case(plan, Luck(seed, exits=60 if exits else 0), random.Random(seed))
+    return Case(plan, Luck(seed, exits=exits), random.Random(seed))

@@ -27,6 +27,7 @@ from engine.state.event import (
     AnyEvent,
     Continue,
     Due,
+    Edited,
     Evaluated,
     Patch,
     Started,
@@ -106,6 +107,8 @@ class World:
         self.sent: list[Command] = []
         self.new_executions: list[int] = []
         self.opened_at_most = 0
+        self.stored = dict(self.record.runs)
+        self.stored_answers = dict(self.record.answers)
         self._outcomes = outcomes
         self._answers = answers
 
@@ -114,6 +117,11 @@ class World:
         before = len(self.record.runs)
         step = advance(self.plan, self.record, event)
         apply(self.record, step)
+        for removed in step.removed:
+            self.stored.pop(removed, None)
+            self.stored_answers.pop(removed, None)
+        self.stored.update(step.changed)
+        self.stored_answers.update(step.answers)
         self.opened_at_most = max(self.opened_at_most, len(self.record.runs) - before)
         self.seen.append(event)
         for command in step.commands:
@@ -121,6 +129,20 @@ class World:
 
     def start(self) -> World:
         self.send(Started(at=self.now))
+        return self
+
+    def edit(self, record: Record) -> World:
+        """Go on from an edited record, as the driver does: only what steps write is stored."""
+        if record.execution.id != self.record.execution.id:
+            self.stored.clear()
+            self.stored_answers.clear()
+        self.record = record
+        self.tasks.clear()
+        self.asks.clear()
+        self.timers.clear()
+        self.agains = 0
+        self.now += 1
+        self.send(Edited(at=self.now))
         return self
 
     def run(self, pick: Pick = first, steps: int = 1_000_000) -> World:
@@ -150,6 +172,11 @@ class World:
     @property
     def state(self) -> Status:
         return self.record.execution.state
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the steps wrote all that the record holds."""
+        return self.stored == self.record.runs and self.stored_answers == self.record.answers
 
     @property
     def states(self) -> dict[str, Status]:
