@@ -1,12 +1,23 @@
-"""Records as bytes and back."""
+"""Records as text and back."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from engine.state.execution import Answer, Execution, TaskRun
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 decode_execution = msgspec.json.Decoder(Execution).decode
 decode_task_run = msgspec.json.Decoder(TaskRun).decode
 decode_answer = msgspec.json.Decoder(Answer).decode
+decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def encode(value: Execution | TaskRun | Answer | Mapping[str, str] | Sequence[Sequence[object]]) -> str:
+    """A record, a map of texts or the rows of a statement as JSON.
+
+    Raises TypeError or ValueError for what JSON can't hold.
+    """
+    return _encode(value).decode()

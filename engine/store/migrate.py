@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import Refused
+from engine.store.connection import transaction
+from engine.store.query import queries
 
 FOLDER = Path(__file__).parent / "migrations"
+SQL = queries("sqlite")
 NAME = re.compile(r"^(\d{4})_\w+\.sql$")
 
 
@@ -46,26 +49,19 @@ def migrate(connection: sqlite3.Connection, wanted: Sequence[Migration]) -> int:
 
     Raises Refused when the database is newer than this program or was made by other files.
     """
-    if len(_applied(connection)) == len(wanted):
-        _check(_applied(connection), wanted)
+    applied = _applied(connection)
+    if len(applied) == len(wanted):
+        _check(applied, wanted)
         return 0
     # The write lock of the database is the lock among processes: whoever comes second finds all done.
-    connection.execute("begin immediate")
-    try:
-        connection.execute(
-            "create table if not exists migration "
-            "(number bigint primary key, name text not null, checksum text not null)"
-        )
+    with transaction(connection):
+        connection.execute(SQL["create_migration"])
         applied = _applied(connection)
         _check(applied, wanted)
         for migration in wanted[len(applied) :]:
             for statement in statements(migration.text):
                 connection.execute(statement)
-            connection.execute("insert into migration values (?, ?, ?)", migration[:2] + migration[3:])
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
+            connection.execute(SQL["add_migration"], migration._asdict())
     return len(wanted) - len(applied)
 
 
@@ -82,10 +78,10 @@ def statements(text: str) -> Iterator[str]:
 
 
 def _applied(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
-    known = connection.execute("select 1 from sqlite_master where name = 'migration'").fetchone()
+    known = connection.execute(SQL["known_migration"]).fetchone()
     if known is None:
         return []
-    return connection.execute("select number, name, checksum from migration order by number").fetchall()
+    return connection.execute(SQL["list_migrations"]).fetchall()
 
 
 def _check(applied: Sequence[tuple[int, str, str]], wanted: Sequence[Migration]) -> None:

@@ -40,8 +40,9 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
     async with AsyncExitStack() as stack:
         connection = await anyio.to_thread.run_sync(_connected, folder / DATABASE, settings)
         writer = Writer(connection, settings.sqlite.group)
-        stack.callback(writer.close)
-        reader = await stack.enter_async_context(Reader(folder / DATABASE, settings.sqlite))
+        stack.push_async_callback(writer.close)
+        reader = Reader(folder / DATABASE, settings.sqlite)
+        stack.callback(reader.close)
         logs = Logs(folder / "logs", settings.sqlite)
         stack.callback(logs.close)
         yield SqliteStore(
@@ -51,6 +52,10 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
 
 def _connected(file: Path, settings: Settings) -> sqlite3.Connection:
     connection = connect(file, settings.sqlite)
-    with foreseen():
-        migrate(connection, migrations(FOLDER / "main"))
+    try:
+        with foreseen():
+            migrate(connection, migrations(FOLDER / "main"))
+    except BaseException:
+        connection.close()
+        raise
     return connection

@@ -3,47 +3,60 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
-import aiosqlite
+import anyio
+import anyio.to_thread
 
+from engine.errors import Unavailable
 from engine.settings import Sqlite
-from engine.store.connection import connect, translated
+from engine.store.connection import connect, foreseen
 
-CONNECTIONS = 2
+CONNECTIONS = 4
+
+T = TypeVar("T")
 
 
 class Reader:
-    """A few connections that take turns."""
+    """A few connections, each opened when all others are in use."""
 
     def __init__(self, file: Path, settings: Sqlite) -> None:
         self._file = file
         self._settings = settings
-        self._connections: list[aiosqlite.Connection] = []
-        self._turn = 0
-        self._stack = AsyncExitStack()
+        self._idle: list[sqlite3.Connection] = []
+        self._limiter = anyio.CapacityLimiter(CONNECTIONS)
+        self._closed = False
 
-    async def __aenter__(self) -> Self:
-        for _ in range(CONNECTIONS):
-            connection = aiosqlite.Connection(lambda: connect(self._file, self._settings), 64)
-            self._connections.append(await self._stack.enter_async_context(connection))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read in a thread, also what takes long to decode. Raises Unavailable."""
+        return await anyio.to_thread.run_sync(self._run, work, limiter=self._limiter)
 
     async def rows(self, query: str, params: Mapping[str, object]) -> list[Any]:
         """All rows of a query, as tuples. Raises Unavailable."""
-        self._turn = (self._turn + 1) % CONNECTIONS
-        try:
-            return list(await self._connections[self._turn].execute_fetchall(query, dict(params)))
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        return await self.run(lambda connection: connection.execute(query, params).fetchall())
 
     async def row(self, query: str, params: Mapping[str, object]) -> Any:
-        """The first row, or None."""
+        """The first row, or None. Raises Unavailable."""
         rows = await self.rows(query, params)
         return rows[0] if rows else None
+
+    def close(self) -> None:
+        """Close what is idle; nobody may be reading any more."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise Unavailable("The store is closed")
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = connect(self._file, self._settings)
+        try:
+            with foreseen():
+                return work(connection)
+        finally:
+            self._idle.append(connection)

@@ -61,18 +61,10 @@ class Executions:
         self._writer = writer
 
     async def load(self, id: ExecutionId) -> Held:
-        record: Record | None = None
-        owner = ""
-        for kind, name, doc in await self._reader.rows(SQL["load_execution"], {"id": id}):
-            if kind == EXECUTION:
-                record, owner = Record(decode_execution(doc)), name
-            elif record is not None and kind == TASK_RUN:
-                record.runs[name] = decode_task_run(doc)
-            elif record is not None:
-                record.answers[name] = decode_answer(doc)
-        if record is None:
+        held = await self._reader.run(lambda connection: _held(connection, id))
+        if held is None:
             raise NotFound("execution", id)
-        return Held(record, owner)
+        return held
 
     async def head(self, id: ExecutionId) -> tuple[Execution, str]:
         row = await self._reader.row(SQL["execution_head"], {"id": id})
@@ -173,6 +165,19 @@ class Nodes:
     async def done(self, ids: Sequence[int]) -> None:
         rows = [{"id": id} for id in ids]
         await self._writer.run(lambda connection: connection.executemany(SQL["remove_message"], rows))
+
+
+def _held(connection: sqlite3.Connection, id: ExecutionId) -> Held | None:
+    record: Record | None = None
+    owner = ""
+    for kind, name, doc in connection.execute(SQL["load_execution"], {"id": id}):
+        if kind == EXECUTION:
+            record, owner = Record(decode_execution(doc)), name
+        elif record is not None and kind == TASK_RUN:
+            record.runs[name] = decode_task_run(doc)
+        elif record is not None:
+            record.answers[name] = decode_answer(doc)
+    return None if record is None else Held(record, owner)
 
 
 def _conditions(where: ExecutionFilter) -> Where:

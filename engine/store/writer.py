@@ -12,11 +12,15 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import anyio
+import anyio.to_thread
+
 from engine.errors import Conflict, Unavailable
 from engine.faults import fault_point
-from engine.store.connection import roll_back, translated
+from engine.ids import ExecutionId
+from engine.store.connection import foreseen, transaction
 from engine.store.protocols import Write
-from engine.store.steps import Late, write_steps
+from engine.store.steps import Prepared, prepare, write_steps
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -59,11 +63,12 @@ class Writer:
         result: T = await self._put(None, work)
         return result
 
-    def close(self) -> None:
-        """Finish what was asked for and stop. Blocks for as long as the last commit takes."""
+    async def close(self) -> None:
+        """Finish what was asked for and stop; whoever waits is told. Takes as long as the last commit."""
         self._closed = True
         self._jobs.put(None)
-        self._thread.join()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._thread.join)
         self._connection.close()
 
     async def _put(self, step: Write | None, work: Work[Any] | None) -> Any:
@@ -103,52 +108,47 @@ class Writer:
     def _do(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Do jobs in their order, neighbouring steps in one transaction."""
         outcomes: list[Outcome] = []
-        steps: list[Job] = []
+        group: list[tuple[Job, Prepared]] = []
+        taken: set[ExecutionId] = set()
         for job in jobs:
-            if job.step is not None:
-                steps.append(job)
-                continue
-            outcomes += self._write(steps)
-            steps = []
-            outcomes.append(self._do_work(job))
-        return outcomes + self._write(steps)
+            # Two steps of one execution can't go together: the second is made for what the first writes.
+            if job.step is None or job.step.execution.id in taken:
+                outcomes += self._write(group)
+                group, taken = [], set()
+            try:
+                if job.step is not None:
+                    group.append((job, prepare(job.step)))
+                    taken.add(job.step.execution.id)
+                elif job.work is not None:
+                    outcomes.append(Outcome(job.waiter, self._transact(job.work)))
+            except Exception as error:
+                # It belongs to whoever waits; the thread goes on for the others.
+                outcomes.append(Outcome(job.waiter, error=error))
+        return outcomes + self._write(group)
 
-    def _do_work(self, job: Job) -> Outcome:
-        assert job.work is not None
-        try:
-            result = self._transact(job.work)
-        except Exception as error:
-            return Outcome(job.waiter, error=error)
-        return Outcome(job.waiter, result)
-
-    def _write(self, jobs: Sequence[Job]) -> list[Outcome]:
+    def _write(self, group: Sequence[tuple[Job, Prepared]]) -> list[Outcome]:
         """Write steps together; where that fails each by itself, so that only the guilty one fails."""
-        if not jobs:
+        if not group:
             return []
-        steps = [job.step for job in jobs if job.step is not None]
         try:
-            self._transact(lambda connection: write_steps(connection, steps))
+            written = self._transact(lambda connection: write_steps(connection, [step for _, step in group]))
+        except Unavailable as error:
+            return [Outcome(job.waiter, error=Unavailable(*error.args)) for job, _ in group]
         except Exception as error:
-            if len(jobs) > 1:
-                return [outcome for job in jobs for outcome in self._write([job])]
-            reason = (
-                Conflict(f"execution '{steps[0].execution.id}' changed meanwhile") if type(error) is Late else error
+            if len(group) > 1:
+                return [outcome for one in group for outcome in self._write([one])]
+            return [Outcome(group[0][0].waiter, error=error)]
+        return [
+            Outcome(
+                job.waiter, error=None if step.id in written else Conflict(f"execution '{step.id}' changed meanwhile")
             )
-            return [Outcome(jobs[0].waiter, error=reason)]
-        return [Outcome(job.waiter) for job in jobs]
+            for job, step in group
+        ]
 
     def _transact(self, work: Work[T]) -> T:
-        try:
-            self._connection.execute("begin immediate")
+        with foreseen(), transaction(self._connection):
             result = work(self._connection)
             fault_point("before commit")
-            self._connection.execute("commit")
-        except sqlite3.Error as error:
-            roll_back(self._connection)
-            raise translated(error) from error
-        except BaseException:
-            roll_back(self._connection)
-            raise
         fault_point("after commit")
         return result
 

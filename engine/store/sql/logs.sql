@@ -1,15 +1,40 @@
--- name: append_line
+-- name: append_lines
+-- `:rows` is a JSON list of lists; rows keep its order.
 insert into line (at, level, message, namespace, flow, execution, task, task_run, attempt)
-values (:at, :level, :message, :namespace, :flow, :execution, :task, :task_run, :attempt)
+select
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'),
+    json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'),
+    json_extract(value, '$[7]'),
+    json_extract(value, '$[8]')
+from json_each(:rows)
+order by key
 
--- name: append_metric
+-- name: append_metrics
 insert into metric (at, type, name, value, tags, namespace, flow, execution, task, task_run)
-values (:at, :type, :name, :value, :tags, :namespace, :flow, :execution, :task, :task_run)
+select
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'),
+    json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'),
+    json_extract(value, '$[7]'),
+    json_extract(value, '$[8]'),
+    json_extract(value, '$[9]')
+from json_each(:rows)
+order by key
 
 -- name: read_lines
 select position, at, level, message, namespace, flow, execution, task, task_run, attempt
 from line
-{where}
+where position > :seen
+    {and}
 order by position limit :limit
 
 -- name: read_metrics

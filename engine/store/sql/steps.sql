@@ -1,35 +1,79 @@
--- What a step of an execution writes.
+-- Steps of many executions at once, one statement a table. `:rows` is a JSON list of lists, one for each row; documents
+-- are texts in it, so that nothing here looks into them.
 
--- name: insert_execution
+-- name: insert_executions
+-- Executions that exist already are left out.
 insert into execution (id, tenant, namespace, flow, state, created, owner, version, doc)
-values (:id, :tenant, :namespace, :flow, :state, :created, :owner, :version, :doc)
+select
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'),
+    json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'),
+    json_extract(value, '$[8]'),
+    json_extract(value, '$[9]')
+from json_each(:rows)
+where true
 on conflict (id) do nothing
+returning id
 
--- name: update_execution
--- Nothing happens when the execution has another version than the step was made for, or another owner.
-update execution set state = :state, owner = :owner, version = :version, doc = :doc
-where id = :id and version = :version - 1 and owner in ('', :writer)
+-- name: update_executions
+-- Executions of another version than the step was made for, or of another owner, are left out.
+update execution set
+    state = json_extract(step.value, '$[4]'),
+    owner = json_extract(step.value, '$[6]'),
+    version = json_extract(step.value, '$[8]'),
+    doc = json_extract(step.value, '$[9]')
+from json_each(:rows) as step
+where execution.id = json_extract(step.value, '$[0]')
+    and execution.version = json_extract(step.value, '$[8]') - 1
+    and execution.owner in ('', json_extract(step.value, '$[7]'))
+returning id
 
--- name: save_task_run
-insert into task_run (execution, path, doc) values (:execution, :path, :doc)
-on conflict (execution, path) do update set doc = excluded.doc
+-- name: remove_task_runs
+delete from task_run where (execution, path) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(:rows)
+)
 
--- name: save_answer
-insert into answer (execution, path, doc) values (:execution, :path, :doc)
-on conflict (execution, path) do update set doc = excluded.doc
-
--- name: save_timer
-insert into timer (execution, path, kind, due, owner) values (:execution, :path, :kind, :due, :owner)
-on conflict (execution, path, kind) do update set due = excluded.due, owner = excluded.owner
-
--- name: remove_task_run
-delete from task_run where execution = :execution and path = :path
-
--- name: remove_answer
-delete from answer where execution = :execution and path = :path
+-- name: remove_answers
+delete from answer where (execution, path) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(:rows)
+)
 
 -- name: remove_timers_of
-delete from timer where execution = :execution and path = :path
+delete from timer where (execution, path) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(:rows)
+)
 
--- name: remove_timer
-delete from timer where execution = :execution and path = :path and kind = :kind
+-- name: remove_timers
+delete from timer where (execution, path, kind) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(:rows)
+)
+
+-- name: save_task_runs
+insert into task_run (execution, path, doc)
+select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+from json_each(:rows)
+where true
+on conflict (execution, path) do update set doc = excluded.doc
+
+-- name: save_answers
+insert into answer (execution, path, doc)
+select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+from json_each(:rows)
+where true
+on conflict (execution, path) do update set doc = excluded.doc
+
+-- name: save_timers
+insert into timer (execution, path, kind, due, owner)
+select
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]')
+from json_each(:rows)
+where true
+on conflict (execution, path, kind) do update set due = excluded.due, owner = excluded.owner

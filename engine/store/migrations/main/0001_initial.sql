@@ -20,7 +20,7 @@ create table execution (
     created bigint not null,
     owner text not null,
     version bigint not null,
-    doc blob not null
+    doc text not null
 );
 
 create index execution_by_created on execution (created, id);
@@ -30,7 +30,7 @@ create index execution_by_owner on execution (owner) where owner <> '';
 create table task_run (
     execution text not null,
     path text not null,
-    doc blob not null,
+    doc text not null,
     primary key (execution, path)
 );
 
@@ -38,7 +38,7 @@ create table task_run (
 create table answer (
     execution text not null,
     path text not null,
-    doc blob not null,
+    doc text not null,
     primary key (execution, path)
 );
 
