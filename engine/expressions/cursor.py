@@ -17,6 +17,7 @@ class Cursor:
 
     def __init__(self, source: str, spend: Callable[[int], None]) -> None:
         self._source = source
+        self._spend = spend
         self._tokens = tokenize(source, spend)
         self._at = 0
         self._depth = 0

@@ -56,7 +56,7 @@ class Template:
         return line
 
     def _compile(self, tree: nodes.Template, spend: Callable[[int], None]) -> None:
-        generator = Generator(BASE, frozenset(macro.name for macro in tree.find_all(nodes.Macro)))
+        generator = Generator(BASE, frozenset(macro.name for macro in tree.find_all(nodes.Macro)), spend)
         generator.visit(tree)
         self._names: dict[str, Any] = {**RUNTIME, **generator.bound}
         self._lines: dict[str, list[tuple[int, int]]] = {}

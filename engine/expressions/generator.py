@@ -45,6 +45,7 @@ OPERATIONS: dict[type[nodes.Node], tuple[str, bool]] = {
 LAZY: dict[type[nodes.Node], str] = {tree.Coalesce: "coalesce", tree.CoalesceUndefined: "coalesce_undefined"}
 PART = 200
 """Statements in one function; more are spread over several, compiled one after the other."""
+NODE_COST = 50
 LOOP_COST, CALL_COST = 2, 20
 """Fuel for a pass through a loop, and for each call that stands in it."""
 FETCHES = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.CondExpr, tree.Coalesce, tree.CoalesceUndefined)
@@ -54,10 +55,11 @@ FETCHES = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.CondExpr, tree.Coales
 class Generator(CodeGenerator):
     """Writes the source of one template; `bound` holds what the source refers to besides the runtime's functions."""
 
-    def __init__(self, environment: Any, macros: frozenset[str]) -> None:
+    def __init__(self, environment: Any, macros: frozenset[str], spend: Callable[[int], None]) -> None:
         super().__init__(environment, None, None, optimized=False)
         self.bound: dict[str, Any] = {}
         self._macros = macros
+        self._spend = spend
         self._blocks: dict[str, str] = {}
         self._parts: list[Generator] = []
 
@@ -139,11 +141,11 @@ class Generator(CodeGenerator):
                 self._statement("out.append(show(scope, ", child, "))", node)
 
     def _if(self, node: nodes.If) -> None:
-        self._statement("if truth(", node.test, "):", node)
+        self._statement("if tested(scope, ", node.test, "):", node)
         with self._deeper():
             self._all(node.body)
         for branch in node.elif_:
-            self._statement("elif truth(", branch.test, "):", branch)
+            self._statement("elif tested(scope, ", branch.test, "):", branch)
             with self._deeper():
                 self._all(branch.body)
         if node.else_:
@@ -373,6 +375,7 @@ class Generator(CodeGenerator):
         self.writeline("pass")
         if len(body) <= PART:
             for node in body:
+                self._spend(NODE_COST)
                 self.visit(node)
             return
         for start in range(0, len(body), PART):
@@ -380,7 +383,7 @@ class Generator(CodeGenerator):
 
     def _part(self, body: list[nodes.Node]) -> str:
         """The name of a function, written apart, that does what a body says."""
-        apart = Generator(self.environment, self._macros)
+        apart = Generator(self.environment, self._macros, self._spend)
         apart.bound, apart._blocks, apart._parts = self.bound, self._blocks, self._parts
         name = f"part_{len(self._parts)}"
         self._parts.append(apart)

@@ -94,7 +94,7 @@ def is_in(left: Any, right: Any) -> bool:
 def add(left: Any, right: Any) -> Any:
     """Sum of numbers; with a text on either side both as text; a list with more items."""
     if isinstance(left, str) or isinstance(right, str):
-        return _word(left) + _word(right)
+        return to_java(left) + to_java(right)
     if isinstance(left, list | tuple):
         return [*left, *right] if isinstance(right, COLLECTIONS) else [*left, right]
     return _calculate(left, right, "+", lambda a, b: a + b, EXACT.add)
@@ -136,10 +136,6 @@ def kind_of(value: Any) -> str:
         return "null"
     names = {bool: "a boolean", int: "an integer", str: "a text", dict: "a map", list: "a list"}
     return names.get(type(value), "a number" if isinstance(value, float | Decimal) else f"a {type(value).__name__}")
-
-
-def _word(value: Any) -> str:
-    return "null" if value is None else to_java(value)
 
 
 def _calculate(

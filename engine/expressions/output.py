@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine.errors import ExpressionError, UndefinedError
 from engine.expressions.access import Entry, whole
-from engine.expressions.operators import add
+from engine.expressions.operators import add, truth
 from engine.expressions.printing import to_java, to_text
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def show(scope: Scope, value: Any) -> str:
     elif value is None:
         text = ""
     else:
-        text = _entry(value) if type(value) is Entry else to_text(whole(scope, value))
+        text = to_java(value, scope) if type(value) is Entry else to_text(whole(scope, value), scope)
     return scope.printed_secret(text) if scope.tainted else text
 
 
@@ -63,7 +63,7 @@ def java(scope: Scope, value: Any) -> str:
     elif value is None:
         text = ""
     else:
-        text = _entry(value) if type(value) is Entry else to_java(whole(scope, value))
+        text = to_java(whole(scope, value), scope)
     return scope.printed_secret(text) if scope.tainted else text
 
 
@@ -74,7 +74,7 @@ def raw(scope: Scope, text: str) -> str:
 
 def concat(scope: Scope, *values: Any) -> str:
     """`a ~ b`: texts one after the other, null as nothing."""
-    parts = [value if type(value) is str else "" if value is None else to_java(value) for value in values]
+    parts = [value if type(value) is str else "" if value is None else to_java(value, scope) for value in values]
     scope.budget.text(sum(map(len, parts)))
     return "".join(parts)
 
@@ -105,6 +105,12 @@ def mapping(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
         return dict(pairs)
     except TypeError:
         raise ExpressionError("The keys of a map must be texts, numbers or booleans") from None
+
+
+def tested(scope: Scope, value: Any) -> bool:
+    """The condition of `if`; a secret that only decided what is printed taints nothing."""
+    scope.tainted = False
+    return truth(value)
 
 
 def defined(value: Callable[[], Any]) -> bool:
@@ -166,7 +172,3 @@ def enter(
         given[key] = value
     frame = {key: given[key] if key in given else default() for key, default in defaults.items()}
     return scope.descend([frame], NOTHING)
-
-
-def _entry(value: Entry) -> str:
-    return f"{to_java(value.key)}={to_java(value.value)}"

@@ -13,6 +13,7 @@ from engine.expressions.tree import Captured, Coalesce, CoalesceUndefined, Range
 
 Binary = TypeVar("Binary", bound=nodes.BinExpr)
 
+NODE_COST = 20
 CONSTANTS = {"true": True, "TRUE": True, "false": False, "FALSE": False}
 NULLS = frozenset({"null", "NULL", "none", "NONE"})
 WORDS = frozenset({"and", "or", "not", "is", "contains", "isIn", "equals"})
@@ -48,6 +49,7 @@ class Parser(Cursor):
         """Nodes up to a tag named in `ends`, whose opening and name are consumed; to the end where none is named."""
         body: list[nodes.Node] = []
         while True:
+            self._spend(NODE_COST)
             token = self.next()
             if token.kind == "text":
                 body.append(nodes.Output([nodes.TemplateData(token.value)], lineno=token.line))

@@ -10,20 +10,21 @@ import msgspec
 from engine.errors import ExpressionError
 from engine.expressions.printing import to_json
 from engine.expressions.registry import template_filter
+from engine.expressions.scope import RenderScope
 
 PLAIN = re.compile(r"\.|(?:\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]{1,9}\]|\.\[[0-9]{1,9}\])+")
 STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\.?\[([0-9]+)\]")
 
 
 @template_filter("jq", parameters=("expression",), nulls=True)
-def jq(scope: Any, value: Any, expression: str) -> list[Any]:
+def jq(scope: RenderScope, value: Any, expression: str) -> list[Any]:
     """All results of a jq program on a value; a text is read as JSON first."""
     if not isinstance(expression, str):
         raise ExpressionError("The argument 'expression' of jq must be a text")
     program = expression.strip()
     if not program.startswith("[") and PLAIN.fullmatch(program):
         return [_followed(_document(value), program)]
-    text = value if isinstance(value, str) else to_json(value)
+    text = value if isinstance(value, str) else to_json(value, scope)
     scope.budget.text(len(text))
     results: list[Any] = scope.look_up("jq", expression, text)
     return list(results)
