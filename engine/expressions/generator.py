@@ -8,15 +8,13 @@ parts of the text) and `show` (how values print here).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from io import StringIO
 from typing import Any
 
 from jinja2 import nodes
-from jinja2.compiler import CodeGenerator
 
 from engine.expressions import tree
 from engine.expressions.registry import FILTERS, FUNCTIONS, TESTS
+from engine.expressions.writer import Writer
 
 COMPARISONS = {
     "eq": "equal",
@@ -48,16 +46,13 @@ PART = 200
 NODE_COST = 50
 LOOP_COST, CALL_COST = 2, 20
 """Fuel for a pass through a loop, and for each call that stands in it."""
-FETCHES = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.CondExpr, tree.Coalesce, tree.CoalesceUndefined)
-"""What may give a value with parts still to be fetched; every other expression is made of fetched ones."""
 
 
-class Generator(CodeGenerator):
-    """Writes the source of one template; `bound` holds what the source refers to besides the runtime's functions."""
+class Generator(Writer):
+    """Writes the source of one template, in several units where it is long. `spend` is told the cost."""
 
     def __init__(self, environment: Any, macros: frozenset[str], spend: Callable[[int], None]) -> None:
-        super().__init__(environment, None, None, optimized=False)
-        self.bound: dict[str, Any] = {}
+        super().__init__(environment)
         self._macros = macros
         self._spend = spend
         self._blocks: dict[str, str] = {}
@@ -67,11 +62,6 @@ class Generator(CodeGenerator):
         """The generator itself and those of the parts that were written apart."""
         yield self
         yield from self._parts
-
-    def source(self) -> str:
-        """The source that was written."""
-        assert isinstance(self.stream, StringIO)
-        return self.stream.getvalue()
 
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> None:
         """Write what a node means."""
@@ -216,7 +206,7 @@ class Generator(CodeGenerator):
     def _list(self, node: nodes.List) -> None:
         self.write("[")
         for item in node.items:
-            self.visit(item)
+            self._whole(item)
             self.write(", ")
         self.write("]")
 
@@ -224,9 +214,9 @@ class Generator(CodeGenerator):
         self.write("mapping((")
         for pair in node.items:
             self.write("(")
-            self.visit(pair.key)
+            self._whole(pair.key)
             self.write(", ")
-            self.visit(pair.value)
+            self._whole(pair.value)
             self.write("), ")
         self.write("))")
 
@@ -348,28 +338,6 @@ class Generator(CodeGenerator):
 
     # -- writing
 
-    def _call(self, function: str, *operands: nodes.Node, scope: bool = False) -> None:
-        self.write(f"{function}(")
-        if scope:
-            self.write("scope, ")
-        for operand in operands:
-            self._whole(operand)
-            self.write(", ")
-        self.write(")")
-
-    def _whole(self, node: nodes.Node) -> None:
-        if isinstance(node, FETCHES):
-            self.write("whole(scope, ")
-            self.visit(node)
-            self.write(")")
-        else:
-            self.visit(node)
-
-    def _statement(self, before: str, value: nodes.Node, after: str, at: nodes.Node | None = None) -> None:
-        self.writeline(before, at or value)
-        self.visit(value)
-        self.write(after)
-
     def _all(self, body: list[nodes.Node]) -> None:
         """Statements; those of a long body in parts, each a function of its own."""
         self.writeline("pass")
@@ -390,23 +358,6 @@ class Generator(CodeGenerator):
         apart.writeline(f"def {name}(scope, show, out):")
         with apart._deeper():
             apart._all(body)
-        return name
-
-    @contextmanager
-    def _deeper(self) -> Iterator[None]:
-        self.indent()
-        yield
-        self.outdent()
-
-    def _mark_line(self, node: nodes.Node) -> None:
-        """Begin a new line of source where the template does; legal because values stand in parentheses."""
-        if node.lineno != self._last_line:
-            self.newline(node)
-
-    def _bind(self, value: Any) -> str:
-        """The name under which the source finds a value."""
-        name = f"bound_{len(self.bound)}"
-        self.bound[name] = value
         return name
 
 
