@@ -1,0 +1,97 @@
+"""Conformance tables: where they are, which cases count, and what is known of the others.
+
+The tables lie in the folder that TIDEGATE_CONFORMANCE names, else in `conformance` below the one that TIDEGATE_SHARED
+names, else in `shared/conformance` beside the repository. Without them the tests skip and say so; where CI is true
+they fail.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+Case = dict[str, Any]
+
+
+def folder() -> Path:
+    """The folder of the tables, which may not exist."""
+    if named := os.environ.get("TIDEGATE_CONFORMANCE"):
+        return Path(named)
+    shared = os.environ.get("TIDEGATE_SHARED")
+    return (Path(shared) if shared else REPOSITORY.parent / "shared") / "conformance"
+
+
+def load(name: str) -> list[Case]:
+    """The cases of a table. Skips the calling module when it is not there, fails where CI is true."""
+    file = folder() / name
+    if not file.is_file():
+        reason = f"There is no conformance table {name} in {folder()}: set TIDEGATE_CONFORMANCE to the folder of tables"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason, allow_module_level=True)
+    cases: list[Case] = yaml.load(
+        file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
+    return cases
+
+
+@dataclass
+class Table:
+    """The cases of one table and what became of them.
+
+    counted: cases that must pass, or are pending with a reason
+    left_out: ids of cases that don't count, by why
+    """
+
+    name: str
+    counted: list[Case]
+    left_out: dict[str, list[str]]
+    pending: dict[str, str]
+    results: Counter[str] = field(default_factory=Counter)
+
+    def pending_reason(self, case: Case) -> str | None:
+        return self.pending.get(case["id"])
+
+    def summary(self) -> list[str]:
+        """Lines that say how many cases passed, failed, are pending, and which are left out."""
+        counts = ", ".join(f"{self.results[kind]} {kind}" for kind in ("passed", "failed", "pending"))
+        lines = [f"{self.name}: {counts} of {len(self.counted)}"]
+        lines += [f"  {len(ids)} {why}: {', '.join(ids)}" for why, ids in self.left_out.items() if ids]
+        return lines
+
+
+TABLES: list[Table] = []
+"""Tables that were loaded in this session, for the report at its end."""
+
+
+def table(name: str) -> Table:
+    """Load a table with its list of pending cases, `pending_NAME.txt` beside this file: a line `id: reason` each."""
+    cases = load(f"{name}.yaml")
+    branch = [case["id"] for case in cases if case.get("since") == "branch"]
+    superseded = [f"{case['id']} by {case['superseded_by']}" for case in cases if "superseded_by" in case]
+    counted = [case for case in cases if case.get("since") != "branch" and "superseded_by" not in case]
+    left_out = {"never released": branch, "superseded": superseded}
+    made = Table(name, counted, left_out, pending_cases(f"pending_{name}.txt", counted))
+    TABLES.append(made)
+    return made
+
+
+def pending_cases(file: str, cases: list[Case]) -> dict[str, str]:
+    """Pending cases by id, with the reason. A line that names no case is a mistake."""
+    path = Path(__file__).with_name(file)
+    known = {case["id"] for case in cases}
+    found: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        if line.strip() and not line.startswith("#"):
+            name, _, reason = line.partition(": ")
+            assert name in known, f"{file} names the case '{name}', which the table does not have"
+            assert reason.strip(), f"{file} gives no reason for '{name}'"
+            found[name] = reason.strip()
+    return found
