@@ -14,8 +14,8 @@ from engine.executor.finish import ERRORS, FINALLY, STOPS
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.plan import Kind, Node, Plan
 from engine.executor.rebuild import rebuild
-from engine.executor.work import awaited, entered, replace
-from engine.ids import ExecutionId, NodeId, TaskRunId, derived_id
+from engine.executor.work import awaited, entered, replace, run_id
+from engine.ids import ExecutionId, NodeId
 from engine.state.command import Step
 from engine.state.execution import Answer, Change, Execution, Record, TaskRun, lane_of, node_of, parent_path
 from engine.state.status import Status
@@ -93,7 +93,7 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
         if not other.state.terminal and other.path not in draft.reopened and other.path != run.path:
             draft.run_again(other)
     for path, kept in draft.runs.items():
-        draft.runs[path] = replace(kept, id=TaskRunId(derived_id(new_id, path, 0)), generation=0)
+        draft.runs[path] = replace(kept, id=run_id(new_id, path, 0), generation=0)
     return draft.finish(everything=True)
 
 

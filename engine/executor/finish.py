@@ -6,9 +6,9 @@ from typing import Any
 
 from engine.executor.names import ALLOW_FAILURE, CANCELLED, FAILED, KILLED, RETRIED, RETRYING, RUNNING, SUCCESS, WARNING
 from engine.executor.plan import Node
-from engine.executor.work import Work, entered, replace
+from engine.executor.work import Work, replace
 from engine.state.command import DropTimer, Ended, Evaluate, WakeAt
-from engine.state.execution import Phase, TaskRun, parent_path
+from engine.state.execution import Change, Phase, TaskRun, parent_path
 from engine.state.status import SEVERITY, Status
 
 ASKING = "asking"
@@ -54,7 +54,7 @@ def close_run(work: Work, run: TaskRun, state: Status, **fields: Any) -> None:
     block = work.blocks.pop(run.path, run.block)
     if block is not None:
         fields["block"] = replace(block, phase=DONE, live=0)
-    work.changed[run.path] = replace(run, history=entered(run.history, state, work.at), **fields)
+    work.changed[run.path] = replace(run, history=(*run.history, Change(state, work.at)), **fields)
 
 
 def fail_block(work: Work, path: str, error: str) -> None:
@@ -67,19 +67,15 @@ def fail_block(work: Work, path: str, error: str) -> None:
     work.todo.append(path)
 
 
-def around(path: str) -> tuple[str, str]:
-    """The path of the block around a task run, and that of its lane; the latter is empty outside of loops."""
-    head = path.rpartition("/")[0]
-    mark = head.rfind("#")
-    return (head[:mark], head) if mark > head.rfind("/") else (head, "")
-
-
 def fold(work: Work, run: TaskRun, state: Status) -> None:
     """Count the end of a child in its block, which is looked at next."""
     if work.stopping is not None:
         _fold_stopping(work, run.path, work.stopping)
         return
-    above, lane = around(run.path)
+    above = lane = run.path.rpartition("/")[0]
+    mark = lane.rfind("#")
+    if mark > lane.rfind("/"):
+        above = lane[:mark]
     block = work.block(above)
     assert block is not None
     bad = state in STOPS
@@ -88,7 +84,11 @@ def fold(work: Work, run: TaskRun, state: Status) -> None:
         block = replace(block, live=block.live - 1, next=block.total if bad else block.next)
     else:
         worst = block.worst if state is SUCCESS else worse(block.worst, state)
-        if lane and not (bad or block.failed) and work.node(above).branches[block.branch][-1].id != run.node:
+        if (
+            above is not lane
+            and not (bad or block.failed)
+            and work.node(above).branches[block.branch][-1].id != run.node
+        ):
             work.blocks[above] = replace(block, worst=worst)
             work.todo.append(lane)
             return

@@ -256,9 +256,7 @@ def _limit(node: Node, block: Phase) -> int:
 
 
 def _values(work: Work, path: str) -> list[str]:
-    answer = work.answer(path)
-    assert answer is not None
-    values: list[str] = answer.value
+    values: list[str] = (work.answers.get(path) or work.record.answers[path]).value
     return values
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from engine.executor.names import CREATED, FAILED, RESTARTED, RETRYING, RUNNING
 from engine.executor.plan import Backoff, Retry
 from engine.executor.work import Work, entered, replace
@@ -37,7 +39,8 @@ def next_date(retry: Retry, run: TaskRun, at: int, seed: int) -> int | None:
     failed = failures(run)
     if not failed or (retry.max_attempts and failed >= retry.max_attempts):
         return None
-    due = at + delay(retry, failed, seed)
+    # Tasks that fail together must not come back together, even where their events carry no seed.
+    due = at + delay(retry, failed, seed ^ crc32(f"{run.id}/{run.attempt}".encode()))
     if retry.max_duration is not None and due > run.attempts[0].history[0].at + retry.max_duration:
         return None
     return due

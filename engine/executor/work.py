@@ -12,7 +12,7 @@ import msgspec
 
 from engine.executor.names import CREATED, KILLED, RUNNING
 from engine.executor.plan import Node, Plan
-from engine.ids import derived_id
+from engine.ids import ExecutionId, TaskRunId, derived_id
 from engine.state.command import Again, Command, Step
 from engine.state.execution import Answer, Attempt, Change, Phase, Record, TaskRun
 from engine.state.status import Status
@@ -100,9 +100,6 @@ class Work:
             if path not in self.record.runs:
                 yield run
 
-    def answer(self, path: str) -> Answer | None:
-        return self.answers.get(path) or self.record.answers.get(path)
-
     def node(self, path: str) -> Node:
         """The node of the task run at a path; the flow's for the empty path."""
         return self.plan.nodes[path.rpartition("/")[2]]  # type: ignore[index]
@@ -130,7 +127,7 @@ class Work:
         execution = self.record.execution
         generation = execution.attempt - 1
         run = TaskRun(
-            derived_id(execution.id, path, generation),  # type: ignore[arg-type]
+            run_id(execution.id, path, generation),
             path,
             node.id,
             self.made,
@@ -174,6 +171,11 @@ class Work:
             self.answers,
             tuple(self.commands),
         )
+
+
+def run_id(execution: ExecutionId, path: str, generation: int) -> TaskRunId:
+    """The id of a task run; `generation` tells those apart that an edit put in the place of others."""
+    return derived_id(f"{execution}/{generation}/{path}")  # type: ignore[return-value]
 
 
 def entered(history: tuple[Change, ...], state: Status, at: int) -> tuple[Change, ...]:
