@@ -30,9 +30,12 @@ def base62(number: int, length: int = LENGTH) -> str:
     return "".join(reversed(digits))
 
 
+_generator = random.Random(secrets.randbits(256))  # noqa: S311
+
+
 def random_id() -> str:
     """A new id; ids made later in the same process don't sort later."""
-    return base62(secrets.randbits(128))
+    return base62(_generator.getrandbits(128))
 
 
 def derived_id(*parts: object) -> str:

@@ -60,9 +60,10 @@ class Control:
 
     async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
         """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
-        compiled = self._plans.keep(source, 0, file)
-        flow = compiled.flow
-        return await self._store.flows.save(flow.namespace, flow.id, source, self._clock.now())
+        flow = self._plans.read(source, file)
+        stored = await self._store.flows.save(flow.namespace, flow.id, source, self._clock.now())
+        self._plans.keep(flow, stored)
+        return stored
 
     async def create(
         self,

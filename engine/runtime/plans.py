@@ -18,7 +18,7 @@ from engine.executor.plan import Kind, Node, Plan
 from engine.ids import NodeId
 from engine.plugin.base import Task, Template
 from engine.plugin.index import Index
-from engine.store.protocols import FlowStore
+from engine.store.protocols import FlowStore, StoredFlow
 
 CACHED = 1000
 
@@ -68,22 +68,30 @@ class Plans:
 
     async def get(self, namespace: str, flow: str, revision: int | None = None) -> Compiled:
         """The compiled revision, by default the latest. Raises NotFound or InvalidFlow."""
-        if revision is not None and (found := self._cache.get((namespace, flow, revision))):
-            self._cache.move_to_end((namespace, flow, revision))
-            return found
+        key = (namespace, flow, revision or 0)
+        if key in self._cache:
+            return self._used(key)
         stored = await self._flows.get(namespace, flow, revision)
-        return self.keep(stored.source, stored.revision)
+        key = (namespace, flow, stored.revision)
+        if key in self._cache:
+            return self._used(key)
+        return self.keep(self.read(stored.source), stored)
 
-    def keep(self, source: str, revision: int, file: str | None = None) -> Compiled:
-        """Compile a source text and remember it. Raises InvalidFlow."""
-        flow = load_flow(source, file=file, index=self._index).flow
-        key = (flow.namespace, flow.id, revision)
-        found = self._cache.get(key)
-        if found is None:
-            found = self._cache[key] = Compiled(flow, compile_flow(flow, revision), source, self._index)
+    def read(self, source: str, file: str | None = None) -> Flow:
+        """The flow of a source text. Raises InvalidFlow with every mistake."""
+        return load_flow(source, file=file, index=self._index).flow
+
+    def keep(self, flow: Flow, stored: StoredFlow) -> Compiled:
+        """Compile a stored revision and remember it."""
+        compiled = Compiled(flow, compile_flow(flow, stored.revision), stored.source, self._index)
+        self._cache[flow.namespace, flow.id, stored.revision] = compiled
         while len(self._cache) > CACHED:
             self._cache.popitem(last=False)
-        return found
+        return compiled
+
+    def _used(self, key: tuple[str, str, int]) -> Compiled:
+        self._cache.move_to_end(key)
+        return self._cache[key]
 
 
 def _prepare(node: Node, index: Index) -> Prepared:
