@@ -5,9 +5,11 @@ Time is an int of milliseconds since the epoch, UTC, everywhere inside the engin
 
 from __future__ import annotations
 
+import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import anyio
 
@@ -76,3 +78,13 @@ def to_millis(moment: datetime) -> int:
 def iso(millis: int) -> str:
     """`2026-01-31T10:00:00.123Z`."""
     return to_datetime(millis).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_zone() -> tzinfo:
+    """The time zone of this machine: what TZ names, else where /etc/localtime leads, else UTC."""
+    link = os.path.realpath("/etc/localtime")
+    name = os.environ.get("TZ", "").lstrip(":") or link.partition("/zoneinfo/")[2]
+    try:
+        return ZoneInfo(name) if name not in ("", "UTC", "Etc/UTC") else UTC
+    except (ValueError, ZoneInfoNotFoundError):
+        return UTC

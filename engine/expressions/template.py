@@ -14,6 +14,7 @@ from engine.clock import SystemClock, to_datetime
 from engine.errors import ExpressionError, LimitError
 from engine.expressions.environment import Template, compiled, located
 from engine.expressions.limits import Budget
+from engine.expressions.masks import SHORTEST, forms
 from engine.expressions.needs import Deferred, Found, Missing, Need, Needs
 from engine.expressions.output import show
 from engine.settings import Expressions
@@ -23,7 +24,6 @@ Seen = tuple[Frames, Mapping[str, Any]]
 
 NOTHING_FOUND: Found = {}
 SECRET_KINDS = frozenset({"secret", "credential"})
-SHORTEST_MASK = 6
 ATTEMPTS = 100
 SHIELD = "\ue000{}\ue001"
 MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -101,8 +101,8 @@ class Scope:
             raise ExpressionError(answer.message)
         if kind in SECRET_KINDS:
             self.tainted = True
-            if isinstance(answer, str):
-                self.mask(answer)
+            if isinstance(answer, str) and self.masks is not None:
+                self.masks |= forms(answer)
         return answer
 
     def fetch(self, value: Deferred) -> Any:
@@ -119,7 +119,7 @@ class Scope:
 
     def mask(self, text: str) -> None:
         """Remember a text that must not show in logs."""
-        if self.masks is not None and len(text) >= SHORTEST_MASK:
+        if self.masks is not None and len(text) >= SHORTEST:
             self.masks.add(text)
 
     def now(self) -> datetime:

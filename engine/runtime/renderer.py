@@ -7,13 +7,14 @@ When the slice is not enough it goes on in a thread, with all the time that the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import tzinfo
 from types import TracebackType
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from engine.clock import monotonic
+from engine.clock import local_zone, monotonic
 from engine.errors import LimitError
 from engine.expressions.limits import Budget, TooSlow
 from engine.expressions.needs import Found, Need, Needs
@@ -29,10 +30,14 @@ LookUp = Callable[[Need], Awaitable[Any]]
 
 
 class Renderer:
-    """Renders texts and structures; an async context manager that owns helper processes."""
+    """Renders texts and structures; an async context manager that owns helper processes.
 
-    def __init__(self, limits: Expressions) -> None:
+    zone: of dates that name none, by default that of the machine
+    """
+
+    def __init__(self, limits: Expressions, zone: tzinfo | None = None) -> None:
         self.limits = limits
+        self.zone = zone or local_zone()
         self.jq = JqHelpers(limits.output_bytes)
         self.threads = anyio.CapacityLimiter(THREADS)
 
@@ -49,7 +54,7 @@ class Renderer:
         """`source` rendered at once. Raises ExpressionError; Needs and TooSlow where `render` is the way."""
         if not _to_render(source):
             return source
-        return render_structure(source, Scope(variables, budget=self.slice()), typed)
+        return render_structure(source, Scope(variables, budget=self.slice(), zone=self.zone), typed)
 
     async def render(
         self,
@@ -118,7 +123,14 @@ class _Rendering:
 
     def _pass(self, variables: Mapping[str, Any], budget: Budget) -> Any:
         found: Found = self._found
-        scope = Scope(variables, found=found, budget=budget, masks=self._masks, moment=self._moment)
+        scope = Scope(
+            variables,
+            found=found,
+            budget=budget,
+            zone=self._renderer.zone,
+            masks=self._masks,
+            moment=self._moment,
+        )
         return render_structure(self._source, scope, self._typed)
 
     async def _in_thread(self) -> Any:

@@ -142,7 +142,8 @@ class View:
 
     def _tasks(self) -> dict[str, Any]:
         tasks: dict[str, Any] = {}
-        for run in self._record.runs.values():
+        # A list: a thread may be looking while the loop adds runs.
+        for run in list(self._record.runs.values()):
             place = tasks.setdefault(run.node, {})
             for value in self._values(run.path):
                 place = place.setdefault(value, {})
@@ -174,7 +175,7 @@ class View:
             if above.value is not None:
                 shown["taskrun"] = {"value": above.value, "iteration": above.iteration}
             if above.outputs:
-                shown["outputs"] = above.outputs
+                shown["outputs"] = revive(above.outputs)
             if shown:
                 found.append(shown)
             path = parent_path(path)

@@ -6,7 +6,7 @@ import base64
 import datetime
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -39,7 +39,7 @@ class State(Enum):
     FAILED = "FAILED"
 
 
-CONVERSIONS = {
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "datetime": datetime.datetime.fromisoformat,
     "instant": lambda text: datetime.datetime.fromisoformat(text).astimezone(datetime.UTC),
     "legacy_date": lambda text: datetime.datetime.fromisoformat(text).astimezone(datetime.UTC),
@@ -81,7 +81,7 @@ async def _rendered(case: tables.Case, folder: Path, monkeypatch: pytest.MonkeyP
     template = case["template"]
     typed = ("typed" in case and "expect" not in case) or case.get("config", {}).get("typed", False)
     answers = await _answers(case, variables, folder, monkeypatch)
-    async with Renderer(_limits(case)) as renderer:
+    async with Renderer(_limits(case), datetime.UTC) as renderer:
         return await renderer.render(
             template, variables, typed=typed and isinstance(template, str), look_up=answers, masks=set()
         )
