@@ -47,7 +47,8 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The counters that a block keeps in its own task run; never a list per lane.
 
     phase: asking | main | errors | finally | outputs | done, and what later blocks add
-    branch: which children are being run (tasks, then, else, case:…, defaults, errors, finally)
+    branch: which children are being run (tasks, then, else, case:…, defaults, errors, finally); while asking, what is
+        asked (run_if, condition, value, values); empty where the block could not decide
     next: index of the next lane or child to open
     total: how many lanes or children the phase has
     live: how many are open now
