@@ -15,8 +15,8 @@ decode_answer = msgspec.json.Decoder(Answer).decode
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def encode(value: Execution | TaskRun | Answer | Mapping[str, str] | Sequence[Sequence[object]]) -> str:
-    """A record, a map of texts or the rows of a statement as JSON.
+def encode(value: Execution | TaskRun | Answer | Mapping[str, str] | Sequence[object]) -> str:
+    """A record, a map of texts or the parameters of a statement as JSON.
 
     Raises TypeError or ValueError for what JSON can't hold.
     """

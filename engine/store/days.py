@@ -9,8 +9,7 @@ from pathlib import Path
 
 from engine.clock import EPOCH, to_datetime
 from engine.settings import Sqlite
-from engine.store.connection import connect
-from engine.store.migrate import migrate, migrations
+from engine.store.database import open_database
 
 MILLISECONDS = 86_400_000
 FILES = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].db"
@@ -22,9 +21,9 @@ class Days:
     A day is counted from the epoch.
     """
 
-    def __init__(self, folder: Path, migrations: Path, settings: Sqlite, most: int) -> None:
+    def __init__(self, folder: Path, schema: Path, settings: Sqlite, most: int) -> None:
         self._folder = folder
-        self._migrations = migrations
+        self._schema = schema
         self._settings = settings
         self._most = most
         self._open: dict[int, sqlite3.Connection] = {}
@@ -33,13 +32,7 @@ class Days:
         """The database of a day, made when it isn't there. Those not used for the longest time are closed again."""
         connection = self._open.pop(day, None)
         if connection is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            connection = connect(self.file(day), self._settings)
-            try:
-                migrate(connection, migrations(self._migrations))
-            except BaseException:
-                connection.close()
-                raise
+            connection = open_database(self.file(day), self._schema, self._settings)
             while len(self._open) >= self._most:
                 self.forget(next(iter(self._open)))
         self._open[day] = connection

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
 
 import anyio
@@ -75,7 +76,8 @@ class Logs:
     def _append(self, lines: Sequence[LogLine], metrics: Sequence[Metric]) -> None:
         days: dict[int, tuple[Rows, Rows]] = defaultdict(lambda: ([], []))
         for line in lines:
-            days[line.at // MILLISECONDS][0].append(msgspec.structs.astuple(line))
+            at, level, message, *rest = msgspec.structs.astuple(line)
+            days[line.at // MILLISECONDS][0].append((at, level, _storable(message), *rest))
         for metric in metrics:
             row = msgspec.structs.astuple(msgspec.structs.replace(metric, tags={}))
             days[metric.at // MILLISECONDS][1].append((*row[:4], encode(metric.tags), *row[5:]))
@@ -105,7 +107,7 @@ class Logs:
         with self._reading, foreseen():
             for day in self._read.days():
                 for at, type, name, value, tags, *rest in self._read.connection(day).execute(query, where.params):
-                    found.append(Metric(at, type, name, value, decode_tags(tags), *rest))
+                    found.append(Metric(at, type, name, nan if value is None else value, decode_tags(tags), *rest))
         return found
 
     def _drop_before(self, at: int) -> int:
@@ -115,3 +117,10 @@ class Logs:
                 self._written.forget(day)
                 self._read.delete(day)
         return len(past)
+
+
+def _storable(text: str) -> str:
+    """A text as a database can hold it: scripts print anything, and one odd character must not cost the other lines."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import NamedTuple
 import anyio.to_thread
 
 from engine.settings import Settings
-from engine.store.connection import connect, foreseen
+from engine.store.database import open_database
 from engine.store.logs import Logs
-from engine.store.migrate import FOLDER, migrate, migrations
+from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
 from engine.store.repositories import Executions, Flows, Nodes, Timers
 from engine.store.writer import Writer
@@ -38,7 +37,7 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
     Raises Refused for a database of a newer version, Unavailable for one that can't be opened.
     """
     async with AsyncExitStack() as stack:
-        connection = await anyio.to_thread.run_sync(_connected, folder / DATABASE, settings)
+        connection = await anyio.to_thread.run_sync(open_database, folder / DATABASE, FOLDER / "main", settings.sqlite)
         writer = Writer(connection, settings.sqlite.group)
         stack.push_async_callback(writer.close)
         reader = Reader(folder / DATABASE, settings.sqlite)
@@ -48,14 +47,3 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
         yield SqliteStore(
             Flows(reader, writer), Executions(reader, writer), Timers(reader), Nodes(reader, writer), logs
         )
-
-
-def _connected(file: Path, settings: Settings) -> sqlite3.Connection:
-    connection = connect(file, settings.sqlite)
-    try:
-        with foreseen():
-            migrate(connection, migrations(FOLDER / "main"))
-    except BaseException:
-        connection.close()
-        raise
-    return connection

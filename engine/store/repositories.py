@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.state.execution import Execution, Record
-from engine.store.codec import decode_answer, decode_execution, decode_task_run
+from engine.store.codec import decode_answer, decode_execution, decode_task_run, encode
 from engine.store.protocols import ExecutionFilter, Held, Message, NodeRow, StoredFlow, Timer
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
@@ -48,7 +48,7 @@ class Flows:
 
     async def delete(self, namespace: str, id: str, at: int) -> None:
         params = {"tenant": TENANT, "namespace": namespace, "id": id, "at": at}
-        if not await self._writer.run(lambda connection: connection.execute(SQL["delete_flow"], params).fetchall()):
+        if not await self._writer.execute(SQL["delete_flow"], params):
             raise _no_flow(namespace, id, None)
 
 
@@ -90,9 +90,9 @@ class Executions:
         params = {"dead": dead, "owner": owner, "limit": limit}
 
         def work(connection: sqlite3.Connection) -> list[ExecutionId]:
-            taken = connection.execute(SQL["adopt_executions"], params).fetchall()
-            connection.execute(SQL["adopt_timers"], params)
-            return [ExecutionId(row[0]) for row in taken]
+            taken = [ExecutionId(row[0]) for row in connection.execute(SQL["adopt_executions"], params).fetchall()]
+            _follow(connection, taken, owner)
+            return taken
 
         return await self._writer.run(work)
 
@@ -102,7 +102,7 @@ class Executions:
         def work(connection: sqlite3.Connection) -> bool:
             claimed = connection.execute(SQL["claim_execution"], params).fetchall()
             if claimed:
-                connection.execute(SQL["claim_timers"], params)
+                _follow(connection, [id], owner)
             return bool(claimed)
 
         return await self._writer.run(work)
@@ -142,7 +142,7 @@ class Nodes:
 
     async def register(self, node: NodeRow) -> None:
         params = {"id": node.id, "pid": node.pid, "started": node.started}
-        await self._writer.run(lambda connection: connection.execute(SQL["register_node"], params))
+        await self._writer.execute(SQL["register_node"], params)
 
     async def retire(self, id: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -156,15 +156,22 @@ class Nodes:
 
     async def send(self, node: str, execution: ExecutionId, body: bytes) -> None:
         params = {"node": node, "execution": execution, "body": body}
-        await self._writer.run(lambda connection: connection.execute(SQL["send_message"], params))
+        await self._writer.execute(SQL["send_message"], params)
 
     async def take(self, node: str, limit: int) -> Sequence[Message]:
         rows = await self._reader.rows(SQL["take_messages"], {"node": node, "limit": limit})
         return [Message(id, ExecutionId(execution), body) for id, execution, body in rows]
 
     async def done(self, ids: Sequence[int]) -> None:
-        rows = [{"id": id} for id in ids]
-        await self._writer.run(lambda connection: connection.executemany(SQL["remove_message"], rows))
+        params = {"ids": encode(ids)}
+        await self._writer.execute(SQL["remove_messages"], params)
+
+
+def _follow(connection: sqlite3.Connection, executions: Sequence[ExecutionId], owner: str) -> None:
+    """Let what belongs to executions follow them to their new owner."""
+    params = {"owner": owner, "executions": encode(executions)}
+    connection.execute(SQL["adopt_timers"], params)
+    connection.execute(SQL["adopt_messages"], params)
 
 
 def _held(connection: sqlite3.Connection, id: ExecutionId) -> Held | None:

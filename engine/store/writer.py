@@ -9,7 +9,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
@@ -62,6 +62,10 @@ class Writer:
         """Run work in a transaction of its own. Raises Unavailable, and then it had no effect."""
         result: T = await self._put(None, work)
         return result
+
+    async def execute(self, query: str, params: Mapping[str, object]) -> list[Any]:
+        """Run one statement in a transaction of its own; returns its rows. Raises Unavailable."""
+        return await self.run(lambda connection: connection.execute(query, params).fetchall())
 
     async def close(self) -> None:
         """Finish what was asked for and stop; whoever waits is told. Takes as long as the last commit."""

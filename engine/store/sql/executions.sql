@@ -20,18 +20,19 @@ select distinct owner from execution where owner <> ''
 
 -- name: adopt_executions
 update execution set owner = :owner
-where id in (select id from execution where owner = :dead limit :limit)
+where id in (select id from execution where owner = :dead and owner <> '' limit :limit)
 returning id
 
 -- name: adopt_timers
-update timer set owner = :owner
-where owner = :dead and execution in (select id from execution where owner = :owner)
+-- `:executions` is a JSON list of ids.
+update timer set owner = :owner where execution in (select value from json_each(:executions))
+
+-- name: adopt_messages
+-- What was asked of the dead process is now asked of the new owner.
+update message set node = :owner where execution in (select value from json_each(:executions))
 
 -- name: claim_execution
 update execution set owner = :owner where id = :id and owner = :previous returning id
-
--- name: claim_timers
-update timer set owner = :owner where execution = :id
 
 -- name: delete_execution
 delete from execution where id = :id returning id

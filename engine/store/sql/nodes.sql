@@ -6,7 +6,7 @@ on conflict (id) do update set pid = excluded.pid, started = excluded.started
 delete from node where id = :id
 
 -- name: drop_messages
-delete from message where node = :id
+delete from message where node = :node
 
 -- name: list_nodes
 select id, pid, started from node order by started, id
@@ -17,5 +17,6 @@ insert into message (node, execution, body) values (:node, :execution, :body)
 -- name: take_messages
 select id, execution, body from message where node = :node order by id limit :limit
 
--- name: remove_message
-delete from message where id = :id
+-- name: remove_messages
+-- `:ids` is a JSON list.
+delete from message where id in (select value from json_each(:ids))

@@ -13,12 +13,13 @@ create table line (
 
 create index line_by_execution on line (execution, position);
 
+-- `value` is null for what is no number.
 create table metric (
     position integer primary key,
     at bigint not null,
     type text not null,
     name text not null,
-    value double precision not null,
+    value double precision,
     tags text not null,
     namespace text not null,
     flow text not null,
