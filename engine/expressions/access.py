@@ -5,7 +5,7 @@ This is the sandbox. No attribute of a Python object is ever read by a name that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -135,13 +135,16 @@ def method(scope: Scope, value: Any, called: str, *arguments: Any) -> Any:
     raise UndefinedError(called)
 
 
-def entries(scope: Scope, value: Any) -> list[Any] | None:
+def entries(scope: Scope, value: Any) -> Sequence[Any] | None:
     """What a loop runs over; None for null. Raises ExpressionError."""
     if value is None:
         return None
+    found: Sequence[Any]
     if isinstance(value, Mapping):
-        found: list[Any] = [Entry(key, item) for key, item in value.items()]
-    elif isinstance(value, list | tuple | set | frozenset):
+        found = [Entry(key, item) for key, item in value.items()]
+    elif isinstance(value, list | tuple | range):
+        found = value
+    elif isinstance(value, set | frozenset):
         found = list(value)
     else:
         raise ExpressionError(f"A loop needs a list or a map, but has {type(value).__name__} '{_shown(value)}'")
@@ -149,7 +152,7 @@ def entries(scope: Scope, value: Any) -> list[Any] | None:
     return found
 
 
-def loop(scope: Scope, target: str, items: list[Any], counted: bool, cost: int) -> Iterator[None]:
+def loop(scope: Scope, target: str, items: Sequence[Any], counted: bool, cost: int) -> Iterator[None]:
     """Set the loop variable to each item in a frame of its own; with `counted` also `loop`."""
     frame: dict[str, Any] = {}
     state: dict[str, Any] = {"length": len(items)}

@@ -147,7 +147,12 @@ class Generator(Writer):
         assert isinstance(node.target, nodes.Name)
         items = self.temporary_identifier()
         counted = any(name.name == "loop" for part in node.body for name in part.find_all(nodes.Name))
-        self._statement(f"{items} = entries(scope, ", node.iter, ")", node)
+self.writeline(f"{items} = entries(scope, ", node)
+        if isinstance(node.iter, tree.Range):
+            self._call("counted", *node.iter.iter_child_nodes(), scope=True)
+        else:
+            self._whole(node.iter)
+        self.write(")")
         self.writeline(f"if {items}:")
         with self._deeper():
             self._loop(node, items, counted)

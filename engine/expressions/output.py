@@ -93,10 +93,15 @@ def span(scope: Scope, start: Any, stop: Any) -> list[Any]:
     """`start..stop`, both included."""
     if isinstance(start, str) and isinstance(stop, str) and len(start) == len(stop) == 1:
         return [chr(code) for code in range(ord(start), ord(stop) + 1)]
+    return list(counted(scope, start, stop))
+
+
+def counted(scope: Scope, start: Any, stop: Any) -> range:
+    """The integers from `start` to `stop`, both included, as a loop runs over them."""
     if type(start) is not int or type(stop) is not int:
         raise ExpressionError("'..' needs integers on both sides")
     scope.budget.items(max(stop - start + 1, 0))
-    return list(range(start, stop + 1))
+    return range(start, stop + 1)
 
 
 def mapping(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:

@@ -12,7 +12,6 @@ import msgspec
 
 from engine.errors import NotFound, StorageError
 from engine.expressions.needs import Missing, Need
-from engine.files.addresses import execution_folder
 from engine.files.protocol import InternalStorage
 from engine.state.execution import Execution
 from engine.store.protocols import LogStore
@@ -88,13 +87,10 @@ class _ExecutionLookUps:
         return [{"taskId": line.task, "message": line.message, "level": line.level} for _, line in lines]
 
     def _foreign(self, path: str) -> str:
-        """Why the execution may not read a file; empty when it may."""
-        if not path.startswith("kestra://"):
-            return f"Unable to read the file '{path}': namespace files are not available yet"
-        own = execution_folder(self._execution.namespace, self._execution.flow, self._execution.id)
-        if path.startswith(f"{own}/"):
+        """Why the execution may not read a file; empty when it may. Files of all executions may be read."""
+        if path.startswith("kestra://"):
             return ""
-        return f"Unable to read the file '{path}' as it didn't belong to the current execution"
+        return f"Unable to read the file '{path}': only files of internal storage can be read here (kestra:///…)"
 
     async def _bytes(self, address: str) -> bytes:
         return b"".join([chunk async for chunk in self._files.read(address)])
