@@ -147,7 +147,7 @@ class Generator(Writer):
         assert isinstance(node.target, nodes.Name)
         items = self.temporary_identifier()
         counted = any(name.name == "loop" for part in node.body for name in part.find_all(nodes.Name))
-self.writeline(f"{items} = entries(scope, ", node)
+        self.writeline(f"{items} = entries(scope, ", node)
         if isinstance(node.iter, tree.Range):
             self._call("counted", *node.iter.iter_child_nodes(), scope=True)
         else:
