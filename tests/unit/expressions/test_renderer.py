@@ -144,7 +144,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_hostile_templates_fail_in_time_and_never_hold_the_loop(renderer: Renderer, name: str) -> None:
     source = HOSTILE[name].replace("LONG", "a" * 5_000 + "!")
-    measured = []
+    measured: list[tuple[float, float]] = []
     # A busy machine only makes the figures worse, so that one good try proves the point.
     while len(measured) < 5 and not any(stall < LONGEST_STALL and took < LIMIT + 0.5 for stall, took in measured):
         measured.append(await _failing(renderer, source))
