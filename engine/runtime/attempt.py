@@ -52,8 +52,9 @@ async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
         if ctx.wrote_logs:
             await services.logs.flushed()
     finally:
-        with anyio.CancelScope(shield=True):
-            await ctx.folder.close()
+        if ctx.folder.made:
+            with anyio.CancelScope(shield=True):
+                await ctx.folder.close()
     return TaskEnded(
         at=services.clock.now(),
         path=work.run.path,
@@ -68,11 +69,10 @@ async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
 
 async def _run(services: Services, work: Assignment, ctx: TaskContext) -> Ending:
     try:
-        limit = await _seconds(work.timeout, ctx)
-        with anyio.move_on_after(limit) as scope:
-            task = work.prepared.fixed or await _build(work, ctx)
-            outcome = await task.run(ctx)
-            return await _success(services, ctx, outcome)
+        if work.timeout is None:
+            return await _body(services, work, ctx)
+        with anyio.move_on_after(await _seconds(work.timeout, ctx)) as scope:
+            return await _body(services, work, ctx)
         assert scope.cancelled_caught
         return Ending(Status.FAILED, error=f"Timeout: the task did not end within {work.timeout}")
     except TaskError as error:
@@ -87,6 +87,11 @@ async def _run(services: Services, work: Assignment, ctx: TaskContext) -> Ending
     except Exception as error:
         # A plugin may raise anything: it fails its task, never the engine.
         return Ending(Status.FAILED, error=f"{type(error).__name__}: {error}")
+
+
+async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Ending:
+    task = work.prepared.fixed or await _build(work, ctx)
+    return await _success(services, ctx, await task.run(ctx))
 
 
 async def _build(work: Assignment, ctx: TaskContext) -> Task:
@@ -133,9 +138,7 @@ async def _stored(services: Services, ctx: TaskContext, outputs: Any) -> dict[st
     return await offload(built, services.settings.outputs.inline_bytes, services.files, ctx.address)
 
 
-async def _seconds(timeout: str | None, ctx: TaskContext) -> float | None:
-    if timeout is None:
-        return None
+async def _seconds(timeout: str, ctx: TaskContext) -> float:
     text = str(await ctx.render(timeout))
     try:
         return parse_duration(text) / 1000

@@ -76,12 +76,24 @@ class Driver:
 
     def post(self, id: ExecutionId, event: AnyEvent) -> None:
         """Something happened; it is handled soon."""
-        self._put(id, event, None)
+        hot = self._put(id, event, None)
+        if not hot.draining:
+            self._drain_soon(hot)
+
+    async def deliver(self, id: ExecutionId, event: AnyEvent) -> None:
+        """Something happened; the caller, who has nothing else to do, handles it if nobody is at it."""
+        hot = self._put(id, event, None)
+        if not hot.draining:
+            await self._drain_once(hot)
 
     async def submit(self, id: ExecutionId, event: AnyEvent) -> None:
         """Something happened; returns when what follows is committed. Raises NotFound."""
         done = Done()
-        self._put(id, event, done)
+        hot = self._put(id, event, done)
+        if not hot.draining:
+            # Whoever asked may lose patience; what is being committed goes on.
+            with anyio.CancelScope(shield=True):
+                await self._drain_once(hot)
         await done.wait()
 
     async def begin(self, execution: Execution, compiled: Compiled, event: AnyEvent) -> None:
@@ -131,35 +143,41 @@ class Driver:
         hot = self._hot.get(id)
         return hot is not None and not hot.ended
 
-    def _put(self, id: ExecutionId, event: AnyEvent, done: Done | None) -> None:
+    def _put(self, id: ExecutionId, event: AnyEvent, done: Done | None) -> Hot:
         hot = self._hot.get(id)
         if hot is None:
             hot = self._hot[id] = Hot(id)
         hot.inbox.append((event, done))
-        if not hot.draining:
-            hot.draining = True
-            assert self._tasks is not None
-            self._tasks.start_soon(self._drain, hot)
+        return hot
 
-    async def _drain(self, hot: Hot) -> None:
-        while hot.inbox:
-            batch, hot.inbox = hot.inbox, []
-            error: Exception | None = None
-            try:
-                await self._process(hot, [event for event, _ in batch])
-            except TidegateError as problem:
-                error = problem
-                hot.record = None
-            except Exception as fault:
-                # A fault in one execution must not stop the others; it is told to whoever waits and to the operator.
-                logging.getLogger("tidegate").exception("Execution %s: %s", hot.id, fault)
-                error = fault
-                await self._give_up(hot, fault)
-            for _, done in batch:
-                if done is not None:
-                    done.set(error)
+    def _drain_soon(self, hot: Hot) -> None:
+        hot.draining = True
+        assert self._tasks is not None
+        self._tasks.start_soon(self._drain_once, hot)
+
+    async def _drain_once(self, hot: Hot) -> None:
+        """Handle what is in the inbox now; what comes in meanwhile is left to a task of the driver's own."""
+        hot.draining = True
+        batch, hot.inbox = hot.inbox, []
+        error: Exception | None = None
+        try:
+            await self._process(hot, [event for event, _ in batch])
+        except TidegateError as problem:
+            error = problem
+            hot.record = None
+        except Exception as fault:
+            # A fault in one execution must not stop the others; it is told to whoever waits and to the operator.
+            logging.getLogger("tidegate").exception("Execution %s: %s", hot.id, fault)
+            error = fault
+            await self._give_up(hot, fault)
+        for _, done in batch:
+            if done is not None:
+                done.set(error)
         hot.draining = False
-        self._forget_idle(hot)
+        if hot.inbox:
+            self._drain_soon(hot)
+        else:
+            self._forget_idle(hot)
 
     async def _give_up(self, hot: Hot, fault: Exception) -> None:
         """End an execution that the engine itself can't go on with, so that nobody waits for it for ever."""

@@ -102,6 +102,7 @@ async def _assemble(
     evaluator = Evaluator(renderer, look_ups, clock)
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)
     worker.post = driver.post
+    worker.deliver = driver.deliver
     timers = Timers(store.timers, driver, clock, node.id)
     driver.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)

@@ -28,6 +28,10 @@ class WorkingFolder:
         self._path: Path | None = None
 
     @property
+    def made(self) -> bool:
+        return self._path is not None
+
+    @property
     def path(self) -> Path:
         if self._path is None:
             self._base.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,8 @@ class Done:
         self._event.set()
 
     async def wait(self) -> None:
-        await self._event.wait()
+        if not self._event.is_set():
+            await self._event.wait()
         if self.error is not None:
             raise self.error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import NewType
 
@@ -22,6 +22,7 @@ REPORT_SECONDS = 0.05
 
 AttemptKey = NewType("AttemptKey", tuple[ExecutionId, str, int])
 Post = Callable[[ExecutionId, AnyEvent], None]
+Deliver = Callable[[ExecutionId, AnyEvent], Awaitable[None]]
 
 
 class StopReason(StrEnum):
@@ -56,7 +57,8 @@ class Worker:
         self._live: dict[AttemptKey, Live] = {}
         self._tasks: TaskGroup | None = None
         self._slow: deque[Live] = deque()
-        self.post: Post = lambda _id, _event: None
+        self.post: Post = _nowhere
+        self.deliver: Deliver = _unheard
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run attempts until cancelled; those still running then are stopped and not reported."""
@@ -125,7 +127,7 @@ class Worker:
             while self._waiting and self._free > 0:
                 self._launch(self._waiting.popleft())
         if ended is not None:
-            self.post(live.assignment.execution.id, ended)
+            await self.deliver(live.assignment.execution.id, ended)
         elif live.reason is StopReason.KILL:
             self._killed(live)
 
@@ -149,6 +151,14 @@ class Worker:
                     self.post(
                         live.assignment.execution.id, TaskStarted(at=live.began, path=run.path, attempt=run.attempt)
                     )
+
+
+def _nowhere(id: ExecutionId, event: AnyEvent) -> None:
+    raise RuntimeError(f"the worker was not told where to report {event} of {id}")
+
+
+async def _unheard(id: ExecutionId, event: AnyEvent) -> None:
+    _nowhere(id, event)
 
 
 def _key(assignment: Assignment) -> AttemptKey:
