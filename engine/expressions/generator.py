@@ -41,6 +41,8 @@ OPERATIONS: dict[type[nodes.Node], tuple[str, bool]] = {
 }
 """The function behind a node whose children are its operands, and whether it takes the scope."""
 LAZY: dict[type[nodes.Node], str] = {tree.Coalesce: "coalesce", tree.CoalesceUndefined: "coalesce_undefined"}
+JOINED = 50
+"""A body of at most so many texts and printed values is put together in one call."""
 PART = 200
 """Statements in one function; more are spread over several, compiled one after the other."""
 NODE_COST = 50
@@ -95,9 +97,20 @@ class Generator(Writer):
         if lone is not None:
             self._statement("return show(scope, ", lone, ")")
             return
+        if len(body) <= JOINED and all(isinstance(node, nodes.Output) for node in body):
+            self._joined(body)
+            return
         self.writeline("out = Output(scope)")
         self._all(body)
         self.writeline("return out.text()")
+
+    def _joined(self, body: list[nodes.Node]) -> None:
+        self.writeline("return joined(scope, ")
+        for node in body:
+            assert isinstance(node, nodes.Output)
+            self._printed(node.nodes[0])
+            self.write(", ")
+        self.write(")")
 
     def _macro_function(self, node: nodes.Macro) -> None:
         names = [argument.name for argument in node.args]
@@ -124,11 +137,9 @@ class Generator(Writer):
     # -- statements
 
     def _output(self, node: nodes.Output) -> None:
-        for child in node.nodes:
-            if isinstance(child, nodes.TemplateData):
-                self.writeline(f"out.append({child.data!r})", node)
-            else:
-                self._statement("out.append(show(scope, ", child, "))", node)
+        self.writeline("out.append(", node)
+        self._printed(node.nodes[0])
+        self.write(")")
 
     def _if(self, node: nodes.If) -> None:
         self._statement("if tested(scope, ", node.test, "):", node)
@@ -289,18 +300,6 @@ class Generator(Writer):
         self._whole(node.node)
         self._arguments(node)
         self.write(")")
-
-    def _arguments(self, node: nodes.Call | nodes.Filter | nodes.Test) -> None:
-        for argument in node.args:
-            self.write(", ")
-            self._whole(argument)
-        if node.kwargs:
-            self.write(", **{")
-            for keyword in node.kwargs:
-                self.write(f"{keyword.key!r}: ")
-                self._whole(keyword.value)
-                self.write(", ")
-            self.write("}")
 
     # -- operators
 

@@ -45,6 +45,12 @@ class Output(list[str]):
         self._scope.budget.text(self._size)
 
 
+def joined(scope: Scope, *parts: str) -> str:
+    """The text of its parts. Raises LimitError when it is too large."""
+    scope.budget.text(sum(map(len, parts)))
+    return "".join(parts)
+
+
 def show(scope: Scope, value: Any) -> str:
     """How a value prints: maps and lists as JSON, null as nothing."""
     if type(value) is str:

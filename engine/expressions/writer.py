@@ -50,6 +50,27 @@ class Writer(CodeGenerator):
         self.visit(value)
         self.write(after)
 
+    def _printed(self, node: nodes.Expr) -> None:
+        if isinstance(node, nodes.TemplateData):
+            self.write(repr(node.data))
+        else:
+            self._mark_line(node)
+            self.write("show(scope, ")
+            self.visit(node)
+            self.write(")")
+
+    def _arguments(self, node: nodes.Call | nodes.Filter | nodes.Test) -> None:
+        for argument in node.args:
+            self.write(", ")
+            self._whole(argument)
+        if node.kwargs:
+            self.write(", **{")
+            for keyword in node.kwargs:
+                self.write(f"{keyword.key!r}: ")
+                self._whole(keyword.value)
+                self.write(", ")
+            self.write("}")
+
     @contextmanager
     def _deeper(self) -> Iterator[None]:
         self.indent()
