@@ -18,7 +18,7 @@ from engine.expressions.printing import json_string, scalar_text
 TOKEN = re.compile(
     r"""
     (?P<space>[\s\ufeff]+|//[^\n\r]*|/\*.*?\*/)
-    |(?P<blob>\{\{\s*[A-Za-z0-9+/=\s]*\}\})
+    |(?P<blob>\{\{[A-Za-z0-9+/=\s]*\}\})
     |(?P<clob>\{\{\s*"(?:[^"\\]|\\.)*"\s*\}\})
     |(?P<string>"(?:[^"\\\n\r]|\\(?:\r\n|.))*")
     |(?P<long>'''(?:[^'\\]|\\.|'(?!''))*''')
@@ -76,19 +76,19 @@ def loads_all(text: str) -> Iterator[Any]:
 
 
 class _Reader:
-    """Reads one text, token by token."""
+    """Reads one text, lexeme by lexeme."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
         self._kind = ""
-        self._token = ""
+        self._lexeme = ""
 
     def values(self) -> Iterator[Any]:
         """The values up to the end of the text."""
         self._next()
         while self._kind:
-            if self._kind == "symbol" and VERSION.fullmatch(self._token):
+            if self._kind == "symbol" and VERSION.fullmatch(self._lexeme):
                 self._next()
                 continue
             try:
@@ -98,52 +98,52 @@ class _Reader:
             yield value
 
     def _next(self) -> None:
-        """Go to the next token; its kind is empty at the end."""
+        """Go to the next lexeme; its kind is empty at the end."""
         while True:
             found = TOKEN.match(self._text, self._at)
             if found is None:
                 if self._at < len(self._text):
                     raise self._wrong(f"unexpected '{self._text[self._at : self._at + 20]}'")
-                self._kind = self._token = ""
+                self._kind = self._lexeme = ""
                 return
             self._at = found.end()
             kind = found.lastgroup
             if kind != "space":
                 assert kind is not None
-                self._kind, self._token = kind, found.group()
+                self._kind, self._lexeme = kind, found.group()
                 return
 
     def _value(self) -> Any:
-        """The value that the current token begins; afterwards the token behind it is current."""
-        kind, token = self._kind, self._token
+        """The value that the current lexeme begins; afterwards the lexeme behind it is current."""
+        kind, lexeme = self._kind, self._lexeme
         if kind == "mark":
-            if token not in CLOSING:
-                raise self._wrong(f"unexpected '{token}'")
-            return self._struct() if token == "{" else self._sequence(token)
+            if lexeme not in CLOSING:
+                raise self._wrong(f"unexpected '{lexeme}'")
+            return self._struct() if lexeme == "{" else self._sequence(lexeme)
         if kind == "long":
             return self._long_string()
         self._next()
-        if kind in ("symbol", "quoted") and self._token == "::":
+        if kind in ("symbol", "quoted") and self._lexeme == "::":
             self._next()
             return self._value()
         if kind == "symbol":
-            return self._word(token)
+            return self._word(lexeme)
         try:
-            return SCALARS[kind](token)
+            return SCALARS[kind](lexeme)
         except (ValueError, ArithmeticError, binascii.Error):
-            raise self._wrong(f"'{token[:100]}' is not a value") from None
+            raise self._wrong(f"'{lexeme[:100]}' is not a value") from None
 
-    def _word(self, token: str) -> Any:
-        if token == "null" and self._token.startswith(".") and self._kind == "operator":
+    def _word(self, lexeme: str) -> Any:
+        if lexeme == "null" and self._lexeme.startswith(".") and self._kind == "operator":
             self._next()
             self._next()
             return None
-        return WORDS.get(token, token)
+        return WORDS.get(lexeme, lexeme)
 
     def _long_string(self) -> str:
         text = ""
         while self._kind == "long":
-            text += unescaped(self._token[3:-3].replace("\r\n", "\n"))
+            text += unescaped(self._lexeme[3:-3].replace("\r\n", "\n"))
             self._next()
         return text
 
@@ -151,11 +151,11 @@ class _Reader:
         closing = CLOSING[opening]
         items: list[Any] = []
         self._next()
-        while self._token != closing or self._kind != "mark":
+        while self._lexeme != closing or self._kind != "mark":
             items.append(self._value())
-            if opening == "[" and self._kind == "mark" and self._token == ",":
+            if opening == "[" and self._kind == "mark" and self._lexeme == ",":
                 self._next()
-            elif opening == "[" and (self._token != closing or self._kind != "mark"):
+            elif opening == "[" and (self._lexeme != closing or self._kind != "mark"):
                 raise self._wrong("a list needs ',' or ']' after an item")
         self._next()
         return items
@@ -163,27 +163,27 @@ class _Reader:
     def _struct(self) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         self._next()
-        while self._token != "}" or self._kind != "mark":
+        while self._lexeme != "}" or self._kind != "mark":
             name = self._field_name()
-            if self._token != ":" or self._kind != "mark":
+            if self._lexeme != ":" or self._kind != "mark":
                 raise self._wrong(f"the field '{name}' needs ':' and a value")
             self._next()
             fields[name] = self._value()
-            if self._kind == "mark" and self._token == ",":
+            if self._kind == "mark" and self._lexeme == ",":
                 self._next()
-            elif self._token != "}" or self._kind != "mark":
+            elif self._lexeme != "}" or self._kind != "mark":
                 raise self._wrong("a struct needs ',' or '}' after a field")
         self._next()
         return fields
 
     def _field_name(self) -> str:
-        kind, token = self._kind, self._token
+        kind, lexeme = self._kind, self._lexeme
         if kind == "long":
             return self._long_string()
         if kind not in ("symbol", "string", "quoted"):
-            raise self._wrong(f"a field needs a name, but there is '{token}'" if token else "a struct is not closed")
+            raise self._wrong(f"a field needs a name, but there is '{lexeme}'" if lexeme else "a struct is not closed")
         self._next()
-        return token if kind == "symbol" else unescaped(token[1:-1])
+        return lexeme if kind == "symbol" else unescaped(lexeme[1:-1])
 
     def _wrong(self, reason: str) -> IonError:
         line = self._text.count("\n", 0, self._at) + 1
@@ -211,10 +211,10 @@ def _character(found: re.Match[str]) -> str:
     return ESCAPES[escape]
 
 
-def _number(token: str) -> int | float | Decimal:
-    if token.endswith("inf"):
-        return float(token)
-    digits = token.replace("_", "")
+def _number(lexeme: str) -> int | float | Decimal:
+    if lexeme.endswith("inf"):
+        return float(lexeme)
+    digits = lexeme.replace("_", "")
     if digits.lstrip("-")[:2].lower() in ("0x", "0b"):
         return int(digits, 0)
     if "e" in digits or "E" in digits:
@@ -222,15 +222,15 @@ def _number(token: str) -> int | float | Decimal:
     if "." in digits or "d" in digits or "D" in digits:
         number = Decimal(digits.replace("d", "e").replace("D", "e"))
         if abs(number.adjusted()) > MOST_EXPONENT:
-            raise ValueError(token)
+            raise ValueError(lexeme)
         return number
     return int(digits)
 
 
-def _timestamp(token: str) -> date:
-    found = TIMESTAMP.fullmatch(token)
+def _timestamp(lexeme: str) -> date:
+    found = TIMESTAMP.fullmatch(lexeme)
     if found is None:
-        raise ValueError(token)
+        raise ValueError(lexeme)
     year, month, day, hour, minute, second, fraction, offset = found.groups()
     first = date(int(year), int(month or 1), int(day or 1))
     if hour is None:
@@ -245,18 +245,18 @@ def _timestamp(token: str) -> date:
     return datetime.combine(first, clock, timezone(timedelta(minutes=minutes if offset[0] == "+" else -minutes)))
 
 
-def _clob(token: str) -> bytes:
-    return unescaped(token[2:-2].strip()[1:-1]).encode("latin-1")
+def _clob(lexeme: str) -> bytes:
+    return unescaped(lexeme[2:-2].strip()[1:-1]).encode("latin-1")
 
 
 SCALARS: dict[str, Any] = {
-    "string": lambda token: unescaped(token[1:-1]),
-    "quoted": lambda token: unescaped(token[1:-1]),
+    "string": lambda lexeme: unescaped(lexeme[1:-1]),
+    "quoted": lambda lexeme: unescaped(lexeme[1:-1]),
     "number": _number,
     "timestamp": _timestamp,
-    "blob": lambda token: base64.b64decode(re.sub(r"\s", "", token[2:-2]), validate=True),
+    "blob": lambda lexeme: base64.b64decode(re.sub(r"\s", "", lexeme[2:-2]), validate=True),
     "clob": _clob,
-    "operator": lambda token: token,
+    "operator": lambda lexeme: lexeme,
 }
 
 
