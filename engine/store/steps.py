@@ -1,7 +1,6 @@
 """Writes the steps of executions: all of a group with one statement a table.
 
-A statement for each row would be as fast alone, but each hands the interpreter from thread to thread: beside a busy
-loop that costs milliseconds a row.
+The statements say themselves which steps came too late, so the rest of the group goes on in the same transaction.
 """
 
 from __future__ import annotations
