@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -73,9 +74,13 @@ class Session:
     def stop(self) -> None:
         """Interrupt the statement that runs and start no other."""
         self._stopped = True
+        import duckdb
+
         connection = self._connection
-        if connection is not None:
-            connection.interrupt()
+        # It may just have been closed.
+        with suppress(duckdb.ConnectionException):
+            if connection is not None:
+                connection.interrupt()
 
     def run(self, ask: Ask) -> list[Found]:
         """The results of the statements that have one. Raises TaskError with what DuckDB says of a mistake."""
