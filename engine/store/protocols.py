@@ -140,7 +140,11 @@ class ExecutionStore(Protocol):
     """Executions and their task runs."""
 
     async def commit(self, write: Write) -> None:
-        """Write a step durably; writes of many executions share a transaction. Raises Conflict on another version."""
+        """Write a step durably; writes of many executions share a transaction.
+
+        Raises Conflict for another version than the one before the step's, another owner, an execution that exists. A
+        caller that is cancelled doesn't know whether its step was written.
+        """
         ...
 
     async def load(self, id: ExecutionId) -> Held:
@@ -162,11 +166,17 @@ class ExecutionStore(Protocol):
         ...
 
     async def adopt(self, dead: str, owner: str, limit: int) -> Sequence[ExecutionId]:
-        """Take over up to `limit` executions of a dead process, each exactly once among all callers."""
+        """Take over up to `limit` executions of a dead process, each exactly once among all callers.
+
+        Their timers, and the messages that wait for them, follow.
+        """
         ...
 
     async def claim(self, id: ExecutionId, owner: str, previous: str = "") -> bool:
-        """Become the owner of an execution that `previous` owns, by default nobody. False: somebody else does."""
+        """Become the owner of an execution that `previous` owns, by default nobody. False: somebody else does.
+
+        Its timers, and the messages that wait for it, follow.
+        """
         ...
 
     async def delete(self, id: ExecutionId) -> None: ...
