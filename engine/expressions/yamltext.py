@@ -95,7 +95,7 @@ def _mapping(node: nodes.Node, made: dict[int, Any]) -> dict[str, Any]:
     for key, item in node.value:
         if not isinstance(key, nodes.ScalarNode):
             raise ExpressionError("Invalid yaml: the keys of a map must be texts")
-        if key.value == "<<" and key.style is None:
+        if key.value == "<<" and not key.style:
             merged = _value(item, made)
             for other in merged if isinstance(merged, list) else [merged]:
                 values = {**(other if isinstance(other, dict) else {}), **values}
@@ -106,7 +106,7 @@ def _mapping(node: nodes.Node, made: dict[int, Any]) -> dict[str, Any]:
 
 def _scalar(node: nodes.ScalarNode) -> Any:
     text: str = node.value
-    if node.style is not None:
+    if node.style:
         return text
     if text in NULLS:
         return None
