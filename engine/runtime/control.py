@@ -22,7 +22,7 @@ from engine.runtime.nodes import Nodes
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
 from engine.runtime.variables import View
-from engine.state.event import Edited, KillAsked, Started
+from engine.state.event import AnyEvent, Edited, KillAsked, Started
 from engine.state.execution import Change, Execution, Label, Record, TriggeredBy
 from engine.state.status import Status
 from engine.store.protocols import Held, Store, StoredFlow
@@ -106,11 +106,7 @@ class Control:
         execution, owner = await self._head(id)
         if execution.state.terminal:
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
-        event = KillAsked(at=self._clock.now())
-        if owner == self._owner or await self._took_over(id, owner):
-            await self._driver.submit(id, event)
-        else:
-            await self._nodes.tell(owner, id, event)
+        await self._tell(id, owner, KillAsked(at=self._clock.now()))
 
     async def restart(self, id: ExecutionId) -> Execution:
         """Run again what failed; the same execution goes on. Raises NotFound, Refused."""
@@ -194,6 +190,16 @@ class Control:
         name = PurePosixPath(path.as_posix()).name
         address = input_file(execution.namespace, execution.flow, execution.id, input_id, name)
         return (await self._files.put_path(address, path)).address
+
+    async def _tell(self, id: ExecutionId, owner: str, event: AnyEvent) -> None:
+        """Bring an event to whoever drives the execution, which is this process when that one is gone."""
+        if owner == self._owner or await self._took_over(id, owner):
+            await self._driver.submit(id, event)
+            return
+        await self._nodes.tell(owner, id, event)
+        if await self._took_over(id, owner):
+            # It died before it could read the message, which came with the execution.
+            await self._driver.submit(id, event)
 
     async def _took_over(self, id: ExecutionId, owner: str) -> bool:
         """Become the owner of an execution whose process is gone."""

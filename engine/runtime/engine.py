@@ -18,6 +18,7 @@ from engine.runtime.control import Control
 from engine.runtime.driver import Driver
 from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
+from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.interpreters import Interpreters
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
@@ -106,7 +107,8 @@ async def _assemble(
     timers = Timers(store.timers, driver, clock, node.id)
     driver.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)
-    for service in (logs.run, driver.run, worker.run, timers.run, nodes.run):
+    housekeeping = Housekeeping(folder / "work", node, store.logs, settings.logs.retention_days, clock)
+    for service in (housekeeping.run, logs.run, driver.run, worker.run, timers.run, nodes.run):
         # Each in a group of its own, so that they stop in reverse order: the worker before the driver, logs last.
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
