@@ -10,7 +10,7 @@ import anyio
 from pydantic import BaseModel, Field
 
 from engine.plugin import Context, Task, TaskError
-from plugins.core.http_call import Call, Options, answered
+from plugins.core.http_call import Call, Options, answered, headers_of
 
 UNFIT = re.compile(r"""[/\\\0:*?"<>|]""")
 
@@ -80,13 +80,15 @@ class Request(Called):
         if self.encrypt_body:
             raise TaskError("encryptBody needs an encryption key, and none is configured: leave it out")
         async with answered(ctx, self.call()) as response:
-            content = await _limited(response.content.iter_any(), ctx.settings.http.body_bytes)
+            options = self.options or Options()
+            limit = options.max_content_length or ctx.settings.http.body_bytes
+            content = await _limited(response.content.iter_any(), limit)
             self._measure(ctx, len(content), response.status)
             return Response(
                 uri=str(response.url),
                 code=response.status,
                 headers=headers_of(response),
-                body=_text(content, response.charset or (self.options or Options()).default_charset),
+                body=_text(content, response.charset or options.default_charset),
             )
 
 
@@ -108,6 +110,7 @@ class Download(Called):
     )
 
     fail_on_empty_response: bool = Field(default=True, description="Whether an empty body fails the task.")
+    save_as: str | None = Field(default=None, description="Name of the file; by default as server or address say.")
 
     async def run(self, ctx: Context) -> Downloaded:
         async with answered(ctx, self.call()) as response:
@@ -124,17 +127,9 @@ class Download(Called):
                 if length == 0 and self.fail_on_empty_response:
                     raise TaskError("No response from server: the body is empty; failOnEmptyResponse: false allows it")
 
-            uri = await ctx.files.put(_name(response), counted())
+            uri = await ctx.files.put(self.save_as or _name(response), counted())
             self._measure(ctx, length, response.status)
             return Downloaded(uri=uri, code=response.status, length=length, headers=headers_of(response))
-
-
-def headers_of(response: Any) -> dict[str, list[str]]:
-    """Header values by lower-case name."""
-    found: dict[str, list[str]] = {}
-    for name, value in response.headers.items():
-        found.setdefault(name.lower(), []).append(value)
-    return found
 
 
 async def _limited(chunks: AsyncIterator[bytes], limit: int) -> bytes:
@@ -143,7 +138,8 @@ async def _limited(chunks: AsyncIterator[bytes], limit: int) -> bytes:
         content += chunk
         if len(content) > limit:
             raise TaskError(
-                f"The response is larger than {limit} bytes (http.body_bytes): use core.http.Download, which stores it"
+                f"The response is larger than {limit} bytes: use core.http.Download, which stores it, or allow more "
+                "with options.maxContentLength"
             )
         await anyio.lowlevel.checkpoint()
     return bytes(content)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import mimetypes
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,10 +19,13 @@ from engine.plugin import Context, TaskError, parse_duration
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 READ_SECONDS = 300.0
 CONNECT_SECONDS = 30.0
-SHOWN_BODY = 300
+SHOWN_BODY = 2_000
+MULTIPART = "multipart/form-data"
+INTERNAL = "kestra://"
 
 
 class Part(BaseModel):
@@ -78,6 +82,7 @@ class Options(Part):
     read_timeout: str | None = None
     read_idle_timeout: str | None = None
     connection_pool_idle_timeout: str | None = None
+    enabled_tcp_extended_keep_alive: bool | None = None
     max_content_length: int | None = None
     proxy_type: Literal["DIRECT", "HTTP", "SOCKS"] | None = None
     proxy_address: str | None = None
@@ -125,38 +130,40 @@ class Call(NamedTuple):
     options: Options
     allow_failed: bool
 
+    @property
+    def named(self) -> str:
+        """The call in a message: without query and password."""
+        parts = urlsplit(self.uri)
+        return f"{self.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
 
 @asynccontextmanager
 async def answered(ctx: Context, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer to a call, whose body is still to be read. Raises TaskError for whatever goes wrong."""
     import aiohttp
 
-    if urlsplit(call.uri).scheme not in ("http", "https"):
-        raise TaskError(f"uri: '{call.uri}' is not an http or https address")
-    headers, data = await _content(ctx, call)
-    _log(ctx, call, "REQUEST_HEADERS", _shown(headers))
-    try:
-        async with ctx.http().request(
-            call.method,
-            call.uri,
-            params=_params(call.params),
-            headers=headers,
-            data=data,
-            allow_redirects=call.options.follow_redirects,
-            timeout=_timeout(call.options),
-            raise_for_status=False,
-            **_connection(call.options),
-        ) as response:
-            _log(ctx, call, "RESPONSE_HEADERS", _shown(response.headers))
-            if not _accepted(call, response.status):
-                raise TaskError(f"{call.method} {call.uri} answered {response.status}{await _beginning(response)}")
-            yield response
-    except TimeoutError:
-        raise TaskError(f"{call.method} {call.uri} did not answer in time, see options.timeout") from None
-    except aiohttp.InvalidURL:
-        raise TaskError(f"uri: '{call.uri}' is not an address") from None
-    except aiohttp.ClientError as error:
-        raise TaskError(f"{call.method} {call.uri} failed: {error or type(error).__name__}") from None
+    async with AsyncExitStack() as stack:
+        headers, data = await _content(ctx, call, stack)
+        _log(ctx, call, "REQUEST_HEADERS", _shown(headers))
+        try:
+            async with ctx.http().request(
+                call.method,
+                _address(call),
+                headers=headers,
+                data=data,
+                allow_redirects=call.options.follow_redirects,
+                timeout=_timeout(call.options),
+                raise_for_status=False,
+                **_connection(call.options),
+            ) as response:
+                _log(ctx, call, "RESPONSE_HEADERS", _shown(response.headers))
+                if not _accepted(call, response.status):
+                    await _refuse(call, response)
+                yield response
+        except TimeoutError:
+            raise TaskError(f"{call.named} did not answer in time, see options.timeout") from None
+        except aiohttp.ClientError as error:
+            raise TaskError(f"{call.named} failed: {str(error) or type(error).__name__}") from None
 
 
 def _accepted(call: Call, status: int) -> bool:
@@ -165,11 +172,35 @@ def _accepted(call: Call, status: int) -> bool:
     return status < 400 or call.allow_failed
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> str:
-    """The first characters of an answer that is an error."""
-    content = await response.content.read(SHOWN_BODY)
-    text = " ".join(content.decode("utf-8", "replace").split())
-    return f": {text}" if text else ""
+async def _refuse(call: Call, response: aiohttp.ClientResponse) -> None:
+    """Fail with the beginning of an answer; its status and headers stay as outputs."""
+    text = (await response.content.read(SHOWN_BODY)).decode("utf-8", "replace").strip()
+    outputs = {"uri": str(response.url), "code": response.status, "headers": headers_of(response), "body": text}
+    raise TaskError(
+        f"{call.named} failed with response code {response.status}" + (f": {text}" if text else ""), outputs=outputs
+    )
+
+
+def headers_of(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
+    """Header values by lower-case name."""
+    found: dict[str, list[str]] = {}
+    for name, value in response.headers.items():
+        found.setdefault(name.lower(), []).append(value)
+    return found
+
+
+def _address(call: Call) -> URL:
+    """The address with the parameters added to those it has."""
+    from yarl import URL
+
+    try:
+        address = URL(call.uri.strip())
+    except ValueError as error:
+        raise TaskError(f"uri: '{call.uri}' is not an address: {error}") from None
+    if address.scheme not in ("http", "https") or not address.host:
+        raise TaskError(f"uri: '{call.uri}' is not an http or https address")
+    more = _params(call.params)
+    return address.with_query([*address.query.items(), *more]) if more else address
 
 
 def _params(params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -181,56 +212,64 @@ def _params(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-async def _content(ctx: Context, call: Call) -> tuple[dict[str, str], Any]:
+async def _content(ctx: Context, call: Call, stack: AsyncExitStack) -> tuple[dict[str, str], Any]:
+    """Headers and body; files that the body is made of are open until the stack is closed."""
     headers = {name: str(value) for name, value in call.headers.items() if value is not None}
-    authorization = call.options.authorization()
-    if authorization is not None and authorization.type == "BEARER":
-        headers["Authorization"] = f"Bearer {authorization.token}"
-    elif authorization is not None:
-        import aiohttp
-
-        headers["Authorization"] = aiohttp.BasicAuth(
-            authorization.username or "", authorization.password or "", "utf-8"
-        ).encode()
-    if call.form is not None and call.content_type == "multipart/form-data":
-        return headers, await _multipart(ctx, call.form)
+    given = {name.lower() for name in headers}
+    if (authorization := call.options.authorization()) is not None and "authorization" not in given:
+        headers["Authorization"] = _credentials(authorization)
+    if call.form is not None and call.content_type == MULTIPART:
+        return headers, await _multipart(ctx, call.form, stack)
+    if "content-type" not in given and (type := _content_type(call)):
+        headers["Content-Type"] = type
     if call.form is not None:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return headers, _params(call.form)
-    if call.content_type:
-        headers["Content-Type"] = call.content_type
+        return headers, urlencode(_params(call.form)).encode()
     _log(ctx, call, "REQUEST_BODY", call.body or "")
     return headers, None if call.body is None else call.body.encode()
 
 
-async def _multipart(ctx: Context, form: Mapping[str, Any]) -> aiohttp.FormData:
+def _credentials(authorization: Auth) -> str:
+    if authorization.type == "BEARER":
+        return f"Bearer {authorization.token}"
+    return _basic(authorization.username, authorization.password)
+
+
+def _basic(username: str | None, password: str | None) -> str:
+    encoded = b64encode(f"{username or ''}:{password or ''}".encode()).decode()
+    return f"Basic {encoded}"
+
+
+def _content_type(call: Call) -> str | None:
+    if call.form is not None:
+        return "application/x-www-form-urlencoded"
+    if call.content_type or call.body is None:
+        return call.content_type
+    return "application/json" if call.body.lstrip()[:1] in ("{", "[") else "text/plain; charset=utf-8"
+
+
+async def _multipart(ctx: Context, form: Mapping[str, Any], stack: AsyncExitStack) -> aiohttp.FormData:
     import aiohttp
 
-    data = aiohttp.FormData()
-    for name, value in form.items():
-        file = _file(value)
-        if file is not None:
-            file_name, uri = file
-            local = ctx.folder.path / ".upload" / name.replace("/", "-")
-            await ctx.files.fetch(uri, local)
-            data.add_field(
-                name,
-                await anyio.Path(local).read_bytes(),
-                filename=file_name,
-                content_type=mimetypes.guess_type(file_name)[0] or "application/octet-stream",
-            )
+    data = aiohttp.FormData(default_to_multipart=True)
+    for number, (name, value) in enumerate(form.items()):
+        file_name, content = _file(value)
+        if isinstance(content, str) and content.startswith(INTERNAL):
+            local = ctx.folder.path / ".upload" / str(number)
+            await ctx.files.fetch(content, local)
+            opened = await stack.enter_async_context(await anyio.open_file(local, "rb"))
+            file_name = file_name or PurePosixPath(content).name
+            type = mimetypes.guess_type(file_name)[0] or "application/octet-stream"
+            data.add_field(name, opened.wrapped, filename=file_name, content_type=type)
         else:
-            data.add_field(name, value if isinstance(value, str) else json.dumps(value))
+            data.add_field(name, content if isinstance(content, str) else json.dumps(content), filename=file_name)
     return data
 
 
-def _file(value: Any) -> tuple[str, str] | None:
-    """Name and URI of a file part."""
-    if isinstance(value, str) and value.startswith("kestra://"):
-        return PurePosixPath(value).name, value
-    if isinstance(value, dict) and str(value.get("content", "")).startswith("kestra://"):
-        return str(value.get("name") or PurePosixPath(value["content"]).name), value["content"]
-    return None
+def _file(value: Any) -> tuple[str | None, Any]:
+    """File name and content of a part; no name for one that is no file."""
+    if isinstance(value, Mapping) and set(value) == {"name", "content"}:
+        return str(value["name"]), value["content"]
+    return None, value
 
 
 def _timeout(options: Options) -> aiohttp.ClientTimeout:
@@ -257,8 +296,6 @@ def _seconds(name: str, text: str | None, default: float) -> float:
 
 def _connection(options: Options) -> dict[str, Any]:
     """Proxy and TLS as the client takes them."""
-    import aiohttp
-
     found: dict[str, Any] = {}
     if options.ssl is not None and options.ssl.insecure_trust_all_certificates:
         found["ssl"] = False
@@ -271,7 +308,7 @@ def _connection(options: Options) -> dict[str, Any]:
         raise TaskError("options.proxy: a proxy needs an address")
     found["proxy"] = f"http://{way.address}:{way.port or 3128}"
     if way.username:
-        found["proxy_auth"] = aiohttp.BasicAuth(way.username, way.password or "")
+        found["proxy_headers"] = {"Proxy-Authorization": _basic(way.username, way.password)}
     return found
 
 
