@@ -14,8 +14,9 @@ from engine.errors import ExpressionError, LimitError
 
 Kind = Literal["text", "raw", "print", "tag", "end", "name", "number", "string", "mark", "eof"]
 
-TOKEN_COST = 20
+TOKEN_COST = 40
 LONGEST_TAG = 5_000
+LONGEST = 50_000
 
 OPENING = re.compile(r"\{\{|\{%|\{#")
 VERBATIM = re.compile(r"\{%-?\s*(raw|verbatim)\s*(-?)%\}")
@@ -122,9 +123,13 @@ class _Lexer:
         before = len(self._tokens)
         self._add(kind, "")
         closing = self._expression(CLOSING[kind], "}}" if kind == "print" else "%}")
-        if len(self._tokens) - before > LONGEST_TAG:
-            reason = f"An expression of more than {LONGEST_TAG} names, values and signs is too large"
-            raise LimitError(reason, self._source, self._here())
+        for what, size, limit in (
+            ("An expression", len(self._tokens) - before, LONGEST_TAG),
+            ("A template", len(self._tokens), LONGEST),
+        ):
+            if size > limit:
+                reason = f"{what} of more than {limit} names, values and signs is too large"
+                raise LimitError(reason, self._source, self._here())
         self._trims = bool(closing.group(1))
         self._add("end", "")
         self._at = closing.end()

@@ -140,3 +140,8 @@ def test_the_cost_of_tokens_is_told() -> None:
 def test_one_tag_can_only_be_so_long() -> None:
     with pytest.raises(LimitError, match="too large"):
         tokens("{{ [" + "1," * lexer.LONGEST_TAG + "1] }}")
+
+
+def test_a_template_can_only_have_so_many_parts() -> None:
+    with pytest.raises(LimitError, match="A template of more than 50000"):
+        tokens("{{ a }}" * 17_000)

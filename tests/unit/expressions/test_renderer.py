@@ -137,7 +137,9 @@ HOSTILE = {
     "an endless loop": "{% for i in 1..1000000 %}{% for j in 1..1000000 %}{{ i }}{% endfor %}{% endfor %}",
     "a text that doubles": "{% set x = 'ab' %}{% for i in 1..99 %}{% set x = x ~ x %}{% endfor %}{{ x }}",
     "a text that renders itself": "{{ render(t) }}",
-    "a template of very many parts": "{{ t }}" * 60_000 + "{{ gone }}",
+    "a template of too many parts": "{{ t }}" * 60_000,
+    "a template of very many parts": "{{ t }}" * 15_000 + "{% for i in 1..1000000 %}{% for j in 1..1000000 %}"
+    "{{ i }}{% endfor %}{% endfor %}",
 }
 
 
