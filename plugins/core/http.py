@@ -109,7 +109,7 @@ class Download(Called):
         "io.kestra.core.tasks.scripts.http.Download",
     )
 
-    fail_on_empty_response: bool = Field(default=True, description="Whether an empty body fails the task.")
+    fail_on_empty_response: bool = Field(default=True, description="Whether an empty answer fails the task.")
     save_as: str | None = Field(default=None, description="Name of the file; by default as server or address say.")
 
     async def run(self, ctx: Context) -> Downloaded:
@@ -125,7 +125,7 @@ class Download(Called):
                 if expected is not None and length != expected and self.method.upper() != "HEAD":
                     raise TaskError(f"Invalid size, got {length}, expected {expected}")
                 if length == 0 and self.fail_on_empty_response:
-                    raise TaskError("No response from server: the body is empty; failOnEmptyResponse: false allows it")
+                    raise TaskError("No response from server")
 
             uri = await ctx.files.put(self.save_as or _name(response), counted())
             self._measure(ctx, length, response.status)

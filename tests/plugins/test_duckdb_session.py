@@ -100,7 +100,7 @@ def test_variables_of_the_engine_are_not_tables(folder: Path) -> None:
 
 
 def test_texts_that_only_look_like_files_stay_as_they_are(folder: Path) -> None:
-    sql = "select 'in.csv' as name, 'a' in ('in.csv') as known, \"id\" from 'in.csv' where 'in.csv' <> 'it''s' -- 'in.csv'"
+    sql = "select 'in.csv' as name, 'a' in ('in.csv') as k, \"id\" from 'in.csv' where 'in.csv' <> 'it''s' -- 'in.csv'"
     changed = absolute_names(sql, folder)
     assert changed == sql.replace("from 'in.csv'", f"from '{folder}/in.csv'")
 
@@ -223,6 +223,6 @@ def test_a_running_statement_can_be_stopped(folder: Path) -> None:
     long = "select count(*) from range(1000000) a, range(1000000) b where a.range + b.range = 7"
     timer = threading.Timer(0.2, session.stop)
     timer.start()
-    with pytest.raises(TaskError, match="(?i)interrupt|stopped"):
+    with pytest.raises(TaskError, match=r"(?i)interrupt|stopped"):
         session.run(Ask(f"{long}; {long}", None, {}, "FETCH", False, False))
     timer.join()
