@@ -121,9 +121,10 @@ class TaskFiles:
 class TaskPrograms:
     """Programs for one task run."""
 
-    def __init__(self, services: Services, run: TaskRun) -> None:
+    def __init__(self, services: Services, run: TaskRun, folder: WorkingFolder) -> None:
         self._services = services
         self._run = run
+        self._folder = folder
 
     async def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, on_line: OnLine) -> int:
         return await run_process(
@@ -142,7 +143,12 @@ class TaskPrograms:
     async def python(
         self, *, version: str | None = None, before: Sequence[str] = (), dependencies: Sequence[str] = ()
     ) -> PythonEnvironment:
-        return await self._services.environments.get(version=version, before=before, dependencies=dependencies)
+        return await self._services.environments.get(
+            version=version,
+            before=before,
+            dependencies=dependencies,
+            folder=self._folder.path if before else None,
+        )
 
     def environment(self, python: PythonEnvironment | None, env: Mapping[str, str]) -> dict[str, str]:
         return self._services.environments.variables(python, env)
@@ -170,7 +176,7 @@ class TaskContext:
         self.address = task_folder(execution.namespace, execution.flow, execution.id, run.node, run.id)
         self.files = TaskFiles(services.files, self.address)
         self.folder = WorkingFolder(services.work_folder, self.files)
-        self.programs = TaskPrograms(services, run)
+        self.programs = TaskPrograms(services, run, self.folder)
 
     @property
     def wrote_logs(self) -> bool:
