@@ -27,11 +27,11 @@ def compile_flow(flow: Flow, revision: int) -> Plan:
 
 
 def _branches(branches: Mapping[str, tuple[Task, ...]], retry: Retry | None) -> dict[str, tuple[Node, ...]]:
-    compiled = {
+    # A branch whose tasks are all disabled stays: a Switch with such a case has that case.
+    return {
         name: tuple(_node(task, retry) for task in tasks if not task.fields.disabled)
         for name, tasks in branches.items()
     }
-    return {name: nodes for name, nodes in compiled.items() if nodes}
 
 
 def _node(task: Task, above: Retry | None) -> Node:

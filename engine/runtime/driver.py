@@ -221,6 +221,9 @@ class Driver:
                 await self._commit(hot, changes)
             except Conflict:
                 hot.record = None
+                if any(isinstance(event, Edited) for event in events):
+                    # What was edited is no longer what is stored: whoever edited must look again.
+                    raise
                 continue
             self._dispatch(hot, changes)
             return
@@ -249,10 +252,8 @@ class Driver:
             else:
                 for run in step.changed.values():
                     hot.view.add(run)
-            for command in step.commands:
-                answer = self._take(hot, command, changes)
-                if answer is not None:
-                    todo.append(answer)
+            answers = [self._take(hot, command, changes) for command in step.commands]
+            todo.extend(answer for answer in reversed(answers) if answer is not None)
         return changes
 
     def _take(self, hot: Hot, command: Command, changes: Changes) -> AnyEvent | None:

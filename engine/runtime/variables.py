@@ -154,7 +154,7 @@ class View:
         shown: dict[str, Any] = {
             "id": run.id,
             "startDate": to_datetime(run.history[0].at),
-            "attemptsCount": len(run.attempts),
+            "attemptsCount": sum(1 for attempt in run.attempts if attempt.state.terminal),
         }
         above = self._record.runs.get(parent_path(run.path))
         if above is not None:
