@@ -64,19 +64,19 @@ def join(scope: RenderScope, value: Any, separator: Any = None) -> str:
 @template_filter("sort")
 def sort(scope: RenderScope, value: Any) -> list[Any]:
     """A list in its natural order; the variable is seen sorted from then on."""
-    return _reordered(scope, value, lambda items: _sorted(scope, "sort", items))
+    return _reordered(scope, "sort", value, lambda items: _sorted("sort", items))
 
 
 @template_filter("rsort")
 def rsort(scope: RenderScope, value: Any) -> list[Any]:
     """A list in the reverse of its natural order; the variable is seen so from then on."""
-    return _reordered(scope, value, lambda items: _sorted(scope, "rsort", items)[::-1])
+    return _reordered(scope, "rsort", value, lambda items: _sorted("rsort", items)[::-1])
 
 
 @template_filter("reverse")
 def reverse(scope: RenderScope, value: Any) -> list[Any]:
     """A list from its end to its beginning; the variable is seen so from then on."""
-    return _reordered(scope, value, lambda items: items[::-1])
+    return _reordered(scope, "reverse", value, lambda items: items[::-1])
 
 
 @template_filter("chunk", parameters=("size",))
@@ -183,8 +183,8 @@ def _sequence(name: str, value: Any) -> list[Any] | str:
     return value if isinstance(value, str) else _list(name, value)
 
 
-def _reordered(scope: RenderScope, value: Any, order: Callable[[list[Any]], list[Any]]) -> list[Any]:
-    items = _list("sort", value)
+def _reordered(scope: RenderScope, name: str, value: Any, order: Callable[[list[Any]], list[Any]]) -> list[Any]:
+    items = _list(name, value)
     scope.budget.items(len(items))
     new = order(items)
     if isinstance(value, list):
@@ -192,7 +192,7 @@ def _reordered(scope: RenderScope, value: Any, order: Callable[[list[Any]], list
     return new
 
 
-def _sorted(scope: RenderScope, name: str, items: list[Any]) -> list[Any]:
+def _sorted(name: str, items: list[Any]) -> list[Any]:
     if not items:
         return []
     for kinds in ((str, Enum), (bool,), (int, float, Decimal), (date,)):

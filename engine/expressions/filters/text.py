@@ -145,6 +145,8 @@ def _indented(scope: RenderScope, name: str, whole: str, amount: Any, prefix: An
     before = text(prefix, f"The argument 'prefix' of {name}")
     newline = next((newline for newline in NEWLINES if newline in whole), "\n")
     lines = whole.count(newline) + first
+    if lines == 0:
+        return whole
     scope.budget.text(len(whole) + lines * (len(newline) + len(before) * amount))
     return ((newline if first else "") + whole).replace(newline, newline + before * amount)
 

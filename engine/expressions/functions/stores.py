@@ -29,7 +29,7 @@ from engine.expressions.scope import RenderScope
 
 @template_function("secret", parameters=("key", "namespace", "subkey", "full"))
 def secret(scope: RenderScope, key: Any = None, namespace: Any = None, subkey: Any = None, full: Any = False) -> Any:
-    """A secret; one entry of one that is a JSON map (`subkey`); or a map with its `value` and what else it has (`full`)."""
+    """A secret; with `subkey` one entry of a secret that is a JSON map; with `full` a map with its `value`."""
     name = as_text(given("secret", "key", key))
     whole = scope.look_up("secret", name) if namespace is None else scope.look_up("secret", name, as_text(namespace))
     if full is True:
