@@ -13,6 +13,7 @@ import msgspec
 from engine.errors import NotFound, StorageError
 from engine.expressions.needs import Missing, Need
 from engine.files.protocol import InternalStorage
+from engine.runtime.http_lookup import ask
 from engine.state.execution import Execution
 from engine.store.protocols import LogStore
 
@@ -81,6 +82,9 @@ class _ExecutionLookUps:
         except NotFound:
             return False
         return True
+
+    async def _http(self, *request: Any) -> Any:
+        return await ask(*request)
 
     async def _error_logs(self) -> Any:
         lines = await self._logs.lines(self._execution.id, levels=("ERROR",))
