@@ -62,7 +62,7 @@ tasks:
 """
     )
     assert set(compiled.nodes) == {"", "b"}
-    assert node(compiled, "b").branches == {}
+    assert node(compiled, "b").branches == {"tasks": ()}
 
 
 def test_blocks_say_their_shape_and_hold_their_branches() -> None:
