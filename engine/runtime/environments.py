@@ -101,7 +101,12 @@ class Environments:
 
     def _own_variables(self, place: Path) -> dict[str, str]:
         path = self._variables.get("PATH", os.defpath)
-        return {"PATH": f"{place / 'bin'}{os.pathsep}{path}", "VIRTUAL_ENV": str(place)}
+        # Unbuffered, for lines are to be seen as they are printed.
+        return {
+            "PATH": f"{place / 'bin'}{os.pathsep}{path}",
+            "VIRTUAL_ENV": str(place),
+            "PYTHONUNBUFFERED": "true",
+        }
 
     async def _build(self, place: Path, needs: _Needs) -> None:
         """Make an environment elsewhere and give it its name, once among all processes."""

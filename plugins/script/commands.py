@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -33,10 +32,6 @@ OUTPUT_DIR = ".output"
 DOCKER = "scripts.runner.docker.Docker"
 SHELL = ("/bin/sh", "-c")
 GLOB = re.compile(r"[*?\[{]|^(glob|regex):")
-REQUIREMENTS = re.compile(r"(?:-r|--requirement)[ =]+(\S+)")
-
-# An interpreter that was started ahead has already read these.
-READ_AT_START = re.compile(r"PYTHON|LD_|DYLD_|LC_|LANG|TZ$|MALLOC")
 
 
 class ScriptOutputs(BaseModel):
@@ -125,8 +120,7 @@ class ScriptTask(Task):
             env["OUTPUT_DIR"] = variables["outputDir"]
         python = await self._python(ctx, before) if isinstance(runner, Process) else None
         commands = await self._commands(ctx, variables)
-        plain = tuple(self.interpreter) == SHELL and not before and python is not None and python.default
-        ahead = plain and not any(READ_AT_START.match(name) for name in given)
+        ahead = tuple(self.interpreter) == SHELL and not before and python is not None and python.default
         return Program(
             argv=await self._argv(ctx, [*before, *commands]),
             env=env,
@@ -237,13 +231,3 @@ async def write_text(path: Path, text: str) -> None:
     """Write a file and the folders above it."""
     await anyio.Path(path.parent).mkdir(parents=True, exist_ok=True)
     await anyio.Path(path).write_text(text, encoding="utf-8")
-
-
-async def requirement_marks(folder: Path, commands: Sequence[str]) -> list[str]:
-    """A comment for each requirements file that commands name, which changes when its content does."""
-    marks = []
-    for name in dict.fromkeys(name for command in commands for name in REQUIREMENTS.findall(command)):
-        path = anyio.Path(folder / name.strip("'\""))
-        if await path.is_file():
-            marks.append(f"# {name} {hashlib.sha256(await path.read_bytes()).hexdigest()}")
-    return marks

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from engine.plugin import Context, PythonEnvironment, Template
-from plugins.script.commands import ScriptTask, requirement_marks, texts, write_text
+from plugins.script.commands import ScriptTask, texts, write_text
 
 # Values of expressions stand in scripts as JSON.
 JSON_WORDS = re.compile(r"\b(?:true|false|null)\b")
@@ -35,9 +35,8 @@ class PythonTask(ScriptTask):
     }
 
     async def _python(self, ctx: Context, before: Sequence[str]) -> PythonEnvironment:
-        marks = await requirement_marks(ctx.folder.path, before)
         return await ctx.programs.python(
-            version=self.python_version, before=[*before, *marks], dependencies=self.dependencies or ()
+            version=self.python_version, before=before, dependencies=self.dependencies or ()
         )
 
 
