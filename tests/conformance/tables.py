@@ -8,8 +8,8 @@ they fail.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +54,16 @@ class Table:
     counted: list[Case]
     left_out: dict[str, list[str]]
     pending: dict[str, str]
-    results: Counter[str] = field(default_factory=Counter)
 
     def pending_reason(self, case: Case) -> str | None:
         return self.pending.get(case["id"])
 
-    def summary(self) -> list[str]:
+    def summary(self, results: Mapping[str, int]) -> list[str]:
         """Lines that say how many cases passed, failed, are pending, and which are left out."""
-        counts = ", ".join(f"{self.results[kind]} {kind}" for kind in ("passed", "failed", "pending"))
+        counts = ", ".join(f"{count} {kind}" for kind, count in results.items())
         lines = [f"{self.name}: {counts} of {len(self.counted)}"]
         lines += [f"  {len(ids)} {why}: {', '.join(ids)}" for why, ids in self.left_out.items() if ids]
         return lines
-
-
-TABLES: list[Table] = []
-"""Tables that were loaded in this session, for the report at its end."""
 
 
 def table(name: str) -> Table:
@@ -78,9 +73,7 @@ def table(name: str) -> Table:
     superseded = [f"{case['id']} by {case['superseded_by']}" for case in cases if "superseded_by" in case]
     counted = [case for case in cases if case.get("since") != "branch" and "superseded_by" not in case]
     left_out = {"never released": branch, "superseded": superseded}
-    made = Table(name, counted, left_out, pending_cases(f"pending_{name}.txt", counted))
-    TABLES.append(made)
-    return made
+    return Table(name, counted, left_out, pending_cases(f"pending_{name}.txt", counted))
 
 
 def pending_cases(file: str, cases: list[Case]) -> dict[str, str]:

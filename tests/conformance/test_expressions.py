@@ -29,7 +29,11 @@ from engine.store.protocols import LogLine
 from support.http_stub import HttpStub
 
 TABLE = tables.table("expressions")
-ABSENT = object()
+NAMES = re.compile(r"\b(\w+)\(")
+KNOWN = frozenset(
+    name for case in TABLE.counted if "error" not in case for name in NAMES.findall(str(case["template"]))
+)
+LACKING = re.compile(r"The \w+ '(\w+)' does not exist|(\w+)\(\) is not available here")
 
 
 class State(Enum):
@@ -57,11 +61,9 @@ async def test_case(case: tables.Case, tmp_path: Path, monkeypatch: pytest.Monke
     pending = TABLE.pending_reason(case)
     problem = await _problem(case, tmp_path, monkeypatch)
     if pending is not None:
-        TABLE.results["pending" if problem else "failed"] += 1
         if problem:
             pytest.xfail(pending)
         pytest.fail(f"{case['id']} passes and is no longer pending", pytrace=False)
-    TABLE.results["failed" if problem else "passed"] += 1
     if problem:
         pytest.fail(f"{case['template']!r}\n{problem}", pytrace=False)
 
@@ -162,6 +164,8 @@ async def _answers(
 def _wrong_error(case: tables.Case, message: str) -> str:
     if not case.get("error"):
         return f"failed with: {message}"
+    if (lacking := LACKING.search(message)) and (lacking.group(2) or lacking.group(1) in KNOWN):
+        return f"failed for want of something that other cases use: {message}"
     wanted = case.get("error_contains", "")
     return "" if wanted in message else f"failed with: {message}\nbut should with: {wanted}"
 
