@@ -231,12 +231,8 @@ async def _content(ctx: Context, call: Call, stack: AsyncExitStack) -> tuple[dic
 def _credentials(authorization: Auth) -> str:
     if authorization.type == "BEARER":
         return f"Bearer {authorization.token}"
-    return _basic(authorization.username, authorization.password)
-
-
-def _basic(username: str | None, password: str | None) -> str:
-    encoded = b64encode(f"{username or ''}:{password or ''}".encode()).decode()
-    return f"Basic {encoded}"
+    pair = f"{authorization.username or ''}:{authorization.password or ''}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 def _content_type(call: Call) -> str | None:
@@ -296,6 +292,8 @@ def _seconds(name: str, text: str | None, default: float) -> float:
 
 def _connection(options: Options) -> dict[str, Any]:
     """Proxy and TLS as the client takes them."""
+    from yarl import URL
+
     found: dict[str, Any] = {}
     if options.ssl is not None and options.ssl.insecure_trust_all_certificates:
         found["ssl"] = False
@@ -306,9 +304,9 @@ def _connection(options: Options) -> dict[str, Any]:
         raise TaskError("options.proxy.type: SOCKS proxies are not supported, use an HTTP proxy")
     if not way.address:
         raise TaskError("options.proxy: a proxy needs an address")
-    found["proxy"] = f"http://{way.address}:{way.port or 3128}"
-    if way.username:
-        found["proxy_headers"] = {"Proxy-Authorization": _basic(way.username, way.password)}
+    found["proxy"] = URL.build(
+        scheme="http", host=way.address, port=way.port or 3128, user=way.username, password=way.password
+    )
     return found
 
 
