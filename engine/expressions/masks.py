@@ -12,8 +12,8 @@ SHORTEST = 6
 
 def forms(secret: str) -> set[str]:
     """A secret, its lines, and both as base64, hex, in a URL and in JSON; without what is too short."""
-    found = set()
-    for text in {secret, *secret.splitlines()}:
+    found: set[str] = set()
+    for text in {line for line in (secret, *secret.splitlines()) if len(line) >= SHORTEST}:
         raw = text.encode()
         found |= {
             text,
@@ -25,4 +25,4 @@ def forms(secret: str) -> set[str]:
             json.dumps(text)[1:-1],
             json.dumps(text, ensure_ascii=False)[1:-1],
         }
-    return {form for form in found if len(form) >= SHORTEST}
+    return found
