@@ -12,6 +12,7 @@ from engine.errors import StorageError
 SCHEME = "kestra://"
 SLUG = re.compile(r"[^a-z0-9._-]+")
 STEP_LIMIT = 255
+LIMIT = 2048
 
 
 def parts_of(address: str) -> tuple[str, ...]:
@@ -22,13 +23,22 @@ def parts_of(address: str) -> tuple[str, ...]:
     if not steps:
         raise StorageError(f"'{address}' names no file")
     for step in steps:
-        if step in (".", "..") or "\\" in step or "\0" in step:
-            raise StorageError(
-                f"The address '{address}' is refused: no step of it may be '.', '..' or hold a backslash"
-            )
-        if len(step.encode()) > STEP_LIMIT:
-            raise StorageError(f"The address '{address}' is refused: '{step[:40]}…' is longer than {STEP_LIMIT} bytes")
+        if problem := _problem(step):
+            raise StorageError(f"The address {address[:LIMIT]!r} is refused: {problem}")
+    if len(address.encode()) > LIMIT:
+        raise StorageError(f"The address '{address[:80]}…' is refused: it is longer than {LIMIT} bytes")
     return steps
+
+
+def _problem(step: str) -> str:
+    """Why a step can't be part of an address; empty when it can."""
+    if step in (".", "..") or "\\" in step or "\0" in step:
+        return "no step of it may be '.', '..' or hold a backslash or a zero byte"
+    try:
+        size = len(step.encode())
+    except UnicodeEncodeError:
+        return f"{step!r} is no text in UTF-8"
+    return f"'{step[:40]}…' is longer than {STEP_LIMIT} bytes" if size > STEP_LIMIT else ""
 
 
 def slug(text: str) -> str:
