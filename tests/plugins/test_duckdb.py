@@ -49,7 +49,14 @@ async def test_sql_over_an_input_file() -> None:
 async def test_what_is_kept_of_a_result(more: dict[str, object], expected: dict[str, object]) -> None:
     ran = await run_task(Query, {"sql": "select * from range(1, 3) t(a)", **more})
     assert ran.state == "SUCCESS", ran.messages
-    nothing = {"row": None, "rows": None, "uri": None, "size": None, "outputFiles": {}, "databaseUri": None}
+    nothing: dict[str, object] = {
+        "row": None,
+        "rows": None,
+        "uri": None,
+        "size": None,
+        "outputFiles": {},
+        "databaseUri": None,
+    }
     assert ran.outputs == {**nothing, **expected}
 
 

@@ -12,12 +12,25 @@ import pytest
 from engine.plugin.testing import TestRun, run_task
 from engine.runtime.engine import open_engine
 from engine.settings import Settings
+from engine.store.protocols import LogLine
 from plugins.script.python import Commands, Script, with_json_names
 from support.running import messages, start
 
 PROCESS = {"type": "core.runner.Process"}
 METADATA = "Metadata-Version: 2.1\nName: tidedemo\nVersion: 1.0\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+class Seen:
+    """Waits for a log line."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+        self.event = anyio.Event()
+
+    def look(self, line: LogLine) -> None:
+        if line.message == self._message:
+            self.event.set()
 
 
 @pytest.fixture
@@ -163,13 +176,14 @@ tasks:
           time.sleep(0.01)
 """
     async with open_engine(tmp_path / "data", Settings()) as engine:
+        # The second run is that of an interpreter which was started ahead.
         for _ in range(2):
             (tmp_path / "go").unlink(missing_ok=True)
-            begun = anyio.Event()
-            engine.logs.listeners.append(lambda line, begun=begun: begun.set() if line.message == "begun" else None)
+            seen = Seen("begun")
+            engine.logs.listeners.append(seen.look)
             execution = await start(engine, source)
             with anyio.fail_after(20):
-                await begun.wait()
+                await seen.event.wait()
             (tmp_path / "go").touch()
             assert (await engine.control.wait(execution.id)).state.value == "SUCCESS"
 
