@@ -18,6 +18,7 @@ LONGEST = 4000
 EXACT = Context(prec=5000)
 BOUNDS = {"INT": 31, "LONG": 63}
 DEFAULT_PATTERN = "#,##0.###"
+QUOTED = re.compile("'((?:[^']|'')*)'")
 DIGITS = "#0,."
 ENGLISH = frozenset({"en", "en_US", "en-US", "en_GB", "en-GB"})
 
@@ -190,7 +191,8 @@ def parse_pattern(pattern: str) -> DecimalPattern:
     number, _, exponent = body.partition("E")
     whole, dot, fraction = number.partition(".")
     digits = whole.replace(",", "") + fraction
-    if not re.fullmatch("#*0*#*", digits) or "," in fraction or not re.fullmatch("0*", exponent) or not digits:
+    ordered = re.fullmatch(r"#*0*\.0*#*", f"{whole.replace(',', '')}.{fraction}")
+    if ordered is None or not digits or exponent.strip("0"):
         raise ExpressionError(f"The number pattern '{pattern}' can't be read; an example is '#,##0.00'")
     group = len(whole) - whole.rindex(",") - 1 if "," in whole else 0
     return DecimalPattern(_affixes(prefix, suffix), negative, *_widths(digits, whole, dot), group, len(exponent))
@@ -243,13 +245,13 @@ def _divide(part: str, pattern: str) -> tuple[str, str, str]:
 
 
 def _affixes(prefix: str, suffix: str) -> Affixes:
-    bare = re.sub("'[^']*'", "", prefix + suffix)
+    bare = re.sub(QUOTED, "", f"{prefix} {suffix}")
     scale = 2 if "%" in bare else 3 if "‰" in bare else 0
     return Affixes(_unquoted(prefix), _unquoted(suffix), scale)
 
 
 def _unquoted(text: str) -> str:
-    return re.sub("'([^']*)'", lambda found: found.group(1) or "'", text)
+    return re.sub(QUOTED, lambda found: found.group(1).replace("''", "'") or "'", text)
 
 
 def _scaled(value: int | float | Decimal, pattern: DecimalPattern) -> Decimal:

@@ -142,7 +142,7 @@ def _calculate(
     left: Any, right: Any, sign: str, plain: Callable[[Any, Any], Any], exact: Callable[[Any, Any], Any]
 ) -> Any:
     left, right = _number(left, sign), _number(right, sign)
-    if type(left) is int and type(right) is int:
+    if isinstance(left, int) and isinstance(right, int):
         return _bounded(plain(left, right), left, right)
     try:
         if isinstance(left, Decimal) or isinstance(right, Decimal):

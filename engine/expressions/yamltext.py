@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from yaml import nodes
+from yaml.composer import Composer
 
 from engine.errors import ExpressionError
 from engine.expressions.numbers import java_text
@@ -27,21 +28,35 @@ RESERVED = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null
 QUOTABLE = re.compile(r"[\[\]{},]|[ \t]#|:(?:\s|$)")
 LONGEST_NUMBER = 4000
 COLLECTIONS = (list, tuple, set, frozenset)
+NODE_COST = 10
 CHARACTERS_PER_UNIT = 4
 """Reading this many characters takes about a unit of fuel."""
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Leaves all plain scalars as they are written."""
+class _Loader(Composer, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Leaves all plain scalars as they are written.
+
+    Nodes are composed in Python, of events that may come from C: composing in C would hold the interpreter lock and
+    know no limit of time.
+    """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, scope: RenderScope, text: str) -> None:
+        super(Composer, self).__init__(text)
+        self.anchors: dict[str, nodes.Node] = {}
+        self._scope = scope
+
+    def compose_node(self, parent: nodes.Node | None, index: Any) -> nodes.Node | None:
+        self._scope.spend(NODE_COST)
+        return super().compose_node(parent, index)
 
 
 def load(scope: RenderScope, text: str) -> Any:
     """The first document of a YAML text. Dates stay texts. Raises ExpressionError, LimitError."""
     scope.budget.text(len(text))
     scope.spend(len(text) // CHARACTERS_PER_UNIT)
-    loader = _Loader(text)
+    loader = _Loader(scope, text)
     try:
         root = loader.get_node() if loader.check_node() else None
     except yaml.YAMLError as error:
@@ -190,7 +205,7 @@ class _Writer:
             return f'"{text}"'
         analysis = self._analyse(text)
         if "\n" in text:
-            if not analysis.allow_block or text.isspace():
+            if not analysis.allow_block or text[0] in " \n":
                 return json_string(text)
             return _literal(text, max(indent, 2))
         if QUOTABLE.search(text) or not analysis.allow_single_quoted:
@@ -202,8 +217,7 @@ class _Writer:
 
 def _literal(text: str, indent: int) -> str:
     """A text of several lines in literal style, without the last newline."""
-    hint = str(2) if text[0] in " \n" else ""
     body = text.removesuffix("\n")
     chomp = "-" if body == text else "+" if body.endswith("\n") else ""
     lines = [" " * indent + line if line else "" for line in body.split("\n")]
-    return f"|{hint}{chomp}\n" + "\n".join(lines)
+    return f"|{chomp}\n" + "\n".join(lines)

@@ -65,15 +65,15 @@ def is_weekend(scope: RenderScope, value: Any = None) -> bool:
 @template_function("isDateAfter", parameters=("date", "reference"))
 def is_date_after(scope: RenderScope, value: Any = None, reference: Any = None) -> bool:
     """Whether a date is after another; dates without an offset are in UTC."""
-    first = _moment("isDateAfter", "date", value)
-    return first > _moment("isDateAfter", "reference", reference)
+    moment = _moment("isDateAfter", "date", value)
+    return moment > _moment("isDateAfter", "reference", reference)
 
 
 @template_function("isDateBefore", parameters=("date", "reference"))
 def is_date_before(scope: RenderScope, value: Any = None, reference: Any = None) -> bool:
     """Whether a date is before another; dates without an offset are in UTC."""
-    first = _moment("isDateBefore", "date", value)
-    return first < _moment("isDateBefore", "reference", reference)
+    moment = _moment("isDateBefore", "date", value)
+    return moment < _moment("isDateBefore", "reference", reference)
 
 
 @template_function("isDateBetween", parameters=("date", "after", "before"))
@@ -81,7 +81,8 @@ def is_date_between(scope: RenderScope, value: Any = None, after: Any = None, be
     """Whether a date is after one and before another, equal to neither."""
     moment = _moment("isDateBetween", "date", value)
     earliest = _moment("isDateBetween", "after", after)
-    return earliest < moment < _moment("isDateBetween", "before", before)
+    latest = _moment("isDateBetween", "before", before)
+    return earliest < moment < latest
 
 
 @template_function("isDayWeekInMonth", parameters=("date", "dayOfWeek", "position"))
