@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import anyio
 
@@ -29,6 +30,13 @@ REQUEST_BYTES = 60 * 1024
 EARLY_PATTERN = re.compile(r"PYTHON\w*|LC_\w+|LANG|LANGUAGE|LD_\w+|DYLD_\w+|MALLOC_\w+|GLIBC_\w+|OPENSSL_\w+")
 
 
+class _Waiting(NamedTuple):
+    """A waiting interpreter and those of its variables that it can't take back."""
+
+    early: dict[str, str]
+    child: Child
+
+
 class Interpreters:
     """A few waiting interpreters of the default environment; an async context manager that ends them."""
 
@@ -36,7 +44,7 @@ class Interpreters:
         self._environments = environments
         self._count = settings.process.prestart
         self._grace = settings.worker.grace_seconds
-        self._waiting: deque[Child] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._open = False
 
     async def __aenter__(self) -> Interpreters:
@@ -49,7 +57,7 @@ class Interpreters:
         self._open = False
         async with anyio.create_task_group() as tasks:
             while self._waiting:
-                tasks.start_soon(self._waiting.popleft().kill)
+                tasks.start_soon(self._waiting.popleft().child.kill)
 
     async def run(self, script: Path, *, cwd: Path, env: Mapping[str, str], on_line: OnLine) -> int:
         """Run a script as `python script` in the default environment would; see `run_process`."""
@@ -64,29 +72,37 @@ class Interpreters:
     async def _take(self, script: Path, cwd: Path, env: Mapping[str, str], python: PythonEnvironment) -> Child | None:
         """A waiting interpreter that has been given the script; None when there is none or it would not do."""
         request = _request(script, cwd, env)
-        own = self._environments.variables(python, {})
-        if not request or len(request) > REQUEST_BYTES or _early(env) != _early(own):
+        if not request or len(request) > REQUEST_BYTES:
             return None
+        early = {name: value for name, value in env.items() if _is_early(name)}
         taken: Child | None = None
-        while taken is None and self._waiting:
-            child = self._waiting.popleft()
+        for waiting in [waiting for waiting in self._waiting if waiting.early == early]:
+            self._waiting.remove(waiting)
             try:
-                child.tell(request)
-                taken = child
+                waiting.child.tell(request)
             except BrokenPipeError:
-                await child.kill()
-        self._fill(python, own)
+                await waiting.child.kill()
+            else:
+                taken = waiting.child
+                break
+        else:
+            # Scripts like this one are what comes next, more likely than such as came long ago.
+            if self._waiting and len(self._waiting) >= self._count:
+                await self._waiting.popleft().child.kill()
+        self._fill(python, early)
         return taken
 
-    def _fill(self, python: PythonEnvironment, env: Mapping[str, str]) -> None:
+    def _fill(self, python: PythonEnvironment, early: dict[str, str]) -> None:
         """Start what is missing; that only takes as long as a spawn, for nobody waits until they are ready."""
+        own = self._environments.variables(python, {})
+        env = {**{name: value for name, value in own.items() if not _is_early(name)}, **early}
         while self._open and len(self._waiting) < self._count:
             try:
                 child = Child([str(python.python), str(PROGRAM)], env=env, cwd=Path("/"), stdin=subprocess.PIPE)
             except TaskError:
                 # The script falls back to a fresh interpreter, and that says what is wrong.
                 return
-            self._waiting.append(child)
+            self._waiting.append(_Waiting(early, child))
 
 
 def _request(script: Path, cwd: Path, env: Mapping[str, str]) -> bytes:
@@ -97,5 +113,5 @@ def _request(script: Path, cwd: Path, env: Mapping[str, str]) -> bytes:
     return b"".join(os.fsencode(text) + b"\0" for text in texts)
 
 
-def _early(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if EARLY_PATTERN.fullmatch(name)}
+def _is_early(name: str) -> bool:
+    return EARLY_PATTERN.fullmatch(name) is not None

@@ -120,7 +120,7 @@ async def test_a_script_runs_as_in_a_fresh_interpreter(bench: Bench, name: str) 
 
 
 async def test_a_waiting_interpreter_is_used_and_never_again(bench: Bench) -> None:
-    waiting = {child.pid for child in bench.interpreters._waiting}
+    waiting = {waiting.child.pid for waiting in bench.interpreters._waiting}
     assert len(waiting) == 2
     pids = [int((await bench.run("import os; print(os.getpid())"))[1][0][1]) for _ in range(6)]
     assert set(pids[:2]) == waiting
@@ -129,21 +129,32 @@ async def test_a_waiting_interpreter_is_used_and_never_again(bench: Bench) -> No
 
 
 async def test_one_that_died_is_passed_over(bench: Bench) -> None:
-    for child in bench.interpreters._waiting:
-        os.kill(child.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    for waiting in bench.interpreters._waiting:
+        os.kill(waiting.child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, waiting.child.pid, os.WEXITED | os.WNOWAIT)
     assert await bench.run("print(1)") == (0, [("stdout", "1")])
 
 
 @pytest.mark.parametrize("env", [{"PYTHONHASHSEED": "0"}, {"LANG": "C"}, {"BIG": "x" * 100_000}])
 async def test_what_must_be_known_at_the_start_takes_a_fresh_one(bench: Bench, env: dict[str, str]) -> None:
-    waiting = {child.pid for child in bench.interpreters._waiting}
+    waiting = {waiting.child.pid for waiting in bench.interpreters._waiting}
     name = next(iter(env))
     code, lines = await bench.run(f"import os; print(os.getpid(), len(os.environ['{name}']))", **env)
     pid, size = lines[0][1].split()
     assert code == 0
     assert int(size) == len(env[name])
     assert int(pid) not in waiting
+
+
+async def test_the_waiting_ones_follow_what_scripts_need_at_the_start(bench: Bench) -> None:
+    text = "import os, sys; print(os.getpid(), sys.stdout.write_through, 'PYTHONUNBUFFERED' in os.environ)"
+    for _ in range(4):
+        waiting = {waiting.child.pid for waiting in bench.interpreters._waiting}
+        pid, *rest = (await bench.run(text, PYTHONUNBUFFERED="true"))[1][0][1].split()
+        assert rest == ["True", "True"]
+    assert int(pid) in waiting
+    assert (await bench.run(text))[1][0][1].split()[1:] == ["False", "False"]
+    assert len(bench.interpreters._waiting) == 2
 
 
 async def test_none_is_started_ahead_when_turned_off(tmp_path: Path) -> None:
@@ -157,7 +168,7 @@ async def test_waiting_interpreters_end_with_the_engine(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.interpreters:
         await bench.run("pass")
-        pids = [child.pid for child in bench.interpreters._waiting]
+        pids = [waiting.child.pid for waiting in bench.interpreters._waiting]
     assert len(pids) == 2
     for pid in pids:
         with pytest.raises(ProcessLookupError):
@@ -203,7 +214,7 @@ def test_waiting_interpreters_end_with_a_killed_engine(tmp_path: Path) -> None:
         "    async with Interpreters(environments, Settings()) as interpreters:\n"
         "        env = environments.variables(await environments.get(), {})\n"
         "        await interpreters.run(folder / 'script.py', cwd=folder, env=env, on_line=print)\n"
-        "        print(*(child.pid for child in interpreters._waiting), flush=True)\n"
+        "        print(*(waiting.child.pid for waiting in interpreters._waiting), flush=True)\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "anyio.run(main)\n"
     )
