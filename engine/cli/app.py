@@ -8,7 +8,7 @@ import click
 import typer
 
 from engine.cli import doctor, evaluate, execution, file, plugin, run, validate
-from engine.errors import NotFound, Refused, TidegateError, Unavailable
+from engine.errors import Conflict, NotFound, Refused, TidegateError, Unavailable
 
 FAILED = 1
 USAGE = 2
@@ -44,8 +44,7 @@ def run_app(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except TidegateError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return USAGE if isinstance(error, NotFound | Refused) else FAILED
+        return _tell(error)
     except BaseExceptionGroup as group:
         return _grouped(group)
     return result if isinstance(result, int) else 0
@@ -57,12 +56,16 @@ def _grouped(group: BaseExceptionGroup[BaseException]) -> int:
     if rest is not None:
         raise rest
     assert foreseen is not None
-    for error in _leaves(foreseen):
-        if isinstance(error, TidegateError):
-            sys.stderr.write(f"Error: {error}\n")
-            if isinstance(error, Unavailable):
-                sys.stderr.write("Nothing was lost; try again when the disk or the database answers.\n")
-    return FAILED
+    codes = [_tell(error) for error in _leaves(foreseen) if isinstance(error, TidegateError)]
+    return max(codes, default=INTERRUPTED)
+
+
+def _tell(error: TidegateError) -> int:
+    """Show an error in one sentence; returns the exit code that belongs to it."""
+    sys.stderr.write(f"Error: {error}\n")
+    if isinstance(error, Unavailable):
+        sys.stderr.write("Nothing was lost; try again when the disk or the database answers.\n")
+    return USAGE if isinstance(error, NotFound | Refused | Conflict) else FAILED
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -33,6 +33,7 @@ SIGNS = {
     Status.RETRYING: "↻",
     Status.SKIPPED: "-",
 }
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 LEVEL_STYLES = {"ERROR": "red", "WARN": "yellow", "INFO": "blue", "DEBUG": "bright_black", "TRACE": "bright_black"}
 
 
@@ -89,11 +90,11 @@ def size(count: int) -> str:
 
 def brief(value: Any, limit: int = 100) -> str:
     """A value in one line, cut when long."""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = value if isinstance(value, str) else _encode(value).decode()
     line = " ".join(text.split())
     return escape(line if len(line) <= limit else f"{line[:limit]}… ({len(text)} characters)")
 
 
 def as_json(value: Any) -> str:
     """Indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return msgspec.json.format(_encode(value), indent=2).decode()

@@ -26,7 +26,7 @@ from engine.runtime.evaluate import Evaluator
 from engine.runtime.hot import Done, Hot, Watch
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.variables import View
-from engine.runtime.worker import Worker
+from engine.runtime.worker import Worker, is_below
 from engine.state.command import (
     Again,
     Command,
@@ -329,9 +329,9 @@ class Driver:
             if isinstance(command, RunTask):
                 self._run_task(hot, command)
             elif isinstance(command, StopTask):
-                self._stop_task(hot, command)
+                self._stop_task(hot, command.path, command.attempt, command.state)
             elif isinstance(command, StopBelow):
-                self._worker.stop_below(hot.id, command.path, command.state)
+                self._stop_below(hot, command)
             elif isinstance(command, Again):
                 self.post(hot.id, Continue(at=self._clock.now()))
             elif isinstance(command, Ended):
@@ -348,12 +348,19 @@ class Driver:
             for observer in self.observers:
                 observer(hot.record.execution, tuple(changes.changed.values()))
 
-    def _stop_task(self, hot: Hot, command: StopTask) -> None:
-        if self._worker.has(hot.id, command.path, command.attempt):
-            self._worker.stop(hot.id, command.path, command.attempt, command.state)
+    def _stop_task(self, hot: Hot, path: str, attempt: int, state: Status) -> None:
+        if (path, attempt) in hot.running:
+            self._worker.stop(hot.id, path, attempt, state)
         else:
             # Nothing of it lives here: it was another process's and that one is gone.
-            self.post(hot.id, Lost(at=self._clock.now(), path=command.path, attempt=command.attempt))
+            self.post(hot.id, Lost(at=self._clock.now(), path=path, attempt=attempt))
+
+    def _stop_below(self, hot: Hot, command: StopBelow) -> None:
+        assert hot.record is not None
+        assert hot.compiled is not None
+        for awaited in outstanding(hot.compiled.plan, hot.record):
+            if isinstance(awaited, RunTask) and is_below(awaited.path, command.path):
+                self._stop_task(hot, awaited.path, awaited.attempt, command.state)
 
     def _run_task(self, hot: Hot, command: RunTask) -> None:
         assert hot.record is not None

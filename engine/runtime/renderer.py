@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from engine.clock import local_zone, monotonic
 from engine.errors import LimitError
+from engine.expressions import registry
 from engine.expressions.limits import Budget, TooSlow
 from engine.expressions.needs import Found, Need, Needs
 from engine.expressions.template import Moment, Scope, holds_template, render_structure
@@ -42,6 +43,8 @@ class Renderer:
         self.threads = anyio.CapacityLimiter(THREADS)
 
     async def __aenter__(self) -> Renderer:
+        # Now, because the first template would hold the loop while all functions are imported.
+        registry.load()
         await self.jq.__aenter__()
         return self
 

@@ -101,11 +101,8 @@ class Worker:
     def stop_below(self, execution: ExecutionId, path: str, state: Status) -> None:
         """Cancel the attempts of an execution that lie below a path; all of them for the empty path."""
         for of, run_path, attempt in list(self._live):
-            if of == execution and _below(run_path, path):
+            if of == execution and is_below(run_path, path):
                 self.stop(of, run_path, attempt, state)
-
-    def has(self, execution: ExecutionId, path: str, attempt: int) -> bool:
-        return AttemptKey((execution, path, attempt)) in self._live
 
     def _launch(self, key: AttemptKey) -> None:
         assert self._tasks is not None
@@ -165,5 +162,6 @@ def _key(assignment: Assignment) -> AttemptKey:
     return AttemptKey((assignment.execution.id, assignment.run.path, assignment.run.attempt))
 
 
-def _below(path: str, block: str) -> bool:
+def is_below(path: str, block: str) -> bool:
+    """Whether a task run lies below a block; everything lies below the flow, whose path is empty."""
     return not block or path.startswith((f"{block}/", f"{block}#"))
