@@ -65,6 +65,11 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def processor_seconds() -> float:
+    """Seconds that the processors worked for this process; for what counts its limits in them."""
+    return time.process_time()
+
+
 def to_datetime(millis: int) -> datetime:
     """Milliseconds to an aware UTC datetime."""
     return EPOCH + timedelta(milliseconds=millis)

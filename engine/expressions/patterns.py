@@ -5,16 +5,22 @@ A pattern is rewritten for the `regex` package, which gives up the interpreter l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import regex
 
+from engine.clock import monotonic, processor_seconds
 from engine.errors import ExpressionError, LimitError
 from engine.expressions.scope import RenderScope
 
 LONGEST = 10_000
+TRIES = (0.01, 0.1, math.inf)
+"""The most seconds for each try of a search; nearly all need far less than the first."""
+LONG = 1_000_000_000
+"""Units of fuel that no rendering on the event loop has left."""
 DIGIT = "0-9"
 WORD = "a-zA-Z_0-9"
 SPACE = r" \t\n\x0b\f\r"
@@ -60,20 +66,24 @@ def replace_all(scope: RenderScope, pattern: str, replacement: str, text: str) -
     """
     program = compiled(pattern)
     parts = _replacement(replacement, program)
-    written = 0
 
-    def replaced(found: regex.Match[str]) -> str:
-        nonlocal written
-        result = "".join(part if isinstance(part, str) else found.group(part[0]) or "" for part in parts)
-        written += len(result)
-        scope.spend(1)
-        if written > scope.budget.limits.output_bytes:
-            scope.budget.text(written)
-        return result
+    def changed(limits: dict[str, Any]) -> str:
+        written = 0
 
-    changed: str = _timed(scope, lambda limits: program.sub(replaced, text, **limits))
-    scope.budget.text(len(changed))
-    return changed
+        def replaced(found: regex.Match[str]) -> str:
+            nonlocal written
+            result = "".join(part if isinstance(part, str) else found.group(part[0]) or "" for part in parts)
+            written += len(result)
+            scope.spend(1)
+            if written > scope.budget.limits.output_bytes:
+                scope.budget.text(written)
+            return result
+
+        return str(program.sub(replaced, text, **limits))
+
+    result: str = _timed(scope, changed)
+    scope.budget.text(len(result))
+    return result
 
 
 def split(scope: RenderScope, pattern: str, text: str, limit: int = 0) -> list[str]:
@@ -119,12 +129,18 @@ def _parts(
 
 
 def _timed(scope: RenderScope, search: Callable[[dict[str, Any]], Any]) -> Any:
-    try:
-        return search({"timeout": scope.timeout(), "concurrent": True})
-    except TimeoutError:
-        # On the event loop this asks to go on in a thread, with more time.
-        scope.budget.spend(1_000_000_000)
-        raise LimitError("The regular expression timed out: write it without nested repetitions") from None
+    # The package counts the time of the processor, which runs slower than the clock on a busy machine and faster when
+    # other threads work too: each try tells the next one how much.
+    pace = 1.0
+    for seconds in TRIES:
+        started, worked = monotonic(), processor_seconds()
+        try:
+            return search({"timeout": min(scope.timeout() * pace, seconds), "concurrent": True})
+        except TimeoutError:
+            # On the event loop this asks to go on in a thread; there the search begins anew.
+            scope.budget.spend(LONG)
+        pace = (processor_seconds() - worked) / max(monotonic() - started, 1e-6)
+    raise LimitError("The regular expression timed out: write it without nested repetitions")
 
 
 def _replacement(text: str, program: regex.Pattern[str]) -> list[str | tuple[int | str]]:
