@@ -11,6 +11,7 @@ UNITS_PER_SECOND = 1_000_000
 QUANTUM = 1_000
 """Fuel between two looks at the clock."""
 BYTES_PER_UNIT = 64
+BRIEF_OPERATION = 0.02
 
 
 class TooSlow(Exception):
@@ -51,8 +52,9 @@ class Budget:
             raise LimitError(f"Rendering timed out after {self.limits.seconds:g} s")
 
     def left(self) -> float:
-        """Seconds left, at least a millisecond."""
-        return max(self._deadline - monotonic(), 0.001)
+        """Seconds that one operation may take which can't be interrupted otherwise; few on the event loop."""
+        left = max(self._deadline - monotonic(), 0.001)
+        return min(left, BRIEF_OPERATION) if self._brief else left
 
     def stop(self) -> None:
         """End the rendering at its next look at the clock; from any thread."""

@@ -23,16 +23,17 @@ def jq(scope: RenderScope, value: Any, expression: str) -> list[Any]:
         raise ExpressionError("The argument 'expression' of jq must be a text")
     program = expression.strip()
     if not program.startswith("[") and PLAIN.fullmatch(program):
-        return [_followed(_document(value), program)]
+        return [_followed(_document(scope, value), program)]
     text = value if isinstance(value, str) else to_json(value, scope)
     scope.budget.text(len(text))
     results: list[Any] = scope.look_up("jq", expression, text)
     return list(results)
 
 
-def _document(value: Any) -> Any:
+def _document(scope: RenderScope, value: Any) -> Any:
     if not isinstance(value, str):
         return value
+    scope.budget.text(len(value))
     try:
         return msgspec.json.decode(value)
     except msgspec.DecodeError:

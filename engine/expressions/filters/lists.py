@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -16,6 +17,7 @@ from engine.expressions.registry import template_filter
 from engine.expressions.scope import RenderScope
 
 COLLECTIONS = (list, tuple, set, frozenset)
+SORTED_AT_ONCE = 50_000
 
 
 @template_filter("length", nulls=True)
@@ -64,13 +66,13 @@ def join(scope: RenderScope, value: Any, separator: Any = None) -> str:
 @template_filter("sort")
 def sort(scope: RenderScope, value: Any) -> list[Any]:
     """A list in its natural order; the variable is seen sorted from then on."""
-    return _reordered(scope, "sort", value, lambda items: _sorted("sort", items))
+    return _reordered(scope, "sort", value, lambda items: _sorted(scope, "sort", items))
 
 
 @template_filter("rsort")
 def rsort(scope: RenderScope, value: Any) -> list[Any]:
     """A list in the reverse of its natural order; the variable is seen so from then on."""
-    return _reordered(scope, "rsort", value, lambda items: _sorted("rsort", items)[::-1])
+    return _reordered(scope, "rsort", value, lambda items: _sorted(scope, "rsort", items)[::-1])
 
 
 @template_filter("reverse")
@@ -192,14 +194,29 @@ def _reordered(scope: RenderScope, name: str, value: Any, order: Callable[[list[
     return new
 
 
-def _sorted(name: str, items: list[Any]) -> list[Any]:
+def _sorted(scope: RenderScope, name: str, items: list[Any]) -> list[Any]:
     if not items:
         return []
     for kinds in ((str, Enum), (bool,), (int, float, Decimal), (date,)):
         if all(isinstance(item, kinds) for item in items):
             try:
-                return sorted(items, key=as_text if str in kinds else None)
+                return _in_order(scope, items, as_text if str in kinds else None)
             except TypeError:
                 break
     wrong = next((item for item in items if type(item) is not type(items[0])), items[0])
     raise ExpressionError(f"'{name}' can't compare {kind_of(items[0])} with {kind_of(wrong)}")
+
+
+def _in_order(scope: RenderScope, items: list[Any], key: Callable[[Any], Any] | None) -> list[Any]:
+    """A list sorted; a long one part by part, because sorting holds the interpreter lock and can't be stopped."""
+    if len(items) <= SORTED_AT_ONCE:
+        return sorted(items, key=key)
+    parts = []
+    for start in range(0, len(items), SORTED_AT_ONCE):
+        scope.spend(SORTED_AT_ONCE)
+        parts.append(sorted(items[start : start + SORTED_AT_ONCE], key=key))
+    merged = []
+    for item in heapq.merge(*parts, key=key):
+        scope.spend(1)
+        merged.append(item)
+    return merged

@@ -13,6 +13,8 @@ from engine.expressions.patterns import replace_all
 from engine.expressions.registry import template_filter
 from engine.expressions.scope import RenderScope
 
+CHARACTERS_PER_UNIT = 4
+"""Work on so many single characters takes about a unit of fuel."""
 ELLIPSIS = "..."
 NEWLINES = ("\r\n", "\n\r", "\n", "\r")
 JAVA_SPACE = "".join(map(chr, range(33)))
@@ -34,7 +36,8 @@ def upper(scope: RenderScope, value: Any) -> str:
 @template_filter("title")
 def title(scope: RenderScope, value: Any) -> str:
     """A text with the first letter of each word in upper case; words begin after white space only."""
-    words = text(value, "What 'title' is applied to")
+    words = _charged(scope, text(value, "What 'title' is applied to"))
+    scope.spend(len(words) // CHARACTERS_PER_UNIT)
     return _charged(scope, re.sub(r"(^|\s)(\S)", lambda found: found.group(1) + found.group(2).title(), words))
 
 
@@ -118,11 +121,16 @@ def condense_string(scope: RenderScope, value: Any) -> str:
 @template_filter("slugify")
 def slugify(scope: RenderScope, value: Any) -> str:
     """A text as part of an address: lower-case letters and digits, joined by single dashes."""
-    dashed = re.sub(r"\s", "-", as_text(value))
+    whole = _charged(scope, as_text(value))
+    scope.spend(len(whole) // CHARACTERS_PER_UNIT)
     plain = "".join(
-        char for char in unicodedata.normalize("NFD", dashed) if char.isascii() and (char.isalnum() or char in "-_")
+        "-" if char.isspace() or char == "_" else char
+        for char in unicodedata.normalize("NFD", whole)
+        if char.isspace() or (char.isascii() and (char.isalnum() or char in "-_"))
     )
-    return _charged(scope, re.sub("-+", "-", plain.replace("_", "-")).strip("-").lower())
+    while "--" in plain:
+        plain = plain.replace("--", "-")
+    return plain.strip("-").lower()
 
 
 @template_filter("indent", parameters=("amount", "prefix"))
