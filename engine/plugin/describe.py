@@ -150,7 +150,9 @@ _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or fals
 
 def in_words(annotation: Any) -> str:
     """A type hint in words: `text or list of text`."""
-    words = [_word(arm) for arm in arms(annotation) if arm is not type(None)]
+    kinds = [arm for arm in arms(annotation) if arm is not type(None)]
+    # That a task renders a property itself is nothing to its users.
+    words = [_word(kind) for kind in kinds if kind is not Template or len(kinds) == 1]
     return " or ".join(dict.fromkeys(words)) or "null"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from typing import Any
 
 import anyio
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from engine.plugin import Context, Task, TaskError
 from plugins.core.http_call import Call, Options, answered, headers_of
@@ -57,28 +58,25 @@ class Called(Task):
 class Response(BaseModel):
     """What Request gives."""
 
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
     uri: str = Field(description="Address that answered, after redirects.")
     code: int = Field(description="Status code.")
     headers: dict[str, list[str]] = Field(description="Response headers, each with its values.")
     body: str | None = Field(default=None, description="Body as text; read JSON with `fromJson()` or `jq`.")
     encrypted_body: dict[str, str] | None = Field(
-        default=None, serialization_alias="encryptedBody", description="Body, encrypted, when `encryptBody` is set."
+        default=None, description="Body, encrypted, when `encryptBody` is set."
     )
 
 
 class Request(Called):
     """Call an HTTP API and keep the answer as text. Use Download for files."""
 
-    aliases: ClassVar[tuple[str, ...]] = (
-        "io.kestra.plugin.fs.http.Request",
-        "io.kestra.core.tasks.scripts.http.Request",
-    )
-
-    encrypt_body: bool = Field(default=False, description="Keep the body encrypted. Needs an encryption key.")
+    encrypt_body: bool = Field(default=False, description="Not available yet: outputs are not encrypted.")
 
     async def run(self, ctx: Context) -> Response:
         if self.encrypt_body:
-            raise TaskError("encryptBody needs an encryption key, and none is configured: leave it out")
+            raise TaskError("encryptBody can't be honoured, for outputs are not encrypted: leave it out")
         async with answered(ctx, self.call()) as response:
             options = self.options or Options()
             limit = options.max_content_length or ctx.settings.http.body_bytes
@@ -103,11 +101,6 @@ class Downloaded(BaseModel):
 
 class Download(Called):
     """Download a file to internal storage."""
-
-    aliases: ClassVar[tuple[str, ...]] = (
-        "io.kestra.plugin.fs.http.Download",
-        "io.kestra.core.tasks.scripts.http.Download",
-    )
 
     fail_on_empty_response: bool = Field(default=True, description="Whether an empty answer fails the task.")
     save_as: str | None = Field(default=None, description="Name of the file; by default as server or address say.")

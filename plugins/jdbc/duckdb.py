@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
 class DuckdbTask(Task):
     """What Query and Queries share."""
 
-    sql: Template = Field(
+    sql: str | Template = Field(
         description="The SQL. It sees `workingDir`, `dbFilePath` and `outputFiles.NAME`; files by name or full path."
     )
     url: str = Field(
@@ -81,7 +81,9 @@ class DuckdbTask(Task):
     fetch_one: bool = Field(False, description="Old form of `fetchType: FETCH_ONE`.")
     store: bool = Field(False, description="Old form of `fetchType: STORE`.")
     fetch_size: int | None = Field(None, description="Has no effect.")
-    parameters: Template = Field(Template(None), description="Values of `:name` in the SQL; they keep their types.")
+    parameters: dict[str, Any] | Template | None = Field(
+        None, description="Values of `:name` in the SQL; they keep their types."
+    )
     input_files: dict[str, Any] | list[str] | str | None = Field(
         None, description="Files for the SQL: a map of name to URI or text, or a list of URIs."
     )
@@ -91,7 +93,7 @@ class DuckdbTask(Task):
     time_zone_id: str | None = Field(None, description="Time zone of the session; that of the machine by default.")
     community_extensions: list[str] | None = Field(None, description="Has no effect.")
 
-    async def _outcome(self, ctx: Context, *, single: bool, transaction: bool, after: Template) -> Outcome:
+    async def _outcome(self, ctx: Context, *, single: bool, transaction: bool, after: str | Template | None) -> Outcome:
         """Run the SQL and keep the files that it wrote."""
         folder = ctx.folder.path.absolute()
         await ctx.folder.write(self.input_files)
@@ -165,8 +167,8 @@ class Query(DuckdbTask):
     types of its columns, so that dates and decimals are not lost.
     """
 
-    after_sql: Template = Field(
-        Template(None), alias="afterSQL", description="A statement to run after `sql`, in the same transaction."
+    after_sql: str | Template | None = Field(
+        None, alias="afterSQL", description="A statement to run after `sql`, in the same transaction."
     )
 
     async def run(self, ctx: Context) -> QueryOutputs:
@@ -180,13 +182,11 @@ class Queries(DuckdbTask):
     """Run several SQL statements, one after another, in a DuckDB of their own."""
 
     transaction: bool = Field(True, description="All statements take effect together or not at all.")
-    after_sql: Template = Field(Template(None), alias="afterSQL", description="Has no effect.")
+    after_sql: str | Template | None = Field(None, alias="afterSQL", description="Has no effect.")
 
     async def run(self, ctx: Context) -> QueriesOutputs:
         """Run the statements."""
-        results, files, database = await self._outcome(
-            ctx, single=False, transaction=self.transaction, after=Template(None)
-        )
+        results, files, database = await self._outcome(ctx, single=False, transaction=self.transaction, after=None)
         kept = [await self._rows(ctx, found, f"result-{number}.ion") for number, found in enumerate(results, 1)]
         return QueriesOutputs(
             outputs=[rows.model_dump(exclude_none=True) for rows in kept], output_files=files, database_uri=database
