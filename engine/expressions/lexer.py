@@ -16,7 +16,7 @@ Kind = Literal["text", "raw", "print", "tag", "end", "name", "number", "string",
 
 TOKEN_COST = 40
 LONGEST_TAG = 5_000
-LONGEST = 50_000
+LONGEST = 25_000
 
 OPENING = re.compile(r"\{\{|\{%|\{#")
 VERBATIM = re.compile(r"\{%-?\s*(raw|verbatim)\s*(-?)%\}")
