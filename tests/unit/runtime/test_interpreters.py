@@ -147,10 +147,10 @@ async def test_what_must_be_known_at_the_start_takes_a_fresh_one(bench: Bench, e
 
 
 async def test_the_waiting_ones_follow_what_scripts_need_at_the_start(bench: Bench) -> None:
-    text = "import os, sys; print(os.getpid(), sys.stdout.write_through, 'PYTHONUNBUFFERED' in os.environ)"
+    text = "import os, sys; print(os.getpid(), sys.dont_write_bytecode, 'PYTHONDONTWRITEBYTECODE' in os.environ)"
     for _ in range(4):
         waiting = {waiting.child.pid for waiting in bench.interpreters._waiting}
-        pid, *rest = (await bench.run(text, PYTHONUNBUFFERED="true"))[1][0][1].split()
+        pid, *rest = (await bench.run(text, PYTHONDONTWRITEBYTECODE="1"))[1][0][1].split()
         assert rest == ["True", "True"]
     assert int(pid) in waiting
     assert (await bench.run(text))[1][0][1].split()[1:] == ["False", "False"]
