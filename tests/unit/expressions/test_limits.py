@@ -7,7 +7,7 @@ import time
 import pytest
 
 from engine.errors import LimitError
-from engine.expressions.environment import CACHED, compiled
+from engine.expressions import environment
 from engine.expressions.limits import Budget, TooSlow
 from engine.expressions.template import Scope, render
 from engine.settings import Expressions
@@ -79,12 +79,11 @@ def test_a_stopped_budget_ends_the_rendering() -> None:
         budget.spend(1)
 
 
-def test_the_cache_of_templates_is_bounded() -> None:
-    from engine.expressions import environment
-
-    for number in range(CACHED + 10):
-        compiled(f"{{{{ {number} }}}}", lambda cost: None)
-        if number > 50:
-            break
-    assert len(environment._ready) <= CACHED
-    assert compiled("{{ 1 }}", lambda cost: None) is compiled("{{ 1 }}", lambda cost: None)
+def test_the_cache_of_templates_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict[str, environment.Template] = {}
+    monkeypatch.setattr(environment, "CACHED", 3)
+    monkeypatch.setattr(environment, "_ready", known)
+    for number in range(10):
+        environment.compiled(f"{{{{ {number} }}}}", lambda cost: None)
+    assert len(known) == 3
+    assert environment.compiled("{{ 9 }}", lambda cost: None) is known["{{ 9 }}"]
