@@ -178,6 +178,7 @@ def format_number(value: Any, pattern: str | None = None, locale: str = "en_US")
     return _affixed(body, exact.is_signed() and value != 0, parsed, symbols)
 
 
+@lru_cache(256)
 def parse_pattern(pattern: str) -> DecimalPattern:
     """Take a pattern apart. Raises ExpressionError."""
     parts = _split(pattern, ";")
