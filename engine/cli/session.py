@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import msgspec
@@ -46,7 +46,7 @@ def for_commands(settings: Settings) -> Settings:
 
 async def store_flows(engine: Engine, folder: Path) -> None:
     """Store every flow file below a folder. Raises InvalidFlow with the mistakes of all of them."""
-    mistakes = []
+    mistakes: list[Any] = []
     for file in flow_files(folder):
         try:
             await engine.control.save_flow(await anyio.Path(file).read_text(encoding="utf-8"), str(file))

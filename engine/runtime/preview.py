@@ -12,7 +12,7 @@ import anyio.to_thread
 import msgspec
 
 from engine.errors import StorageError
-from engine.expressions import ion
+from engine.expressions.ion import loads_all
 from engine.files.protocol import InternalStorage
 
 READ_BYTES = 1024 * 1024
@@ -80,7 +80,7 @@ def _records(kind: str, text: str, cut: bool, wanted: int) -> list[Any] | None:
     for line in (lines[:-1] if cut else lines)[:wanted]:
         if line.strip():
             try:
-                records.extend(ion.loads_all(line))
+                records.extend(loads_all(line))
             except ValueError:
                 return None
     return records
