@@ -57,6 +57,8 @@ def show(scope: Scope, value: Any) -> str:
         text = value
     elif value is None:
         text = ""
+    elif type(value) is int:
+        text = int.__repr__(value)
     else:
         text = to_java(value, scope) if type(value) is Entry else to_text(whole(scope, value), scope)
     return scope.printed_secret(text) if scope.tainted else text
