@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.abc import TaskStatus
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
@@ -118,19 +119,23 @@ class Follower:
 
     async def until_end(self, id: ExecutionId) -> Execution:
         """Raises KeyboardInterrupt on the second interrupt."""
-        with Live(self.progress, console=self._console, auto_refresh=False, transient=False) as live:
-            if not self._console.is_terminal:
-                live.stop()
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._kill_on_interrupt, id)
-                if self._console.is_terminal:
-                    tasks.start_soon(self._refresh, live)
-                execution = await self._engine.control.wait(id)
-                await self._engine.logs.flushed()
-                tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._kill_on_interrupt, id)
             if self._console.is_terminal:
-                live.refresh()
+                await tasks.start(self._show)
+            execution = await self._engine.control.wait(id)
+            await self._engine.logs.flushed()
+            tasks.cancel_scope.cancel()
         return execution
+
+    async def _show(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Keep the tree up to date until cancelled; the last state stays on the screen."""
+        with Live(self.progress, console=self._console, auto_refresh=False) as live:
+            task_status.started()
+            try:
+                await self._refresh(live)
+            finally:
+                live.refresh()
 
     async def _refresh(self, live: Live) -> None:
         while True:

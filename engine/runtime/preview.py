@@ -75,7 +75,7 @@ def _records(kind: str, text: str, cut: bool, wanted: int) -> list[Any] | None:
         except msgspec.DecodeError:
             return None
         return value[:wanted] if isinstance(value, list) else [value]
-    records = []
+    records: list[Any] = []
     lines = text.splitlines()
     for line in (lines[:-1] if cut else lines)[:wanted]:
         if line.strip():
