@@ -171,7 +171,8 @@ class Session:
         relation = self._connection.sql(text, params=parameters or None)
         columns = dict(zip(relation.columns, map(str, relation.types), strict=True))
         path = self._target(number)
-        self._connection.execute(f"copy (\n{text}\n) to {_quoted(str(path))} (format json)", parameters or None)
+        selected = _without_infinities(text, columns)
+        self._connection.execute(f"copy (\n{selected}\n) to {_quoted(str(path))} (format json)", parameters or None)
         (size,) = self._connection.fetchone()
         return Found(columns, size, path=path)
 
@@ -191,6 +192,16 @@ class Session:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _without_infinities(query: str, columns: Mapping[str, str]) -> str:
+    """A query whose numbers are all such that JSON has them: null for what is infinite or no number."""
+    names = ['"' + name.replace('"', '""') + '"' for name, kind in columns.items() if kind in ("DOUBLE", "FLOAT")]
+    if not names:
+        return query
+    finite = ", ".join(f"case when isfinite({name}) then {name} end as {name}" for name in names)
+    # The names are quoted, and the query is what the user wants run.
+    return f"select * replace ({finite}) from (\n{query}\n)"  # noqa: S608
 
 
 def _has_rows(statement: Any, description: Any) -> bool:

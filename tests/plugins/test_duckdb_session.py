@@ -148,6 +148,24 @@ def test_a_stored_result_is_a_file_with_the_types_beside(folder: Path) -> None:
     assert found.columns == {"id": "BIGINT", "day": "DATE", "price": "DECIMAL(5,2)"}
 
 
+def test_stored_numbers_are_json_and_stay_in_order(folder: Path) -> None:
+    sql = """
+        select case i when 3 then 'nan'::double when 4 then 'inf'::double else i / 2 end as "a ""b", i
+        from range(5) t(i) order by i desc
+    """
+    (found,) = ask(folder, sql, fetch="STORE")
+    assert found.path is not None
+    rows = [json.loads(line) for line in found.path.read_text().splitlines()]
+    assert [row["i"] for row in rows] == [4, 3, 2, 1, 0]
+    assert [row['a "b'] for row in rows] == [None, None, 1.0, 0.5, 0.0]
+
+
+def test_columns_of_one_name_are_told_apart(folder: Path) -> None:
+    (found,) = ask(folder, "select 1.5::double as a, 2.5::double as a", fetch="STORE")
+    assert found.path is not None
+    assert sorted(json.loads(found.path.read_text()).values()) == [1.5, 2.5]
+
+
 def test_a_result_that_is_no_select_is_stored_too(folder: Path) -> None:
     _, found = ask(
         folder,
