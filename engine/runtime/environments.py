@@ -33,6 +33,7 @@ SHAPE = 1
 CACHE = "cache"
 LOCK_SECONDS = 0.02
 REASON_LINES = 8
+UNUSED_SECONDS = 30 * 24 * 3600
 
 INHERITED = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ALL_PROXY"}
@@ -83,7 +84,10 @@ class Environments:
         """
         if version is not None and _is_own(version):
             version = None
-        files = await anyio.to_thread.run_sync(_hashes, before, folder) if folder is not None and before else ()
+        files: Sequence[str] = ()
+        if folder is not None and before:
+            files = await anyio.to_thread.run_sync(_hashes, before, folder)
+            before = _anywhere(before, folder)
         needs = _Needs(version, tuple(before), tuple(dependencies), tuple(files))
         place = self._folder / self._key(needs)
         if not _complete(place):
@@ -119,6 +123,7 @@ class Environments:
                 await _remove(unfinished, place)
                 await self._make(unfinished, needs)
                 await anyio.Path(unfinished).rename(place)
+                await anyio.to_thread.run_sync(_remove_unused, place)
             finally:
                 with anyio.CancelScope(shield=True):
                     await _remove(unfinished)
@@ -194,14 +199,42 @@ def _is_engines(folder: str) -> bool:
 
 
 def _complete(place: Path) -> bool:
-    """Whether an environment is there and its interpreter, which lies elsewhere, still is too."""
+    """Whether an environment is there and its interpreter, which lies elsewhere, still is too; marks it as used."""
+    try:
+        os.utime(place)
+    except FileNotFoundError:
+        return False
     return (place / "bin" / "python").exists()
 
 
+def _remove_unused(new: Path) -> None:
+    """Remove what nobody asked for in the last month; commands may hold a date or an id and never come again."""
+    latest = new.stat().st_mtime
+    for place in new.parent.glob("*/bin"):
+        environment = place.parent
+        if environment.stat().st_mtime < latest - UNUSED_SECONDS:
+            shutil.rmtree(environment, ignore_errors=True)
+
+
+def _anywhere(commands: Sequence[str], folder: Path) -> list[str]:
+    """The commands without their folder: in that of another attempt they ask for the same."""
+    return [command.replace(str(folder.absolute()), ".") for command in commands]
+
+
 def _hashes(commands: Sequence[str], folder: Path) -> list[str]:
-    """Hashes of the requirement files that commands name."""
-    files = [folder / name for command in commands for name in FILE_PATTERN.findall(command)]
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+    """Hashes of the requirement files that commands name, and of those that these name."""
+    found: dict[Path, str] = {}
+    texts = [(folder, command) for command in reversed(commands)]
+    while texts:
+        place, text = texts.pop()
+        for name in FILE_PATTERN.findall(text):
+            file = (place / name).resolve()
+            if file in found or not file.is_file():
+                continue
+            content = file.read_bytes()
+            found[file] = hashlib.sha256(content).hexdigest()
+            texts.append((file.parent, content.decode("utf-8", "replace")))
+    return list(found.values())
 
 
 async def _remove(*folders: Path) -> None:

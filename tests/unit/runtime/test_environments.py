@@ -200,6 +200,39 @@ async def test_requirement_files_are_part_of_what_is_asked(place: Place, tmp_pat
     assert await place.environments.get(before=before, folder=folder) != first
 
 
+async def test_requirement_files_that_others_name_count_too(place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    (folder / "more").mkdir(parents=True)
+    before = ["pip install -r requirements.txt"]
+    (folder / "requirements.txt").write_text("-r more/base.txt\n")
+    (folder / "more" / "base.txt").write_text("-r ../requirements.txt\ntiny==1.0")
+    first = await place.environments.get(before=before, folder=folder)
+    (folder / "more" / "base.txt").write_text("-r ../requirements.txt\ntiny==2.0")
+    assert await place.environments.get(before=before, folder=folder) != first
+
+
+async def test_the_folder_of_an_attempt_is_no_need(place: Place, tmp_path: Path) -> None:
+    asked = []
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "requirements.txt").write_text("tiny==1.0")
+        before = [f"pip install -r {folder}/requirements.txt"]
+        asked.append(await place.environments.get(before=before, folder=folder))
+    assert asked[0] == asked[1]
+
+
+async def test_what_nobody_asked_for_in_a_month_makes_room(place: Place) -> None:
+    old = await place.environments.get(before=["pip install tiny # 1"])
+    used = await place.environments.get(before=["pip install tiny # 2"])
+    for python in (old, used):
+        os.utime(python.python.parent.parent, (0, 0))
+    assert await place.environments.get(before=["pip install tiny # 2"]) == used
+    await place.environments.get(before=["pip install tiny # 3"])
+    assert not old.python.parent.exists()
+    assert used.python.exists()
+
+
 async def test_what_cannot_be_had_is_said_and_leaves_nothing(place: Place, tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"The dependencies absent can't be installed: .*absent was not found"):
         await place.environments.get(dependencies=["absent"])
