@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from rich.markup import escape
 
 from engine.clock import to_datetime
 from engine.state.execution import Execution, TaskRun
+from engine.state.sealed import covered
 from engine.state.status import Status
 
 STYLES = {
@@ -90,11 +92,13 @@ def size(count: int) -> str:
 
 def brief(value: Any, limit: int = 100) -> str:
     """A value in one line, cut when long."""
-    text = value if isinstance(value, str) else _encode(value).decode()
+    text = value if isinstance(value, str) else _encode(covered(value)).decode()
     line = " ".join(text.split())
     return escape(line if len(line) <= limit else f"{line[:limit]}… ({len(text)} characters)")
 
 
 def as_json(value: Any) -> str:
-    """Indented JSON."""
-    return msgspec.json.format(_encode(value), indent=2).decode()
+    """Indented JSON, stars in the place of what is stored encrypted."""
+    return msgspec.json.format(
+        _encode(covered(msgspec.to_builtins(value, builtin_types=(Decimal,)))), indent=2
+    ).decode()

@@ -16,6 +16,9 @@ from typing import Any
 from engine.definition.document import read_yaml
 from engine.durations import parse_duration
 
+Seal = Callable[[str], dict[str, Any]]
+"""Encrypts a text; the result is what is stored."""
+
 TEXT_TYPES = frozenset({"STRING", "SECRET", "EMAIL"})
 """Types whose empty text is a value; for the others it counts as none."""
 

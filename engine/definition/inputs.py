@@ -8,14 +8,13 @@ from typing import Any
 
 import regex
 
-from engine.definition.coerce import TEXT_TYPES, coerce, coerce_list, order_key, shown
+from engine.definition.coerce import TEXT_TYPES, Seal, coerce, coerce_list, order_key, shown
 from engine.definition.declared import Input
 from engine.definition.templates import holds_template
 from engine.errors import ExpressionError, InvalidInputs, StorageError
 
 Render = Callable[[Any, Mapping[str, Any]], Awaitable[Any]]
 SaveFile = Callable[[str, str], Awaitable[str]]
-Seal = Callable[[str], str]
 
 PATTERN_SECONDS = 1.0
 
@@ -26,14 +25,14 @@ async def resolve_inputs(
     *,
     render: Render,
     save_file: SaveFile,
-    seal: Seal | None = None,
+    seal: Seal,
 ) -> dict[str, Any]:
     """The inputs of an execution: every declared one that is enabled, nested on the dots of the ids.
 
     given: values by input id, as text or of their type; what is not declared is ignored
     render: an expression and the inputs known so far to a value of any type
     save_file: an input id and a local path or URI to the URI in internal storage
-    seal: encrypts the text of a SECRET; without it no SECRET can be given
+    seal: encrypts the text of a SECRET
     Raises InvalidInputs with every problem.
     """
     resolver = _Resolver(given, render, save_file, seal)
@@ -88,7 +87,7 @@ def _dependencies(item: Input) -> tuple[str, ...]:
 class _Resolver:
     """Values found so far, and problems by input id."""
 
-    def __init__(self, given: Mapping[str, Any], render: Render, save_file: SaveFile, seal: Seal | None) -> None:
+    def __init__(self, given: Mapping[str, Any], render: Render, save_file: SaveFile, seal: Seal) -> None:
         self.values: dict[str, Any] = {}
         self.problems: dict[str, str] = {}
         self._given = given
@@ -161,11 +160,7 @@ class _Resolver:
         _check_choice(item, value, choices)
         _check_pattern(item, value)
         _check_bounds(item, value)
-        if item.type != "SECRET":
-            return value
-        if self._seal is None:
-            raise ValueError("Unable to use a `SECRET` input/output as encryption is not configured")
-        return self._seal(value)
+        return self._seal(value) if item.type == "SECRET" else value
 
     async def _file(self, item: Input, value: Any) -> str:
         if not isinstance(value, str):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from engine.definition.coerce import coerce
+from engine.definition.coerce import Seal, coerce
 from engine.errors import InvalidInputs
 from engine.executor.plan import FlowOutput
 
@@ -35,16 +35,15 @@ class Output(BaseModel):
         return FlowOutput(id=self.id, type=self.type, value=self.value, required=self.required)
 
 
-def coerce_output(declared: FlowOutput, value: Any) -> Any:
+def coerce_output(declared: FlowOutput, value: Any, seal: Seal) -> Any:
     """A rendered value as its declared type. Raises InvalidInputs naming the output."""
     try:
         if value is None:
             if declared.required:
                 raise ValueError("it has no value; write `required: false` if that is allowed")
             return None
-        if declared.type == "SECRET":
-            raise ValueError("Unable to use a `SECRET` input/output as encryption is not configured")
-        return coerce(declared.type, value)
+        coerced = coerce(declared.type, value)
+        return seal(coerced) if declared.type == "SECRET" else coerced
     except ValueError as error:
         message = f"Invalid value for output `{declared.id}`. Cause: {error}"
         raise InvalidInputs({declared.id: message}) from None

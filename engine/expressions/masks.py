@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Collection
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+from engine.state.sealed import SHOWN
 
 SHORTEST = 6
 """Shorter texts are not masked: they would turn up by chance."""
@@ -26,3 +30,19 @@ def forms(secret: str) -> set[str]:
             json.dumps(text, ensure_ascii=False)[1:-1],
         }
     return found
+
+
+def masked(text: str, masks: Collection[str]) -> str:
+    """A text with stars in the place of those that must not show, the longest first."""
+    for mask in sorted(masks, key=len, reverse=True):
+        text = text.replace(mask, SHOWN)
+    return text
+
+
+def masked_value(value: Any, masks: Collection[str]) -> Any:
+    """The same for a structure of texts."""
+    if isinstance(value, str):
+        return masked(value, masks)
+    if isinstance(value, dict):
+        return {masked_value(key, masks): masked_value(item, masks) for key, item in value.items()}
+    return [masked_value(item, masks) for item in value] if isinstance(value, list) else value

@@ -23,7 +23,7 @@ Frames = list[dict[str, Any]]
 Seen = tuple[Frames, Mapping[str, Any]]
 
 NOTHING_FOUND: Found = {}
-SECRET_KINDS = frozenset({"secret", "credential"})
+SECRET_KINDS = frozenset({"secret", "credential", "sealed"})
 ATTEMPTS = 100
 SHIELD = "\ue000{}\ue001"
 MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

@@ -147,6 +147,10 @@ class Context(Protocol):
         """Run blocking work in a thread. On cancellation `stop` is called and the work awaited."""
         ...
 
+    def seal(self, text: str) -> dict[str, Any]:
+        """The encrypted form of a text: as an output it reaches later tasks as the text and shows to nobody else."""
+        ...
+
     def http(self) -> aiohttp.ClientSession:
         """The process's HTTP client session; don't close it."""
         ...

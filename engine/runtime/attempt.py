@@ -48,7 +48,9 @@ async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
     try:
         ending = await _run(services, work, ctx)
         if ending.error is not None:
-            ctx.log(ending.error, "ERROR" if ending.state is Status.FAILED else "WARN")
+            error = ctx.masked(ending.error)
+            ending = ending._replace(error=error)
+            ctx.log(error, "ERROR" if ending.state is Status.FAILED else "WARN")
         if ctx.wrote_logs:
             await services.logs.flushed()
     finally:
@@ -132,7 +134,7 @@ async def _success(services: Services, ctx: TaskContext, outcome: Any) -> Ending
 
 
 async def _stored(services: Services, ctx: TaskContext, outputs: Any) -> dict[str, Any]:
-    built = plain(outputs)
+    built = services.vault.seal_secrets(plain(outputs), ctx.masks)
     if not built or len(msgspec.json.encode(built)) <= services.settings.outputs.inline_bytes:
         return built
     return await offload(built, services.settings.outputs.inline_bytes, services.files, ctx.address)

@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from engine.clock import Clock
 from engine.errors import NotFound, StorageError, TaskError
+from engine.expressions.masks import masked
 from engine.files.addresses import task_folder
 from engine.files.protocol import InternalStorage
 from engine.plugin.base import Template
@@ -25,6 +26,7 @@ from engine.runtime.lookups import LookUps
 from engine.runtime.process import run_process
 from engine.runtime.renderer import Renderer
 from engine.runtime.variables import Variables
+from engine.runtime.vault import Vault
 from engine.settings import Settings
 from engine.state.execution import Execution, TaskRun
 from engine.store.protocols import LogLine, Metric
@@ -48,6 +50,7 @@ class Services:
         logs: LogPump,
         renderer: Renderer,
         look_ups: LookUps,
+        vault: Vault,
         environments: Environments,
         interpreters: Interpreters,
         work_folder: Path,
@@ -59,6 +62,7 @@ class Services:
         self.logs = logs
         self.renderer = renderer
         self.look_ups = look_ups
+        self.vault = vault
         self.environments = environments
         self.interpreters = interpreters
         self.work_folder = work_folder
@@ -185,7 +189,7 @@ class TaskContext:
     def log(self, message: str, level: Level = "INFO") -> None:
         if LEVELS.index(level) < self._least or not self._admitted():
             return
-        self._put(self._masked(message), level)
+        self._put(self._cut(self.masked(message)), level)
 
     def metric(
         self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
@@ -196,7 +200,7 @@ class TaskContext:
                 type=kind,
                 name=name,
                 value=value,
-                tags=tags,
+                tags={key: self.masked(text) for key, text in tags.items()},
                 namespace=self._execution.namespace,
                 flow=self._execution.flow,
                 execution=self._execution.id,
@@ -268,9 +272,14 @@ class TaskContext:
             return False
         return True
 
-    def _masked(self, message: str) -> str:
-        for text in sorted(self.masks, key=len, reverse=True):
-            message = message.replace(text, "******")
+    def masked(self, message: str) -> str:
+        """A text with stars in the place of secrets."""
+        return masked(message, self.masks)
+
+    def seal(self, text: str) -> dict[str, Any]:
+        return self._services.vault.seal(text)
+
+    def _cut(self, message: str) -> str:
         limit = self.settings.logs.line_bytes
         if len(message) > limit:
             return f"{message[:limit]}… ({len(message) - limit} more characters left out)"

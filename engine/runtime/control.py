@@ -13,6 +13,7 @@ from engine.clock import Clock
 from engine.definition.inputs import resolve_inputs
 from engine.errors import Conflict, NotFound, Refused, StorageError
 from engine.executor import edit
+from engine.expressions.masks import masked_value
 from engine.files.addresses import input_file
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
@@ -22,6 +23,7 @@ from engine.runtime.nodes import Nodes
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
 from engine.runtime.variables import View
+from engine.runtime.vault import Vault
 from engine.state.event import AnyEvent, Edited, KillAsked, Started
 from engine.state.execution import Change, Execution, Label, Record, TriggeredBy
 from engine.state.status import Status
@@ -45,6 +47,7 @@ class Control:
         nodes: Nodes,
         renderer: Renderer,
         look_ups: LookUps,
+        vault: Vault,
         clock: Clock,
         owner: str,
     ) -> None:
@@ -55,6 +58,7 @@ class Control:
         self._nodes = nodes
         self._renderer = renderer
         self._look_ups = look_ups
+        self._vault = vault
         self._clock = clock
         self._owner = owner
 
@@ -138,17 +142,23 @@ class Control:
         return record.execution
 
     async def evaluate(self, id: ExecutionId, expression: str, task: str | None = None, typed: bool = False) -> Any:
-        """Render an expression as a task of the execution sees it. Raises NotFound, ExpressionError."""
+        """Render an expression as a task of the execution sees it; secrets become stars.
+
+        Raises NotFound, ExpressionError.
+        """
         held = await self._held(id)
         compiled = await self._compiled(held)
         view = View(compiled.plan, held.record)
         variables = view.of_flow() if task is None else view.of(_path_of(held.record, task))
-        return await self._renderer.render(
+        masks: set[str] = set()
+        rendered = await self._renderer.render(
             expression,
             variables,
             typed=typed,
             look_up=self._look_ups.for_execution(held.record.execution, variables),
+            masks=masks,
         )
+        return masked_value(rendered, masks)
 
     def _blank(self, compiled: Compiled, labels: Mapping[str, str], trigger: TriggeredBy | None) -> Execution:
         now = self._clock.now()
@@ -179,7 +189,8 @@ class Control:
         async def save_file(input_id: str, source: str) -> str:
             return await self._save_input(execution, input_id, source)
 
-        return await resolve_inputs(compiled.flow.inputs, given, render=render, save_file=save_file)
+        seal = self._vault.seal
+        return await resolve_inputs(compiled.flow.inputs, given, render=render, save_file=save_file, seal=seal)
 
     async def _save_input(self, execution: Execution, input_id: str, source: str) -> str:
         if source.startswith("kestra://"):

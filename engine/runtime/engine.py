@@ -26,6 +26,7 @@ from engine.runtime.nodes import Node, Nodes
 from engine.runtime.plans import Plans
 from engine.runtime.renderer import Renderer
 from engine.runtime.timers import Timers
+from engine.runtime.vault import Vault
 from engine.runtime.worker import Worker
 from engine.settings import Settings
 from engine.store.open import open_store
@@ -83,7 +84,8 @@ async def _assemble(
     files = DiskStorage(folder / "files")
     logs = LogPump(store.logs, clock)
     renderer = await stack.enter_async_context(Renderer(settings.expressions))
-    look_ups = LookUps(files, store.logs)
+    vault = Vault(folder / "key")
+    look_ups = LookUps(files, store.logs, vault)
     environments = Environments(folder / "environments", settings)
     interpreters = await stack.enter_async_context(Interpreters(environments, settings))
     services = Services(
@@ -93,6 +95,7 @@ async def _assemble(
         logs=logs,
         renderer=renderer,
         look_ups=look_ups,
+        vault=vault,
         environments=environments,
         interpreters=interpreters,
         work_folder=folder / "work" / node.id,
@@ -100,7 +103,7 @@ async def _assemble(
     )
     plans = Plans(store.flows, index)
     worker = Worker(services, clock, settings.worker.concurrency)
-    evaluator = Evaluator(renderer, look_ups, clock)
+    evaluator = Evaluator(renderer, look_ups, vault, clock)
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)
     worker.post = driver.post
     worker.deliver = driver.deliver
@@ -121,6 +124,7 @@ async def _assemble(
         nodes=nodes,
         renderer=renderer,
         look_ups=look_ups,
+        vault=vault,
         clock=clock,
         owner=node.id,
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine.clock import Clock
+from engine.definition.coerce import Seal
 from engine.definition.outputs import coerce_output
 from engine.definition.templates import holds_template
 from engine.errors import ExpressionError, InvalidInputs
@@ -15,6 +16,7 @@ from engine.expressions.needs import Needs
 from engine.runtime.lookups import LookUps
 from engine.runtime.renderer import Renderer, TooSlow
 from engine.runtime.variables import Variables, View
+from engine.runtime.vault import Vault
 from engine.state.command import Evaluate
 from engine.state.event import Evaluated
 from engine.state.execution import Execution
@@ -31,14 +33,15 @@ class Question(NamedTuple):
 class Evaluator:
     """Renders what the executor asks for, at once where nothing has to be fetched."""
 
-    def __init__(self, renderer: Renderer, look_ups: LookUps, clock: Clock) -> None:
+    def __init__(self, renderer: Renderer, look_ups: LookUps, vault: Vault, clock: Clock) -> None:
         self._renderer = renderer
         self._look_ups = look_ups
+        self._vault = vault
         self._clock = clock
 
     def now(self, plan: Plan, view: View, command: Evaluate) -> Evaluated | None:
         """The answer, or None where it needs I/O or more time than the loop can spare."""
-        question = _question(plan, command)
+        question = _question(plan, command, self._vault.seal)
         try:
             rendered = question.source
             if holds_template(rendered):
@@ -52,7 +55,7 @@ class Evaluator:
 
     async def later(self, plan: Plan, view: View, execution: Execution, command: Evaluate) -> Evaluated:
         """The answer, fetching what it needs."""
-        question = _question(plan, command)
+        question = _question(plan, command, self._vault.seal)
         variables = _variables(view, command)
         try:
             rendered = await self._renderer.render(
@@ -73,12 +76,12 @@ def _variables(view: View, command: Evaluate) -> Variables:
     return view.of(command.path) if command.path else view.of_flow()
 
 
-def _question(plan: Plan, command: Evaluate) -> Question:
+def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:
     if command.ask == "outputs":
         declared = {output.id: output for output in plan.outputs}
 
         def coerced(values: dict[str, Any]) -> dict[str, Any]:
-            return {id: coerce_output(declared[id], value) for id, value in values.items()}
+            return {id: coerce_output(declared[id], value, seal) for id, value in values.items()}
 
         return Question({output.id: output.value for output in plan.outputs}, True, coerced)
     node = plan.nodes[_node(command.path)]

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import NotFound, StorageError
+from engine.errors import NotFound, Refused, StorageError
 from engine.expressions.needs import Missing, Need
 from engine.files.protocol import InternalStorage
 from engine.runtime.http_lookup import ask
+from engine.runtime.vault import Vault
 from engine.state.execution import Execution
 from engine.store.protocols import LogStore
 
@@ -24,21 +25,23 @@ SECRET_PREFIX = "SECRET_"  # noqa: S105
 class LookUps:
     """The look-ups of a process. A failed one answers with `Missing` and the reason."""
 
-    def __init__(self, files: InternalStorage, logs: LogStore) -> None:
+    def __init__(self, files: InternalStorage, logs: LogStore, vault: Vault) -> None:
         self._files = files
         self._logs = logs
+        self._vault = vault
 
     def for_execution(self, execution: Execution, variables: Mapping[str, Any]) -> LookUp:
         """Look-ups with the rights of an execution."""
-        return _ExecutionLookUps(self._files, self._logs, execution, variables)
+        return _ExecutionLookUps(self._files, self._logs, self._vault, execution, variables)
 
 
 class _ExecutionLookUps:
     def __init__(
-        self, files: InternalStorage, logs: LogStore, execution: Execution, variables: Mapping[str, Any]
+        self, files: InternalStorage, logs: LogStore, vault: Vault, execution: Execution, variables: Mapping[str, Any]
     ) -> None:
         self._files = files
         self._logs = logs
+        self._vault = vault
         self._execution = execution
         self._variables = variables
 
@@ -48,8 +51,11 @@ class _ExecutionLookUps:
             return Missing(f"{need.kind}() is not available here")
         try:
             return await answer(*need.arguments)
-        except (NotFound, StorageError) as error:
+        except (NotFound, Refused, StorageError) as error:
             return Missing(str(error))
+
+    async def _sealed(self, value: str, json: bool) -> Any:
+        return self._vault.open(value, json)
 
     async def _secret(self, key: str, *_: Any) -> Any:
         text = os.environ.get(f"{SECRET_PREFIX}{key.upper()}")

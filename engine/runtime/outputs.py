@@ -10,6 +10,7 @@ import msgspec
 from engine.errors import TaskError
 from engine.expressions.needs import Deferred, Need
 from engine.files.protocol import InternalStorage
+from engine.state.sealed import is_sealed
 
 MARK = "io.tidegate/output"
 
@@ -42,16 +43,27 @@ async def offload(outputs: dict[str, Any], inline_bytes: int, files: InternalSto
     return kept
 
 
-def revive(outputs: dict[str, Any]) -> dict[str, Any]:
-    """Stored outputs as templates see them: an offloaded value is fetched at first look."""
-    if not any(type(value) is dict and MARK in value for value in outputs.values()):
-        return outputs
-    return {name: _revived(value) for name, value in outputs.items()}
+def revive(values: dict[str, Any]) -> dict[str, Any]:
+    """Stored outputs or inputs as templates see them: what was moved or encrypted is fetched at first look."""
+    if not any(type(value) is dict for value in values.values()):
+        return values
+    return {name: _revived(value) for name, value in values.items()}
+
+
+def revive_deep(values: dict[str, Any]) -> dict[str, Any]:
+    """The same for inputs, which are nested on the dots of their ids."""
+    return {
+        name: revive_deep(value) if type(value) is dict and not is_sealed(value) else _revived(value)
+        for name, value in values.items()
+    }
 
 
 def _revived(value: Any) -> Any:
-    if type(value) is dict and MARK in value:
-        return Deferred(Need("output", (value[MARK],)))
+    if type(value) is dict:
+        if MARK in value:
+            return Deferred(Need("output", (value[MARK],)))
+        if is_sealed(value):
+            return Deferred(Need("sealed", (value["value"], bool(value.get("json")))))
     return value
 
 

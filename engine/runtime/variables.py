@@ -13,7 +13,7 @@ from typing import Any
 from engine.clock import to_datetime
 from engine.executor.plan import Plan
 from engine.ids import ExecutionId
-from engine.runtime.outputs import revive
+from engine.runtime.outputs import revive, revive_deep
 from engine.state.execution import Record, TaskRun, parent_path
 
 ENVIRONMENT_PREFIX = "ENV_"
@@ -97,7 +97,7 @@ class View:
                 "revision": execution.revision,
                 "tenantId": execution.tenant,
             },
-            "inputs": execution.inputs,
+            "inputs": revive_deep(execution.inputs),
             "vars": {**self._plan.variables, **execution.variables},
             "outputs": self._outputs,
             "trigger": execution.trigger.variables if execution.trigger else {},

@@ -64,29 +64,29 @@ class Response(BaseModel):
     code: int = Field(description="Status code.")
     headers: dict[str, list[str]] = Field(description="Response headers, each with its values.")
     body: str | None = Field(default=None, description="Body as text; read JSON with `fromJson()` or `jq`.")
-    encrypted_body: dict[str, str] | None = Field(
-        default=None, description="Body, encrypted, when `encryptBody` is set."
+    encrypted_body: dict[str, Any] | None = Field(
+        default=None, description="Body, encrypted at rest, when `encryptBody` is set."
     )
 
 
 class Request(Called):
     """Call an HTTP API and keep the answer as text. Use Download for files."""
 
-    encrypt_body: bool = Field(default=False, description="Not available yet: outputs are not encrypted.")
+    encrypt_body: bool = Field(default=False, description="Keep the body encrypted, as `encryptedBody`.")
 
     async def run(self, ctx: Context) -> Response:
-        if self.encrypt_body:
-            raise TaskError("encryptBody can't be honoured, for outputs are not encrypted: leave it out")
         async with answered(ctx, self.call()) as response:
             options = self.options or Options()
             limit = options.max_content_length or ctx.settings.http.body_bytes
             content = await _limited(response.content.iter_any(), limit)
             self._measure(ctx, len(content), response.status)
+            body = _text(content, response.charset or options.default_charset)
             return Response(
                 uri=str(response.url),
                 code=response.status,
                 headers=headers_of(response),
-                body=_text(content, response.charset or options.default_charset),
+                body=None if self.encrypt_body else body,
+                encrypted_body=ctx.seal(body) if self.encrypt_body else None,
             )
 
 

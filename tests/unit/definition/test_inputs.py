@@ -42,7 +42,11 @@ def declare(*declared: Mapping[str, Any]) -> list[Input]:
     return [Input.model_validate(item) for item in declared]
 
 
-async def resolve(declared: list[Input], given: Mapping[str, Any], seal: Any = None) -> dict[str, Any]:
+def seal(text: str) -> dict[str, Any]:
+    return {"sealed": text}
+
+
+async def resolve(declared: list[Input], given: Mapping[str, Any]) -> dict[str, Any]:
     host = Host()
     return await resolve_inputs(declared, given, render=host.render, save_file=host.save, seal=seal)
 
@@ -122,7 +126,6 @@ async def test_a_value_becomes_one_of_its_type(type: str, given: Any, value: Any
         ({"type": "FILE"}, "/missing", "The file '/missing' does not exist"),
         ({"type": "FILE"}, 5, "it must be a path or a URI of a file, but is 5"),
         ({"type": "FILE", "allowedFileExtensions": [".csv"]}, "a.txt", "the name of the file must end in .csv"),
-        ({"type": "SECRET"}, "s", "Unable to use a `SECRET` input/output as encryption is not configured"),
         (
             {"type": "ARRAY", "itemType": "INT"},
             "[1, 1.5]",
@@ -216,7 +219,7 @@ async def test_custom_values_pass_where_allowed() -> None:
 
 
 async def test_a_secret_is_sealed() -> None:
-    assert await resolve(declare({"id": "a", "type": "SECRET"}), {"a": "s"}, lambda text: f"<{text}>") == {"a": "<s>"}
+    assert await resolve(declare({"id": "a", "type": "SECRET"}), {"a": "s"}) == {"a": {"sealed": "s"}}
 
 
 async def test_a_pattern_that_runs_away_is_stopped() -> None:
@@ -229,9 +232,10 @@ async def test_no_declared_inputs_give_no_values() -> None:
 
 
 def test_an_output_becomes_a_value_of_its_type() -> None:
-    assert coerce_output(FlowOutput("o", "INT", "{{ x }}"), "5") == 5
-    assert coerce_output(FlowOutput("o", "ARRAY", "{{ x }}"), [1, "a"]) == [1, "a"]
-    assert coerce_output(FlowOutput("o", "STRING", "{{ x }}", required=False), None) is None
+    assert coerce_output(FlowOutput("o", "INT", "{{ x }}"), "5", seal) == 5
+    assert coerce_output(FlowOutput("o", "ARRAY", "{{ x }}"), [1, "a"], seal) == [1, "a"]
+    assert coerce_output(FlowOutput("o", "STRING", "{{ x }}", required=False), None, seal) is None
+    assert coerce_output(FlowOutput("o", "SECRET", "{{ x }}"), "x", seal) == {"sealed": "x"}
 
 
 @pytest.mark.parametrize(
@@ -239,10 +243,9 @@ def test_an_output_becomes_a_value_of_its_type() -> None:
     [
         ("INT", "x", "it must be a whole number, but is x"),
         ("STRING", None, "it has no value; write `required: false` if that is allowed"),
-        ("SECRET", "x", "Unable to use a `SECRET` input/output as encryption is not configured"),
     ],
 )
 def test_a_wrong_output_is_named(type: str, value: Any, cause: str) -> None:
     with pytest.raises(InvalidInputs, match=r"^Invalid value for output `o`\. Cause: ") as caught:
-        coerce_output(FlowOutput("o", type, "{{ x }}"), value)
+        coerce_output(FlowOutput("o", type, "{{ x }}"), value, seal)
     assert str(caught.value).endswith(cause)

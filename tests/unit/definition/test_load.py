@@ -218,7 +218,6 @@ def test_an_old_name_of_a_type_still_works() -> None:
     [
         (flow("triggers: [{id: a, type: x.Y}]"), "this version does not start executions by triggers"),
         (task("type: core.log.Log, message: hi, taskCache: {enabled: true}"), "taskCache: has no effect"),
-        (flow("inputs: [{id: a, type: SECRET}]"), "values of SECRET inputs are refused in this version"),
         ("id: pause\nnamespace: n\ntasks: [{id: a, type: core.log.Log, message: hi}]", "'pause' is a reserved word"),
     ],
 )
