@@ -7,6 +7,7 @@ from the first script on, for a process that runs none shall not pay for them.
 from __future__ import annotations
 
 import os
+import py_compile
 import re
 import subprocess
 from collections import deque
@@ -46,6 +47,7 @@ class Interpreters:
         self._grace = settings.worker.grace_seconds
         self._waiting: deque[_Waiting] = deque()
         self._open = False
+        self._program: Path | None = None
 
     async def __aenter__(self) -> Interpreters:
         self._open = True
@@ -98,11 +100,20 @@ class Interpreters:
         env = {**{name: value for name, value in own.items() if not _is_early(name)}, **early}
         while self._open and len(self._waiting) < self._count:
             try:
-                child = Child([str(python.python), str(PROGRAM)], env=env, cwd=Path("/"), stdin=subprocess.PIPE)
+                argv = [str(python.python), str(self._compiled(python))]
+                child = Child(argv, env=env, cwd=Path("/"), stdin=subprocess.PIPE)
             except TaskError:
                 # The script falls back to a fresh interpreter, and that says what is wrong.
                 return
             self._waiting.append(_Waiting(early, child))
+
+    def _compiled(self, python: PythonEnvironment) -> Path:
+        """The program as no interpreter needs to compile it; in each environment, written once by this process."""
+        compiled = python.python.parent.parent / PROGRAM.with_suffix(".pyc").name
+        if compiled != self._program or not compiled.exists():
+            py_compile.compile(str(PROGRAM), str(compiled), doraise=True)
+            self._program = compiled
+        return compiled
 
 
 def _request(script: Path, cwd: Path, env: Mapping[str, str]) -> bytes:

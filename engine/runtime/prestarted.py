@@ -1,15 +1,15 @@
 """The program of an interpreter that was started ahead: it waits for a script and becomes its process.
 
-Run as a file, never imported. The request comes on standard input: the script's path, the working directory, then
+Run as a compiled file, never imported. The request comes on standard input: the script's path, the working directory, then
 variables as NAME=VALUE, each ended by a zero byte. Nothing is imported here that a fresh interpreter doesn't have
 anyway, so that the script finds what `python script.py` would show it.
 """
 
 # The names that a main module has before its first line.
 FRESH = dict(globals())
-LOADER = type(FRESH["__loader__"])
 
 import sys  # noqa: E402
+from _frozen_importlib_external import SourceFileLoader  # noqa: E402
 
 if not sys.flags.safe_path:
     # The folder of this file, which the script must not import from.
@@ -46,7 +46,7 @@ def become(script: str, folder: str, variables: dict[str, str]) -> dict[str, obj
     if not sys.flags.safe_path:
         sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
     main = type(sys)("__main__")
-    main.__dict__.update(FRESH, __doc__=None, __file__=script, __loader__=LOADER("__main__", script))
+    main.__dict__.update(FRESH, __doc__=None, __file__=script, __loader__=SourceFileLoader("__main__", script))
     sys.modules["__main__"] = main
     return main.__dict__
 

@@ -29,7 +29,9 @@ id: secrets
 namespace: test
 tasks:
   - {id: made, type: core.output.OutputValues, values: {deep: ["Bearer {{ secret('TOKEN') }}"], plain: x}}
-  - {id: used, type: core.log.Log, message: "{{ outputs.made.values.deep[0] | length }} {{ outputs.made.values.plain }}"}
+  - id: used
+    type: core.log.Log
+    message: "{{ outputs.made.values.deep[0] | length }} {{ outputs.made.values.plain }}"
   - id: script
     type: scripts.shell.Commands
     taskRunner: {type: core.runner.Process}
