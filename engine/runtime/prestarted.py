@@ -1,7 +1,7 @@
 """The program of an interpreter that was started ahead: it waits for a script and becomes its process.
 
-Run as a compiled file, never imported. The request comes on standard input: the script's path, the working directory, then
-variables as NAME=VALUE, each ended by a zero byte. Nothing is imported here that a fresh interpreter doesn't have
+Run as a compiled file, never imported. The request comes on standard input: the script's path, the working directory,
+then variables as NAME=VALUE, each ended by a zero byte. Nothing is imported here that a fresh interpreter doesn't have
 anyway, so that the script finds what `python script.py` would show it.
 """
 
