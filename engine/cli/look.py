@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from engine.clock import to_datetime
+from engine.files.addresses import SCHEME
 from engine.state.execution import Execution, TaskRun
 from engine.state.sealed import covered
 from engine.state.status import Status
@@ -91,10 +92,10 @@ def size(count: int) -> str:
 
 
 def brief(value: Any, limit: int = 100) -> str:
-    """A value in one line, cut when long."""
+    """A value in one line, cut when long; a URI is never cut, for people copy it."""
     text = value if isinstance(value, str) else _encode(covered(value)).decode()
     line = " ".join(text.split())
-    return escape(line if len(line) <= limit else f"{line[:limit]}… ({len(text)} characters)")
+    return escape(line if len(line) <= limit or line.startswith(SCHEME) else f"{line[:limit]}… ({len(text)} characters)")
 
 
 def as_json(value: Any) -> str:
