@@ -95,7 +95,9 @@ def brief(value: Any, limit: int = 100) -> str:
     """A value in one line, cut when long; a URI is never cut, for people copy it."""
     text = value if isinstance(value, str) else _encode(covered(value)).decode()
     line = " ".join(text.split())
-    return escape(line if len(line) <= limit or line.startswith(SCHEME) else f"{line[:limit]}… ({len(text)} characters)")
+    if len(line) > limit and not line.startswith(SCHEME):
+        line = f"{line[:limit]}… ({len(text)} characters)"
+    return escape(line)
 
 
 def as_json(value: Any) -> str:
