@@ -19,7 +19,8 @@ from engine.errors import Conflict, NotFound, TidegateError, Unavailable
 from engine.executor.advance import advance, apply
 from engine.executor.outstanding import outstanding
 from engine.faults import fault_point
-from engine.ids import ExecutionId, derived_id
+from engine.ids import ExecutionId
+from engine.runtime.aftermath import given_up, next_attempt
 from engine.runtime.attempt import Assignment
 from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
@@ -40,7 +41,7 @@ from engine.state.command import (
     WakeAt,
 )
 from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, Started, TaskEnded
-from engine.state.execution import Change, Execution, Record, TaskRun
+from engine.state.execution import Execution, Record, TaskRun
 from engine.state.status import Status
 from engine.store.protocols import Store, Timer, Write
 
@@ -188,25 +189,12 @@ class Driver:
             execution = held.record.execution
             if execution.state.terminal or held.owner not in ("", self.owner):
                 return
-            end = Change(Status.FAILED, self._clock.now())
-            failed = msgspec.structs.replace(
-                execution,
-                version=execution.version + 1,
-                history=(*execution.history, end),
-                error=f"A fault of the engine ended this execution: {type(fault).__name__}: {fault}",
-            )
-            closed = [
-                msgspec.structs.replace(run, history=(*run.history, end))
-                for run in held.record.runs.values()
-                if not run.state.terminal
-            ]
-            await self._store.executions.commit(
-                Write(execution=failed, owner=self.owner, changed=closed, released=True)
-            )
+            write = given_up(held.record, fault, self._clock.now(), self.owner)
+            await self._store.executions.commit(write)
         except TidegateError as error:
             logging.getLogger("tidegate").error("Execution %s can't be ended: %s", hot.id, error)
             return
-        self._end(hot, failed)
+        self._end(hot, write.execution)
 
     async def _process(self, hot: Hot, events: list[AnyEvent]) -> None:
         while True:
@@ -279,21 +267,7 @@ class Driver:
         assert hot.compiled is not None
         before = hot.record.execution
         now = self._clock.now()
-        fresh = Execution(
-            id=ExecutionId(derived_id(before.id, "attempt", attempt)),
-            namespace=before.namespace,
-            flow=before.flow,
-            revision=before.revision,
-            history=(Change(Status.CREATED, now),),
-            tenant=before.tenant,
-            inputs=before.inputs,
-            labels=before.labels,
-            trigger=before.trigger,
-            parent=before.parent,
-            original=before.original,
-            attempt=attempt,
-            created=now,
-        )
+        fresh = next_attempt(before, attempt, now)
         try:
             await self.begin(fresh, hot.compiled, Started(at=now))
         except Conflict:
