@@ -11,7 +11,8 @@ import typer
 from engine.cli.options import Config, Data, Flows
 from engine.cli.session import run_async, session
 from engine.errors import Refused
-from engine.state.execution import Execution, Record
+from engine.state.execution import Execution
+from engine.state.record import Record
 from engine.state.status import Status
 
 if TYPE_CHECKING:

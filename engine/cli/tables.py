@@ -15,7 +15,7 @@ from engine.cli import look
 from engine.files.protocol import FileInfo
 from engine.plugin.describe import Described, Property
 from engine.runtime.preview import Preview
-from engine.state.execution import Record
+from engine.state.record import Record
 
 SHOWN_RUNS = 50
 

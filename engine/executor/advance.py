@@ -44,7 +44,8 @@ from engine.state.event import (
     TaskEnded,
     TaskStarted,
 )
-from engine.state.execution import Attempt, Change, Record, TaskRun
+from engine.state.execution import Attempt, Change, TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 
 LOST = "The process that ran this attempt is gone"

@@ -17,7 +17,8 @@ from engine.executor.rebuild import rebuild
 from engine.executor.work import awaited, entered, replace, run_id
 from engine.ids import ExecutionId, NodeId
 from engine.state.command import Step
-from engine.state.execution import Answer, Change, Execution, Record, TaskRun, lane_of, node_of, parent_path
+from engine.state.execution import Answer, Change, Execution, TaskRun, lane_of, node_of, parent_path
+from engine.state.record import Record
 from engine.state.status import Status
 
 RANK = {ERRORS: 1, FINALLY: 2}

@@ -9,7 +9,8 @@ from engine.executor.lanes import RUN_IF
 from engine.executor.plan import Plan
 from engine.executor.work import awaited
 from engine.state.command import Again, Command, Evaluate, RunTask, StopBelow, WakeAt
-from engine.state.execution import Record, TaskRun
+from engine.state.execution import TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, OUTPUTS, STOPS, worse
 from engine.executor.plan import Kind, Node, Plan
-from engine.state.execution import Phase, Record, TaskRun, lane_of, parent_path
+from engine.state.execution import Phase, TaskRun, lane_of, parent_path
+from engine.state.record import Record
 from engine.state.status import Status
 
 

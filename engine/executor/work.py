@@ -14,7 +14,8 @@ from engine.executor.names import CREATED, KILLED, RUNNING
 from engine.executor.plan import Node, Plan
 from engine.ids import ExecutionId, TaskRunId, derived_id
 from engine.state.command import Again, Command, Step
-from engine.state.execution import Answer, Attempt, Change, Phase, Record, TaskRun
+from engine.state.execution import Answer, Attempt, Change, Phase, TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 
 # Task runs opened in one step; what is left is done after the next commit.

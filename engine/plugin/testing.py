@@ -27,7 +27,8 @@ from engine.plugin.index import Index, installed
 from engine.runtime.engine import Engine, open_engine
 from engine.runtime.outputs import MARK
 from engine.settings import Settings
-from engine.state.execution import Execution, Record, TaskRun
+from engine.state.execution import Execution, TaskRun
+from engine.state.record import Record
 
 NAMESPACE = "testing"
 FLOW = "tested"

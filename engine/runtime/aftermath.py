@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from engine.ids import ExecutionId, derived_id
-from engine.state.execution import Change, Execution, Record
+from engine.state.execution import Change, Execution
+from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Write
 

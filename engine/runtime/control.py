@@ -25,7 +25,8 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.variables import View
 from engine.runtime.vault import Vault
 from engine.state.event import AnyEvent, Edited, KillAsked, Started
-from engine.state.execution import Change, Execution, Label, Record, TriggeredBy
+from engine.state.execution import Change, Execution, Label, TriggeredBy
+from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Held, Store, StoredFlow
 

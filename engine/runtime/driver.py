@@ -41,7 +41,8 @@ from engine.state.command import (
     WakeAt,
 )
 from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, Started, TaskEnded
-from engine.state.execution import Execution, Record, TaskRun
+from engine.state.execution import Execution, TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Store, Timer, Write
 

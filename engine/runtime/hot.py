@@ -8,7 +8,8 @@ from engine.ids import ExecutionId
 from engine.runtime.plans import Compiled
 from engine.runtime.variables import View
 from engine.state.event import AnyEvent
-from engine.state.execution import Execution, Record
+from engine.state.execution import Execution
+from engine.state.record import Record
 
 
 class Done:

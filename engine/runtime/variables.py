@@ -14,7 +14,8 @@ from engine.clock import to_datetime
 from engine.executor.plan import Plan
 from engine.ids import ExecutionId
 from engine.runtime.outputs import revive, revive_deep
-from engine.state.execution import Record, TaskRun, parent_path
+from engine.state.execution import TaskRun, parent_path
+from engine.state.record import Record
 
 ENVIRONMENT_PREFIX = "ENV_"
 

@@ -10,15 +10,12 @@ own run carries no number. Task ids hold neither `/` nor `#`. The path of the fl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from engine.ids import ExecutionId, NodeId, TaskRunId
 from engine.state.status import Status
-
-if TYPE_CHECKING:
-    from engine.state.command import Step
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -150,29 +147,6 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     value: Any = None
     error: str | None = None
-
-
-class Record:
-    """An execution as a process holds it: the execution, its task runs by path, its answers by path.
-
-    Only `apply` changes it, and only with a `Step`; the owner drops it when a commit fails.
-
-    edit: what an edit of the past changed and no commit has written yet; the next `Edited` writes it
-    """
-
-    __slots__ = ("answers", "edit", "execution", "runs")
-
-    def __init__(
-        self,
-        execution: Execution,
-        runs: dict[str, TaskRun] | None = None,
-        answers: dict[str, Answer] | None = None,
-        edit: Step | None = None,
-    ) -> None:
-        self.execution = execution
-        self.edit = edit
-        self.runs = runs if runs is not None else {}
-        self.answers = answers if answers is not None else {}
 
 
 def parent_path(path: str) -> str:

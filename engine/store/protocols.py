@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from engine.ids import ExecutionId
-from engine.state.execution import Answer, Execution, Record, TaskRun
+from engine.state.execution import Answer, Execution, TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from engine.errors import NotFound
 from engine.ids import ExecutionId
-from engine.state.execution import Execution, Record
+from engine.state.execution import Execution
+from engine.state.record import Record
 from engine.store.codec import decode_answer, decode_execution, decode_task_run, encode
 from engine.store.protocols import ExecutionFilter, Held, Message, NodeRow, StoredFlow, Timer
 from engine.store.query import Where, queries

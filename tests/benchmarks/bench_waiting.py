@@ -14,7 +14,7 @@ import msgspec
 from engine.ids import ExecutionId, random_id
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
-from engine.state.execution import Record
+from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Timer, Write
 

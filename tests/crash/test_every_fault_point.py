@@ -14,7 +14,7 @@ import pytest
 
 from engine.runtime.engine import open_engine
 from engine.settings import Settings
-from engine.state.execution import Record
+from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import ExecutionFilter
 from support.running import runs_of, states

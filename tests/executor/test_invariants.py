@@ -14,7 +14,8 @@ from engine.executor.advance import advance
 from engine.executor.edit import restart
 from engine.executor.plan import Kind, Node
 from engine.state.event import KillAsked, Started
-from engine.state.execution import Change, Record, node_of, parent_path
+from engine.state.execution import Change, node_of, parent_path
+from engine.state.record import Record
 from engine.state.status import TRANSITIONS, Status
 from executor.strategies import Case, cases, many
 from executor.world import Outcome, World

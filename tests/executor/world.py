@@ -34,7 +34,8 @@ from engine.state.event import (
     TaskEnded,
     TaskStarted,
 )
-from engine.state.execution import Change, Execution, Record, TaskRun, node_of
+from engine.state.execution import Change, Execution, TaskRun, node_of
+from engine.state.record import Record
 from engine.state.status import Status
 
 START = 1_700_000_000_000

@@ -9,7 +9,8 @@ import anyio
 
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
-from engine.state.execution import Execution, Record, TaskRun
+from engine.state.execution import Execution, TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 
 SECONDS = 30

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from engine.ids import ExecutionId, NodeId, TaskRunId, derived_id
-from engine.state.execution import Answer, Change, Execution, Record, TaskRun
+from engine.state.execution import Answer, Change, Execution, TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Held, Store, Timer, Write
 
