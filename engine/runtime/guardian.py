@@ -6,6 +6,7 @@ engine ends, however it ends; groups that were not taken back by then are killed
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 
@@ -50,6 +51,13 @@ class Guardian:
                 self._process.wait()
         self._start()
 
+    def close(self) -> None:
+        """End the guardian, and what it still guards. For the end of this process."""
+        if self._process is not None:
+            os.close(self._pipe)
+            self._process.wait()
+            self._process = None
+
     def _start(self) -> None:
         """Start a guardian that knows all groups of now."""
         read, self._pipe = os.pipe()
@@ -70,3 +78,4 @@ class Guardian:
 
 
 guardian = Guardian()
+atexit.register(guardian.close)

@@ -21,7 +21,9 @@ from engine.expressions.numbers import Float32
 from engine.files.disk import DiskStorage
 from engine.ids import ExecutionId
 from engine.runtime.lookups import LookUps
+from engine.runtime.outputs import revive
 from engine.runtime.renderer import Renderer
+from engine.runtime.vault import Vault
 from engine.settings import Expressions
 from engine.state.execution import Change, Execution
 from engine.state.status import Status
@@ -83,6 +85,8 @@ async def _rendered(case: tables.Case, folder: Path, monkeypatch: pytest.MonkeyP
     template = case["template"]
     typed = ("typed" in case and "expect" not in case) or case.get("config", {}).get("typed", False)
     answers = await _answers(case, variables, folder, monkeypatch)
+    if "encrypt" in case.get("setup", {}):
+        variables = _encrypted(case, variables, Vault(folder / "key"))
     async with Renderer(_limits(case), datetime.UTC) as renderer:
         return await renderer.render(
             template, variables, typed=typed and isinstance(template, str), look_up=answers, masks=set()
@@ -110,6 +114,13 @@ def _variables(case: tables.Case) -> dict[str, Any]:
             place = place[key]
         place[last] = convert(place[last])
     return variables
+
+
+def _encrypted(case: tables.Case, variables: dict[str, Any], vault: Vault) -> dict[str, Any]:
+    """The variables as they are stored, with the texts that the case wants encrypted."""
+    for path, text in case.get("setup", {}).get("encrypt", {}).items():
+        variables[path.removesuffix(".value")] = vault.seal(text)
+    return revive(variables)
 
 
 class _Logs:
@@ -157,7 +168,7 @@ async def _answers(
         revision=1,
         history=(Change(Status.CREATED, 0),),
     )
-    look_ups = LookUps(storage, _Logs(setup.get("logs", ())))  # type: ignore[arg-type]
+    look_ups = LookUps(storage, _Logs(setup.get("logs", ())), Vault(folder / "key"))  # type: ignore[arg-type]
     return _Answers(setup, look_ups.for_execution(execution, variables))
 
 

@@ -62,6 +62,22 @@ def is_weekend(scope: RenderScope, value: Any = None) -> bool:
     return _day("isWeekend", value).weekday() not in WORKING_DAYS
 
 
+@template_function("isPublicHoliday", parameters=("date", "countryCode", "subDivision"))
+def is_public_holiday(scope: RenderScope, value: Any = None, country: Any = None, part: Any = None) -> bool:
+    """Whether a day is a public holiday in a country (`FR`), or in one of its parts (`DE`, `BY`)."""
+    day = _day("isPublicHoliday", value)
+    code = as_text(_expect("isPublicHoliday", "countryCode", country)).upper()
+    # Loading its calendars takes a moment that few templates need.
+    import holidays
+
+    try:
+        known = holidays.country_holidays(code, subdiv=None if part is None else as_text(part).upper(), years=day.year)
+    except NotImplementedError:
+        place = code if part is None else f"{code} {part}"
+        raise ExpressionError(f"The function 'isPublicHoliday' knows no public holidays of '{place}'") from None
+    return day in known
+
+
 @template_function("isDateAfter", parameters=("date", "reference"))
 def is_date_after(scope: RenderScope, value: Any = None, reference: Any = None) -> bool:
     """Whether a date is after another; dates without an offset are in UTC."""
