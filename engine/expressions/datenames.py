@@ -74,7 +74,7 @@ def names_of(locale: str) -> Names:
     try:
         known = Locale.parse(name)
     except (UnknownLocaleError, ValueError):
-        raise ExpressionError(f"'{locale}' is not a known locale; an example is 'fr_FR'") from None
+        raise ExpressionError(f"'{locale[:100]}' is not a known locale; an example is 'fr_FR'") from None
     months, lone, days = known.months["format"], known.months["stand-alone"], known.days["format"]
     quarters, halves = known.quarters["format"], known.day_periods["format"]["abbreviated"]
     return Names(

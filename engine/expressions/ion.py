@@ -6,7 +6,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -18,6 +18,7 @@ from engine.expressions.printing import json_string, scalar_text
 TOKEN = re.compile(
     r"""
     (?P<space>[\s\ufeff]+|//[^\n\r]*|/\*.*?\*/)
+    |(?P<open>/\*)
     |(?P<blob>\{\{[A-Za-z0-9+/=\s]*\}\})
     |(?P<clob>\{\{\s*"(?:[^"\\]|\\.)*"\s*\}\})
     |(?P<string>"(?:[^"\\\n\r]|\\(?:\r\n|.))*")
@@ -43,6 +44,8 @@ CLOSING = {"[": "]", "(": ")", "{": "}"}
 COLLECTIONS = (list, tuple, set, frozenset)
 VERSION = re.compile(r"\$ion_\d+_\d+")
 MOST_EXPONENT = 10_000
+LONGEST_NUMBER = 4000
+LEXEME_COST = 2
 
 
 class IonError(ValueError):
@@ -70,16 +73,20 @@ def loads(text: str) -> Any:
     return first
 
 
-def loads_all(text: str) -> Iterator[Any]:
-    """The values of a text, one after the other. Raises IonError at the first that is none."""
-    return _Reader(text).values()
+def loads_all(text: str, spend: Callable[[int], None] | None = None) -> Iterator[Any]:
+    """The values of a text, one after the other. Raises IonError at the first that is none.
+
+    spend: called with the cost of each lexeme in microseconds; what it raises ends the reading
+    """
+    return _Reader(text, spend).values()
 
 
 class _Reader:
     """Reads one text, lexeme by lexeme."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, spend: Callable[[int], None] | None = None) -> None:
         self._text = text
+        self._spend = spend
         self._at = 0
         self._kind = ""
         self._lexeme = ""
@@ -99,6 +106,8 @@ class _Reader:
 
     def _next(self) -> None:
         """Go to the next lexeme; its kind is empty at the end."""
+        if self._spend is not None:
+            self._spend(LEXEME_COST)
         while True:
             found = TOKEN.match(self._text, self._at)
             if found is None:
@@ -108,6 +117,8 @@ class _Reader:
                 return
             self._at = found.end()
             kind = found.lastgroup
+            if kind == "open":
+                raise self._wrong("a comment is not closed")
             if kind != "space":
                 assert kind is not None
                 self._kind, self._lexeme = kind, found.group()
@@ -214,6 +225,8 @@ def _character(found: re.Match[str]) -> str:
 def _number(lexeme: str) -> int | float | Decimal:
     if lexeme.endswith("inf"):
         return float(lexeme)
+    if len(lexeme) > LONGEST_NUMBER:
+        raise ValueError(lexeme[:LONGEST_NUMBER])
     digits = lexeme.replace("_", "")
     if digits.lstrip("-")[:2].lower() in ("0x", "0b"):
         return int(digits, 0)

@@ -325,5 +325,5 @@ def _symbols(locale: str) -> Symbols:
     try:
         known = Locale.parse(locale.replace("-", "_"))
     except (UnknownLocaleError, ValueError):
-        raise ExpressionError(f"'{locale}' is not a known locale; an example is 'en_US'") from None
+        raise ExpressionError(f"'{locale[:100]}' is not a known locale; an example is 'en_US'") from None
     return Symbols(get_decimal_symbol(known), get_group_symbol(known), get_minus_sign_symbol(known))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from engine.errors import ExpressionError
-from engine.expressions import ion, yamltext
+from engine.expressions import ion, jsontext, yamltext
 from engine.expressions.arguments import text
 from engine.expressions.registry import template_function
 from engine.expressions.scope import RenderScope
 
-CHARACTERS_PER_UNIT = 4
 ABSENT = object()
 
 
@@ -21,15 +18,7 @@ ABSENT = object()
 def from_json(scope: RenderScope, json: Any = ABSENT) -> Any:
     """The value of a JSON text; null of null."""
     whole = _text("fromJson", "json", json)
-    if whole is None:
-        return None
-    scope.budget.text(len(whole))
-    try:
-        return msgspec.json.decode(whole)
-    except msgspec.DecodeError as error:
-        raise ExpressionError(f"Invalid json: {error}") from None
-    except RecursionError:
-        raise ExpressionError("Invalid json: it is nested too deeply") from None
+    return None if whole is None else jsontext.load(scope, whole)
 
 
 @template_function("fromIon", parameters=("ion", "allRows"))
@@ -39,8 +28,7 @@ def from_ion(scope: RenderScope, rows: Any = ABSENT, all_rows: Any = False) -> A
     if whole is None:
         return None
     scope.budget.text(len(whole))
-    scope.spend(len(whole) // CHARACTERS_PER_UNIT)
-    values = ion.loads_all(whole)
+    values = ion.loads_all(whole, scope.spend)
     try:
         return _all(scope, values) if all_rows is True else next(values, None)
     except ion.IonError as error:
