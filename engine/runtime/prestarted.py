@@ -1,8 +1,9 @@
-"""The program of an interpreter that was started ahead: it waits for a script and becomes its process.
+"""The program of an interpreter that was started ahead: it forks others, each of which becomes a script's process.
 
-Run as a compiled file, never imported. The request comes on standard input: the script's path, the working directory,
-then variables as NAME=VALUE, each ended by a zero byte. Nothing is imported here that a fresh interpreter doesn't have
-anyway, so that the script finds what `python script.py` would show it.
+Run as a compiled file, never imported. Its standard input is a socket; each message brings the ends of four pipes for a
+fork: the one that the request will come on, both outputs, and the one to say the process id and later the exit code on.
+A request is the script's path, the working directory, then variables as NAME=VALUE, each ended by a zero byte. Nothing
+is left behind that a fresh interpreter doesn't have, so that the script finds what `python script.py` would show it.
 """
 
 # The names that a main module has before its first line.
@@ -18,6 +19,66 @@ if not sys.flags.safe_path:
 import io  # noqa: E402
 import os  # noqa: E402
 import time  # noqa: E402
+from _socket import AF_UNIX, CMSG_SPACE, SOCK_STREAM  # noqa: E402
+from _socket import socket as Socket  # noqa: E402, N812
+
+HANDLES = 4
+HANDLE_BYTES = 4
+RECORD_BYTES = 4
+
+
+def fork() -> None:
+    """Fork for each message until the engine ends; returns in the forked interpreters only."""
+    channel = Socket(AF_UNIX, SOCK_STREAM, 0, 0)
+    while True:
+        word, rights, _flags, _sender = channel.recvmsg(1, CMSG_SPACE(HANDLES * HANDLE_BYTES))
+        if not word:
+            os._exit(0)
+        ends = rights[0][2]
+        handles = [
+            int.from_bytes(ends[place : place + HANDLE_BYTES], sys.byteorder)
+            for place in range(0, HANDLES * HANDLE_BYTES, HANDLE_BYTES)
+        ]
+        if os.fork() == 0:
+            channel.detach()
+            if descend(*handles):
+                return
+        for handle in handles:
+            os.close(handle)
+        reap()
+
+
+def descend(asked: int, out: int, err: int, said: int) -> bool:
+    """Fork once more and say how that one ended: only its parent hears of it. True in the fork."""
+    # So that it outlives the group of the first.
+    os.setsid()
+    child = os.fork()
+    if child:
+        for handle in (0, asked, out, err):
+            os.close(handle)
+        _pid, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        try:
+            os.write(said, code.to_bytes(RECORD_BYTES, "big", signed=True))
+        finally:
+            os._exit(0)
+    os.setsid()
+    os.write(said, os.getpid().to_bytes(RECORD_BYTES, "big"))
+    for handle, place in ((asked, 0), (out, 1), (err, 2)):
+        os.dup2(handle, place)
+    for handle in (asked, out, err, said):
+        os.close(handle)
+    del sys.modules["_socket"]
+    return True
+
+
+def reap() -> None:
+    """Let go of the forks that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
 
 
 def request() -> tuple[str, str, dict[str, str]]:
@@ -53,6 +114,7 @@ def become(script: str, folder: str, variables: dict[str, str]) -> dict[str, obj
 
 def run() -> None:
     """Run the script that is asked for, to the exit code that it would have."""
+    fork()
     script, folder, variables = request()
     names = become(script, folder, variables)
     try:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -42,20 +42,42 @@ async def run_process(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path,
 
     Returns the exit code, negative for a signal. Raises TaskError when the program can't be started.
     """
-    return await Child(argv, env=env, cwd=cwd).run(on_line, grace)
+    return await start(argv, env=env, cwd=cwd).run(on_line, grace)
+
+
+def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: int = subprocess.DEVNULL) -> Child:
+    """Start a program in a session of its own; `stdin` is its standard input, empty by default. Raises TaskError."""
+    return Child(_start(argv, env, cwd, stdin))
+
+
+class Started(Protocol):
+    """A process that leads a group of its own; as `subprocess.Popen`."""
+
+    pid: int
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal, once it has ended."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait for the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of its pipes."""
+        ...
 
 
 class Child:
-    """A started program; `run` must follow, or `kill`.
+    """A started program; `run` must follow, or `kill`."""
 
-    stdin: where its standard input comes from, empty by default; `subprocess.PIPE` for `tell`
-    """
-
-    def __init__(
-        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: int = subprocess.DEVNULL
-    ) -> None:
-        self._process = _start(argv, env, cwd, stdin)
-        guardian.guard(self._process.pid)
+    def __init__(self, process: Started) -> None:
+        self._process = process
+        guardian.guard(process.pid)
 
     @property
     def pid(self) -> int:
@@ -79,7 +101,7 @@ class Child:
                 tasks.start_soon(out.pass_on)
                 tasks.start_soon(err.pass_on)
                 try:
-                    await self._ended()
+                    await self._process.ended()
                     with anyio.move_on_after(LINGER_SECONDS):
                         await out.ended.wait()
                         await err.ended.wait()
@@ -89,7 +111,8 @@ class Child:
                         out.stop()
                         err.stop()
         finally:
-            self._close()
+            self._process.close()
+        assert self._process.returncode is not None
         return self._process.returncode
 
     async def kill(self) -> None:
@@ -98,18 +121,7 @@ class Child:
             try:
                 await self._end(0)
             finally:
-                self._close()
-
-    async def _ended(self) -> None:
-        """Wait for the end of the program itself."""
-        if not hasattr(os, "pidfd_open"):
-            await anyio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True)
-            return
-        handle = os.pidfd_open(self.pid)
-        try:
-            await anyio.wait_readable(handle)
-        finally:
-            os.close(handle)
+                self._process.close()
 
     async def _end(self, grace: float) -> None:
         """End the group. Raises TaskError when even a kill doesn't."""
@@ -137,8 +149,22 @@ class Child:
         reap(self.pid)
         return dead(self.pid)
 
-    def _close(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+
+class _Program(subprocess.Popen[bytes]):
+    """A program started by this process."""
+
+    async def ended(self) -> None:
+        if not hasattr(os, "pidfd_open"):
+            await anyio.to_thread.run_sync(self.wait, abandon_on_cancel=True)
+            return
+        handle = os.pidfd_open(self.pid)
+        try:
+            await anyio.wait_readable(handle)
+        finally:
+            os.close(handle)
+
+    def close(self) -> None:
+        for pipe in (self.stdin, self.stdout, self.stderr):
             if pipe is not None:
                 pipe.close()
 
@@ -204,9 +230,9 @@ class _Output:
         self._on_line(self._source, line.decode("utf-8", "replace"))
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: int) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: int) -> _Program:
     try:
-        return subprocess.Popen(
+        return _Program(
             argv,
             env=env,
             cwd=cwd,

@@ -59,6 +59,16 @@ class Bench:
         return done.returncode, out + [("stderr", line) for line in done.stderr.decode().splitlines()]
 
 
+async def pids_of(interpreters: Interpreters) -> set[int]:
+    """Process ids of those that wait."""
+    pids = set()
+    for fork in interpreters._waiting:
+        child = await fork.ready()
+        assert child is not None
+        pids.add(child.pid)
+    return pids
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(tmp_path)
@@ -120,8 +130,8 @@ async def test_a_script_runs_as_in_a_fresh_interpreter(bench: Bench, name: str) 
 
 
 async def test_a_waiting_interpreter_is_used_and_never_again(bench: Bench) -> None:
-    waiting = {waiting.child.pid for waiting in bench.interpreters._waiting}
-    assert len(waiting) == 2
+    assert len(bench.interpreters._waiting) == 2
+    waiting = await pids_of(bench.interpreters)
     pids = [int((await bench.run("import os; print(os.getpid())"))[1][0][1]) for _ in range(6)]
     assert set(pids[:2]) == waiting
     assert len(set(pids)) == 6
@@ -129,15 +139,66 @@ async def test_a_waiting_interpreter_is_used_and_never_again(bench: Bench) -> No
 
 
 async def test_one_that_died_is_passed_over(bench: Bench) -> None:
-    for waiting in bench.interpreters._waiting:
-        os.kill(waiting.child.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, waiting.child.pid, os.WEXITED | os.WNOWAIT)
-    assert await bench.run("print(1)") == (0, [("stdout", "1")])
+    for pid in await pids_of(bench.interpreters):
+        os.kill(pid, signal.SIGKILL)
+    with anyio.fail_after(5):
+        for fork in bench.interpreters._waiting:
+            while fork.poll() is None:
+                await fork.ended()
+    for _ in range(3):
+        assert await bench.run("print(1)") == (0, [("stdout", "1")])
+
+
+async def test_a_script_goes_on_when_others_need_other_variables(bench: Bench) -> None:
+    codes: list[int] = []
+    began = anyio.Event()
+    file = bench.folder / "slow.py"
+    file.write_text("import sys, time\nprint('on', flush=True)\ntime.sleep(0.5)\nsys.exit(7)")
+    env = await bench.variables({})
+
+    async def slow() -> None:
+        codes.append(
+            await bench.interpreters.run(file, cwd=bench.folder, env=env, on_line=lambda source, line: began.set())
+        )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(slow)
+        await began.wait()
+        assert await bench.run("print(1)", PYTHONHASHSEED="1") == (0, [("stdout", "1")])
+        assert codes == []
+    assert codes == [7]
+
+
+async def test_many_scripts_at_once(bench: Bench) -> None:
+    ends: list[int] = []
+    file = bench.script("import os, sys; print(os.getpid()); sys.exit(5)")
+    env = await bench.variables({})
+    pids: set[str] = set()
+
+    async def one() -> None:
+        ends.append(
+            await bench.interpreters.run(file, cwd=bench.folder, env=env, on_line=lambda source, line: pids.add(line))
+        )
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(30):
+            tasks.start_soon(one)
+    assert ends == [5] * 30
+    assert len(pids) == 30
+
+
+async def test_what_they_are_forked_from_is_started_again(bench: Bench) -> None:
+    assert bench.interpreters._parent is not None
+    os.kill(bench.interpreters._parent._child.pid, signal.SIGKILL)
+    for _ in range(4):
+        assert await bench.run("print(1)") == (0, [("stdout", "1")])
+    waiting = await pids_of(bench.interpreters)
+    assert int((await bench.run("import os; print(os.getpid())"))[1][0][1]) in waiting
 
 
 @pytest.mark.parametrize("env", [{"PYTHONHASHSEED": "0"}, {"LANG": "C"}, {"BIG": "x" * 100_000}])
 async def test_what_must_be_known_at_the_start_takes_a_fresh_one(bench: Bench, env: dict[str, str]) -> None:
-    waiting = {waiting.child.pid for waiting in bench.interpreters._waiting}
+    waiting = await pids_of(bench.interpreters)
     name = next(iter(env))
     code, lines = await bench.run(f"import os; print(os.getpid(), len(os.environ['{name}']))", **env)
     pid, size = lines[0][1].split()
@@ -149,7 +210,7 @@ async def test_what_must_be_known_at_the_start_takes_a_fresh_one(bench: Bench, e
 async def test_the_waiting_ones_follow_what_scripts_need_at_the_start(bench: Bench) -> None:
     text = "import os, sys; print(os.getpid(), sys.dont_write_bytecode, 'PYTHONDONTWRITEBYTECODE' in os.environ)"
     for _ in range(4):
-        waiting = {waiting.child.pid for waiting in bench.interpreters._waiting}
+        waiting = await pids_of(bench.interpreters)
         pid, *rest = (await bench.run(text, PYTHONDONTWRITEBYTECODE="1"))[1][0][1].split()
         assert rest == ["True", "True"]
     assert int(pid) in waiting
@@ -168,7 +229,7 @@ async def test_waiting_interpreters_end_with_the_engine(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.interpreters:
         await bench.run("pass")
-        pids = [waiting.child.pid for waiting in bench.interpreters._waiting]
+        pids = await pids_of(bench.interpreters)
     assert len(pids) == 2
     for pid in pids:
         with pytest.raises(ProcessLookupError):
@@ -214,7 +275,7 @@ def test_waiting_interpreters_end_with_a_killed_engine(tmp_path: Path) -> None:
         "    async with Interpreters(environments, Settings()) as interpreters:\n"
         "        env = environments.variables(await environments.get(), {})\n"
         "        await interpreters.run(folder / 'script.py', cwd=folder, env=env, on_line=print)\n"
-        "        print(*(waiting.child.pid for waiting in interpreters._waiting), flush=True)\n"
+        "        print(*[(await fork.ready()).pid for fork in interpreters._waiting], flush=True)\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "anyio.run(main)\n"
     )
