@@ -42,20 +42,25 @@ IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 WORDS: dict[str, Any] = {"null": None, "true": True, "false": False, "nan": math.nan}
 CLOSING = {"[": "]", "(": ")", "{": "}"}
 COLLECTIONS = (list, tuple, set, frozenset)
+CONTAINERS = (Mapping, *COLLECTIONS)
 VERSION = re.compile(r"\$ion_\d+_\d+")
 MOST_EXPONENT = 10_000
 LONGEST_NUMBER = 4000
-LEXEME_COST = 2
+LEXEME_COST = ITEM_COST = 2
+Spend = Callable[[int], None]
 
 
 class IonError(ValueError):
     """A text that is no Ion; the message says what is wrong and on which line."""
 
 
-def dumps(value: Any, *, nulls: bool = True) -> str:
-    """A value as compact Ion text. Without `nulls` null values of maps are left out."""
+def dumps(value: Any, *, nulls: bool = True, spend: Spend | None = None) -> str:
+    """A value as compact Ion text. Without `nulls` null values of maps are left out.
+
+    spend: called with the cost of each list and map in microseconds; what it raises ends the writing
+    """
     parts: list[str] = []
-    _write(value, parts, nulls)
+    _write(value, parts, nulls, spend)
     return "".join(parts)
 
 
@@ -73,7 +78,7 @@ def loads(text: str) -> Any:
     return first
 
 
-def loads_all(text: str, spend: Callable[[int], None] | None = None) -> Iterator[Any]:
+def loads_all(text: str, spend: Spend | None = None) -> Iterator[Any]:
     """The values of a text, one after the other. Raises IonError at the first that is none.
 
     spend: called with the cost of each lexeme in microseconds; what it raises ends the reading
@@ -84,7 +89,7 @@ def loads_all(text: str, spend: Callable[[int], None] | None = None) -> Iterator
 class _Reader:
     """Reads one text, lexeme by lexeme."""
 
-    def __init__(self, text: str, spend: Callable[[int], None] | None = None) -> None:
+    def __init__(self, text: str, spend: Spend | None = None) -> None:
         self._text = text
         self._spend = spend
         self._at = 0
@@ -273,14 +278,16 @@ SCALARS: dict[str, Any] = {
 }
 
 
-def _write(value: Any, parts: list[str], nulls: bool) -> None:
+def _write(value: Any, parts: list[str], nulls: bool, spend: Spend | None) -> None:
+    if spend is not None and isinstance(value, CONTAINERS):
+        spend(ITEM_COST * (len(value) + 1))
     if isinstance(value, Mapping):
         separator = "{"
         for key, item in value.items():
             if item is None and not nulls:
                 continue
             parts.append(f"{separator}{_symbol(key if isinstance(key, str) else scalar_text(key))}:")
-            _write(item, parts, nulls)
+            _write(item, parts, nulls, spend)
             separator = ","
         parts.append("}" if separator == "," else "{}")
     elif isinstance(value, COLLECTIONS):
@@ -288,7 +295,7 @@ def _write(value: Any, parts: list[str], nulls: bool) -> None:
         for index, item in enumerate(value):
             if index:
                 parts.append(",")
-            _write(item, parts, nulls)
+            _write(item, parts, nulls, spend)
         parts.append("]")
     else:
         parts.append(_scalar(value))

@@ -17,9 +17,9 @@ from engine.expressions.scope import RenderScope
 @template_filter("base64encode")
 def base64_encode(scope: RenderScope, value: Any) -> str:
     """A text in base64."""
-    whole = as_text(value).encode()
+    whole = as_text(value)
     scope.budget.text(len(whole) * 4 // 3)
-    return base64.b64encode(whole).decode()
+    return base64.b64encode(whole.encode()).decode()
 
 
 @template_filter("base64decode")
@@ -75,6 +75,6 @@ def sha512(scope: RenderScope, value: Any) -> str:
 
 
 def _digest(scope: RenderScope, name: str, value: Any) -> str:
-    whole = as_text(value).encode()
+    whole = as_text(value)
     scope.budget.text(len(whole))
-    return hashlib.new(name, whole, usedforsecurity=False).hexdigest()
+    return hashlib.new(name, whole.encode(), usedforsecurity=False).hexdigest()

@@ -19,9 +19,9 @@ def json_of(scope: RenderScope, value: Any) -> str:
 @template_filter("toIon", nulls=True)
 def ion_of(scope: RenderScope, value: Any) -> str:
     """A value as Ion; null as the word."""
-    # Walking it as JSON first counts what it will take.
+    # Written as JSON first, because that knows the limit on the size.
     to_json(value, scope)
-    return ion.dumps(value)
+    return ion.dumps(value, spend=scope.spend)
 
 
 @template_filter("yaml", nulls=True)

@@ -15,6 +15,7 @@ from engine.expressions.scope import RenderScope
 
 CHARACTERS_PER_UNIT = 4
 """Work on so many single characters takes about a unit of fuel."""
+SLUGIFIED_AT_ONCE = 64 * 1024
 ELLIPSIS = "..."
 NEWLINES = ("\r\n", "\n\r", "\n", "\r")
 JAVA_SPACE = "".join(map(chr, range(33)))
@@ -24,13 +25,13 @@ ESCAPES = {"single": ("'", "\\'"), "double": ('"', '\\"'), "shell": ("'", "'\\''
 @template_filter("lower")
 def lower(scope: RenderScope, value: Any) -> str:
     """A text in lower case."""
-    return _charged(scope, as_text(value).lower())
+    return _charged(scope, as_text(value)).lower()
 
 
 @template_filter("upper")
 def upper(scope: RenderScope, value: Any) -> str:
     """A text in upper case."""
-    return _charged(scope, as_text(value).upper())
+    return _charged(scope, as_text(value)).upper()
 
 
 @template_filter("title")
@@ -44,15 +45,15 @@ def title(scope: RenderScope, value: Any) -> str:
 @template_filter("capitalize")
 def capitalize(scope: RenderScope, value: Any) -> str:
     """A text with its first letter in upper case."""
-    words = text(value, "What 'capitalize' is applied to")
+    words = _charged(scope, text(value, "What 'capitalize' is applied to"))
     start = len(words) - len(words.lstrip())
-    return _charged(scope, words[:start] + words[start : start + 1].upper() + words[start + 1 :])
+    return words[:start] + words[start : start + 1].upper() + words[start + 1 :]
 
 
 @template_filter("trim")
 def trim(scope: RenderScope, value: Any) -> str:
     """A text without white space at its ends."""
-    return _charged(scope, as_text(value).strip(JAVA_SPACE))
+    return _charged(scope, as_text(value)).strip(JAVA_SPACE)
 
 
 @template_filter("abbreviate", parameters=("length",))
@@ -115,22 +116,27 @@ def ends_with(scope: RenderScope, value: Any, end: Any = None) -> bool:
 @template_filter("condenseString")
 def condense_string(scope: RenderScope, value: Any) -> str:
     """A text without line breaks."""
-    return text(value, "What 'condenseString' is applied to").replace("\n", "")
+    return _charged(scope, text(value, "What 'condenseString' is applied to")).replace("\n", "")
 
 
 @template_filter("slugify")
 def slugify(scope: RenderScope, value: Any) -> str:
     """A text as part of an address: lower-case letters and digits, joined by single dashes."""
     whole = _charged(scope, as_text(value))
-    scope.spend(len(whole) // CHARACTERS_PER_UNIT)
-    plain = "".join(
-        "-" if char.isspace() or char == "_" else char
-        for char in unicodedata.normalize("NFD", whole)
-        if char.isspace() or (char.isascii() and (char.isalnum() or char in "-_"))
-    )
+    starts = range(0, len(whole), SLUGIFIED_AT_ONCE)
+    plain = "".join(_plain(scope, whole[start : start + SLUGIFIED_AT_ONCE]) for start in starts)
     while "--" in plain:
         plain = plain.replace("--", "-")
     return plain.strip("-").lower()
+
+
+def _plain(scope: RenderScope, part: str) -> str:
+    scope.spend(len(part) // CHARACTERS_PER_UNIT)
+    return "".join(
+        "-" if char.isspace() or char == "_" else char
+        for char in unicodedata.normalize("NFD", part)
+        if char.isspace() or (char.isascii() and (char.isalnum() or char in "-_"))
+    )
 
 
 @template_filter("indent", parameters=("amount", "prefix"))

@@ -50,8 +50,8 @@ def test_reading(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "{not: ion", "[1 2]", "{a 1}", '"x', "{a:}", '{"a":1}}', "1 2", "[" * 5000, "/* x", "2024-13-01", "[,]", "{:1}",
-        '"\\q"', "{{a}}", "1e", "9" * 5000, "1d99999999",
+        "{not: ion", "[1 2]", "{a 1}", '"x', "{a:}", '{"a":1}}', "1 2", "[" * 5000, "/* x", "(/* /* ", "2024-13-01", "[,]",
+        "{:1}", '"\\q"', "{{a}}", "1e", "9" * 5000, "0x" + "f" * 5000, "1d99999999",
     ],
 )  # fmt: skip
 def test_what_is_not_ion(text: str) -> None:
@@ -70,6 +70,14 @@ def test_rows_are_read_one_by_one() -> None:
     assert next(rows) == {"a": 2}
     with pytest.raises(ion.IonError):
         next(rows)
+
+
+def test_work_is_counted() -> None:
+    costs: list[int] = []
+    assert next(ion.loads_all("[1, 2, {a: 3}]", costs.append)) == [1, 2, {"a": 3}]
+    reading = sum(costs)
+    assert ion.dumps([1, 2, {"a": 3}], spend=costs.append) == "[1,2,{a:3}]"
+    assert 0 < reading < sum(costs)
 
 
 @pytest.mark.parametrize(
