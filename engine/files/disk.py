@@ -161,7 +161,12 @@ class DiskStorage:
         if not attributes and not before:
             return
         old = target.stat().st_mtime_ns if target.exists() else None
-        content = with_version(before, old, unfinished.stat().st_mtime_ns, attributes or {})
+        new = unfinished.stat().st_mtime_ns
+        if new == old:
+            # The kernel counts in ticks of some milliseconds.
+            new += 1
+            os.utime(unfinished, ns=(new, new))
+        content = with_version(before, old, new, attributes or {})
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = unfinished.with_name(random_id())
         try:
