@@ -42,7 +42,7 @@ def _pattern(text: str) -> str:
 class DependsOn(BaseModel):
     """When an input is asked for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     inputs: tuple[str, ...] = Field(description="Inputs that the condition looks at.")
     condition: str | None = Field(None, description="Expression; the input exists only when it gives true.")
@@ -51,7 +51,7 @@ class DependsOn(BaseModel):
 class Input(BaseModel):
     """One input of a flow."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
     id: InputId = Field(
         validation_alias=AliasChoices("id", "name"), description="Name of the input; dots make nested maps."

@@ -22,7 +22,7 @@ USER_SYSTEM_LABELS = frozenset({"system.readOnly"})
 class LabelPair(BaseModel):
     """A label in list form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     key: str = Field(min_length=1)
     value: str = Field(min_length=1)
@@ -41,7 +41,7 @@ def label_map(labels: Labels | None) -> dict[str, str]:
 class FlowFields(BaseModel):
     """The properties of a flow."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=property_name)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=property_name)
 
     id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", min_length=1, max_length=100)] = Field(
         description="Name of the flow, unique in its namespace."

@@ -21,7 +21,7 @@ ValueType = Literal[
 class Output(BaseModel):
     """One output of a flow."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
     id: InputId = Field(description="Name of the output.")
     type: ValueType = Field(description="Type of the value.")

@@ -14,7 +14,7 @@ from engine.executor.plan import Backoff, Retry
 class RetryFields(BaseModel):
     """When a failed task is tried again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
     type: Literal["constant", "exponential", "random"] = Field(description="How the wait before an attempt is found.")
     interval: Duration | None = Field(None, description="Wait before a retry: constant, or the first exponential one.")

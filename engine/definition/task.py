@@ -28,7 +28,7 @@ DurationText = Annotated[str, AfterValidator(_duration_or_template)]
 class TaskCache(BaseModel):
     """Whether outputs of an equal earlier run are used again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
     enabled: bool
     ttl: DurationText | None = None
@@ -37,7 +37,7 @@ class TaskCache(BaseModel):
 class WorkerGroup(BaseModel):
     """Which workers may run a task."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
     key: str
     fallback: Literal["FAIL", "WAIT", "CANCEL"] = "WAIT"
@@ -46,7 +46,7 @@ class WorkerGroup(BaseModel):
 class TaskFields(BaseModel):
     """The properties that every task has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
     id: TaskId = Field(description="Name of the task, unique in the flow.")
     type: str = Field(min_length=1, description="Full or short name of the plugin type.")

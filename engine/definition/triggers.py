@@ -20,7 +20,7 @@ from engine.plugin.index import FAMILY, Index
 class TriggerFields(BaseModel):
     """What every trigger may have."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
 
     id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=256)]
     type: str = Field(min_length=1)

@@ -58,7 +58,9 @@ class Plugin(BaseModel):
     aliases: other full type names that mean this class
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=property_name, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, defer_build=True, extra="forbid", alias_generator=property_name, arbitrary_types_allowed=True
+    )
 
     aliases: ClassVar[tuple[str, ...]] = ()
 

@@ -109,7 +109,7 @@ class ForEach(Block):
 class DagTask(BaseModel):
     """A task of a Dag and what it waits for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
     task: RawTask = Field(description="The task.")
     depends_on: list[str] = Field(default_factory=list, description="Ids of the tasks that must have ended before.")

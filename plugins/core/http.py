@@ -58,7 +58,7 @@ class Called(Task):
 class Response(BaseModel):
     """What Request gives."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True)
 
     uri: str = Field(description="Address that answered, after redirects.")
     code: int = Field(description="Status code.")

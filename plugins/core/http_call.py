@@ -31,7 +31,7 @@ INTERNAL = "kestra://"
 class Part(BaseModel):
     """A group of options."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
 class Timeout(Part):

@@ -28,7 +28,7 @@ PARAMETER = re.compile(
 class Outputs(BaseModel):
     """Base of what these tasks give."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True)
 
 
 class Rows(Outputs):

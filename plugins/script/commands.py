@@ -37,7 +37,7 @@ GLOB = re.compile(r"[*?\[{]|^(glob|regex):")
 class ScriptOutputs(BaseModel):
     """What a script leaves."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True)
 
     vars: dict[str, Any] = Field(description='What the script handed over with lines `::{"outputs": {…}}::`.')
     exit_code: int = Field(description="Exit code of the last command.")
