@@ -31,6 +31,7 @@ ARGUMENT_BYTES = 100 * 1024
 OUTPUT_DIR = ".output"
 DOCKER = "scripts.runner.docker.Docker"
 SHELL = ("/bin/sh", "-c")
+INSTALLS = re.compile(r"\b(?:pip3?|uv)\b[^\n;&|]*\binstall\b")
 GLOB = re.compile(r"[*?\[{]|^(glob|regex):")
 
 
@@ -118,8 +119,10 @@ class ScriptTask(Task):
         env = {**self.variables_of_language, **given, "WORKING_DIR": variables["workingDir"]}
         if self._keeps_directory:
             env["OUTPUT_DIR"] = variables["outputDir"]
-        python = await self._python(ctx, before) if isinstance(runner, Process) else None
         commands = await self._commands(ctx, variables)
+        # Commands that install something want an environment of their own as much as beforeCommands do.
+        needs = [*before, *(command for command in commands if INSTALLS.search(command))]
+        python = await self._python(ctx, needs) if isinstance(runner, Process) else None
         ahead = tuple(self.interpreter) == SHELL and not before and python is not None and python.default
         return Program(
             argv=await self._argv(ctx, [*before, *commands]),

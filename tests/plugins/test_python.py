@@ -210,3 +210,12 @@ def test_imports_from_the_future_stay_first() -> None:
 def test_a_script_without_such_words_is_left_alone() -> None:
     source = "print('truest')"
     assert with_json_names(source) is source
+
+
+async def test_commands_that_install_get_an_environment_of_their_own(package: str) -> None:
+    commands = [f"pip install {package}", "python -c 'import tidedemo; print(tidedemo.answer)'"]
+    ran = await run_task(Commands, {"taskRunner": PROCESS, "commands": commands})
+    assert ran.state == "SUCCESS", ran.messages
+    assert "42" in ran.messages
+    other = await run_task(Commands, {"taskRunner": PROCESS, "commands": ["python -c 'import tidedemo'"]})
+    assert other.state == "FAILED"
