@@ -45,15 +45,18 @@ NANOS_FROM = 10**17
 def to_moment(value: Any, zone: tzinfo, existing_format: str | None = None, locale: str = "en_US") -> datetime:
     """A value as an aware date.
 
-    A date with a time in no zone is one of `zone`; a day is its noon; an integer counts from 1970, its size tells the
-    unit; a text is ISO, or follows `existing_format` when that is given. Raises ExpressionError.
+    A date with a time in no zone is one of `zone`; a day is its noon; a date in UTC is an instant, seen from `zone`; an
+    integer is an instant too, it counts from 1970 in the unit that its size tells; a text is ISO, or follows
+    `existing_format` when that is given. Raises ExpressionError.
     """
     if isinstance(value, datetime):
+        if value.tzinfo is UTC:
+            return in_zone(value, zone)
         return value if value.tzinfo is not None else value.replace(tzinfo=zone)
     if is_date(value):
         return datetime.combine(value, NOON, zone)
     if isinstance(value, int) and not isinstance(value, bool):
-        return from_epoch(value)
+        return in_zone(from_epoch(value), zone)
     if not isinstance(value, str):
         raise ExpressionError(f"A date must be a date, an integer or a text, but is {type(value).__name__}")
     if existing_format is None or existing_format == "iso":
@@ -128,14 +131,14 @@ def format_moment(moment: datetime, format: str, locale: str) -> str:
 def add(moment: datetime, amount: int, unit: str) -> datetime:
     """A date moved by an amount of a unit (`DAYS`, `HOURS`, …); months and years keep to the end of a month.
 
-    Days and longer units keep the time of day. Raises ExpressionError.
+    Days and longer units keep the time of day, where clocks skip it the one as long after. Raises ExpressionError.
     """
     name = unit.upper()
     try:
         if name in MONTHS_OF:
-            return _plus_months(moment, amount * MONTHS_OF[name])
+            return _existing(_plus_months(moment, amount * MONTHS_OF[name]))
         if name in DAYS_OF:
-            return moment + timedelta(days=amount * DAYS_OF[name])
+            return _existing(moment + timedelta(days=amount * DAYS_OF[name]))
         if name in MICROS_OF:
             micros = timedelta(microseconds=amount * MICROS_OF[name])
             return (moment.astimezone(UTC) + micros).astimezone(moment.tzinfo)
@@ -156,6 +159,10 @@ def _plus_months(moment: datetime, months: int) -> datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     day = min(moment.day, calendar.monthrange(year, month + 1)[1])
     return moment.replace(year=year, month=month + 1, day=day)
+
+
+def _existing(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).astimezone(moment.tzinfo)
 
 
 def _unreadable(text: str) -> ExpressionError:

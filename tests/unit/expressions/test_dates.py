@@ -165,6 +165,19 @@ def test_days_keep_the_time_of_day_and_hours_do_not() -> None:
     assert add(before, 24, "HOURS").hour == 11
 
 
+def test_a_time_that_clocks_skip_moves_on() -> None:
+    assert add(datetime(2024, 3, 30, 2, 30, tzinfo=PARIS), 1, "DAYS").isoformat() == "2024-03-31T03:30:00+02:00"
+    assert add(datetime(2024, 2, 29, 2, 30, tzinfo=PARIS), 1, "MONTHS").isoformat() == "2024-03-29T02:30:00+01:00"
+
+
+def test_instants_are_moved_in_the_zone_of_the_filter() -> None:
+    moved = [
+        apply("dateAdd", value, 1, "DAYS", "iso_sec", "Europe/Paris")
+        for value in (datetime(2024, 3, 30, 11, tzinfo=UTC), 1711796400, "2024-03-30T12:00:00+01:00[Europe/Paris]")
+    ]
+    assert moved == ["2024-03-31T12:00:00+02:00"] * 3
+
+
 def test_arithmetic_that_can_not_be_done() -> None:
     with pytest.raises(ExpressionError, match="not a unit of time"):
         add(MOMENT, 1, "FORTNIGHTS")
