@@ -84,14 +84,19 @@ class Control:
 
         Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow.
         """
-        compiled = await self._plans.get(namespace, flow, revision)
-        if compiled.flow.disabled:
-            raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
-        execution = self._blank(compiled, labels or {}, trigger)
-        values = await self._inputs(compiled, execution, inputs or {})
-        execution = msgspec.structs.replace(execution, inputs=values)
-        await self._driver.begin(execution, compiled, Started(at=self._clock.now()))
-        return execution
+        while True:
+            compiled = await self._plans.get(namespace, flow, revision)
+            if compiled.flow.disabled:
+                raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
+            execution = self._blank(compiled, labels or {}, trigger)
+            values = await self._inputs(compiled, execution, inputs or {})
+            execution = msgspec.structs.replace(execution, inputs=values)
+            try:
+                await self._driver.begin(execution, compiled, Started(at=self._clock.now()), latest=revision is None)
+                return execution
+            except Conflict:
+                # Another process stored a later revision.
+                self._plans.outdated(namespace, flow)
 
     async def wait(self, id: ExecutionId) -> Execution:
         """The execution when it has ended, whichever process drives it."""

@@ -98,8 +98,14 @@ class Driver:
                 await self._drain_once(hot)
         await done.wait()
 
-    async def begin(self, execution: Execution, compiled: Compiled, event: AnyEvent) -> None:
-        """Take up a new or edited execution; returns when it is committed."""
+    async def begin(self, execution: Execution, compiled: Compiled, event: AnyEvent, *, latest: bool = False) -> None:
+        """Take up a new execution; returns when it is committed.
+
+        latest: only while its revision is the latest of its flow; raises Conflict when it isn't, or the id is taken
+        """
+        if execution.id in self._hot:
+            raise Conflict(f"execution '{execution.id}' exists already")
+        self._hot[execution.id] = Hot(execution.id, latest)
         await self.resume(Record(execution), compiled, event)
 
     async def resume(self, record: Record, compiled: Compiled, event: AnyEvent) -> None:
@@ -201,6 +207,8 @@ class Driver:
         while True:
             if hot.record is None:
                 await self._load(hot)
+            assert hot.record is not None
+            new = hot.record.execution.version == 0
             changes = self._advance(hot, events)
             for command in changes.commands:
                 if isinstance(command, NewExecution):
@@ -210,8 +218,8 @@ class Driver:
                 await self._commit(hot, changes)
             except Conflict:
                 hot.record = None
-                if any(isinstance(event, Edited) for event in events):
-                    # What was edited is no longer what is stored: whoever edited must look again.
+                if new or any(isinstance(event, Edited) for event in events):
+                    # What was edited or begun is no longer what is stored: whoever did so must look again.
                     raise
                 continue
             self._dispatch(hot, changes)
@@ -289,6 +297,7 @@ class Driver:
             timers=tuple(Timer(hot.id, wake.path, wake.kind, wake.due) for wake in changes.timers.values()),
             dropped=tuple(changes.dropped),
             released=record.execution.state.terminal and not changes.timers,
+            latest=hot.latest,
         )
         while True:
             try:

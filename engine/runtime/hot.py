@@ -52,10 +52,11 @@ class Watch:
 class Hot:
     """An execution that this process has in hand."""
 
-    __slots__ = ("asking", "compiled", "draining", "ended", "id", "inbox", "record", "running", "view")
+    __slots__ = ("asking", "compiled", "draining", "ended", "id", "inbox", "latest", "record", "running", "view")
 
-    def __init__(self, id: ExecutionId) -> None:
+    def __init__(self, id: ExecutionId, latest: bool = False) -> None:
         self.id = id
+        self.latest = latest
         self.inbox: list[tuple[AnyEvent, Done | None]] = []
         self.draining = False
         self.ended = False

@@ -21,6 +21,7 @@ from engine.plugin.index import Index
 from engine.store.protocols import FlowStore, StoredFlow
 
 CACHED = 1000
+LATEST = 0
 
 
 class Prepared:
@@ -67,27 +68,40 @@ class Plans:
         self._cache: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
 
     async def get(self, namespace: str, flow: str, revision: int | None = None) -> Compiled:
-        """The compiled revision, by default the latest. Raises NotFound or InvalidFlow."""
-        key = (namespace, flow, revision or 0)
-        if key in self._cache:
-            return self._used(key)
+        """The compiled revision, by default the latest that this process knows. Raises NotFound or InvalidFlow.
+
+        Another process may have stored a later one: what starts an execution says so to the store (`Write.latest`).
+        """
+        asked = (namespace, flow, revision or LATEST)
+        if asked in self._cache:
+            return self._used(asked)
         stored = await self._flows.get(namespace, flow, revision)
         key = (namespace, flow, stored.revision)
-        if key in self._cache:
-            return self._used(key)
-        return self.keep(self.read(stored.source), stored)
+        compiled = self._used(key) if key in self._cache else self._compile(self.read(stored.source), stored)
+        self._put(asked, compiled)
+        return compiled
+
+    def outdated(self, namespace: str, flow: str) -> None:
+        """The latest revision that is remembered isn't the latest any more."""
+        self._cache.pop((namespace, flow, LATEST), None)
 
     def read(self, source: str, file: str | None = None) -> Flow:
         """The flow of a source text. Raises InvalidFlow with every mistake."""
         return load_flow(source, file=file, index=self._index).flow
 
-    def keep(self, flow: Flow, stored: StoredFlow) -> Compiled:
-        """Compile a stored revision and remember it."""
+    def keep(self, flow: Flow, stored: StoredFlow) -> None:
+        """Compile a revision that was just stored and remember it as the latest."""
+        self._put((flow.namespace, flow.id, LATEST), self._compile(flow, stored))
+
+    def _compile(self, flow: Flow, stored: StoredFlow) -> Compiled:
         compiled = Compiled(flow, compile_flow(flow, stored.revision), stored.source, self._index)
-        self._cache[flow.namespace, flow.id, stored.revision] = compiled
+        self._put((flow.namespace, flow.id, stored.revision), compiled)
+        return compiled
+
+    def _put(self, key: tuple[str, str, int], compiled: Compiled) -> None:
+        self._cache[key] = compiled
         while len(self._cache) > CACHED:
             self._cache.popitem(last=False)
-        return compiled
 
     def _used(self, key: tuple[str, str, int]) -> Compiled:
         self._cache.move_to_end(key)

@@ -29,7 +29,8 @@ class Write(msgspec.Struct, frozen=True):
     """One step of one execution, written whole or not at all.
 
     `execution.version` is the new version; 1 inserts, anything else replaces version - 1. `owner` is who writes;
-    `released`: nobody owns the execution after this step.
+    `released`: nobody owns the execution after this step. `latest`: a new execution is only inserted while its revision
+    is the latest one of its flow.
     """
 
     execution: Execution
@@ -40,6 +41,7 @@ class Write(msgspec.Struct, frozen=True):
     timers: Sequence[Timer] = ()
     dropped: Sequence[tuple[str, str]] = ()
     released: bool = False
+    latest: bool = False
 
 
 class Held(NamedTuple):

@@ -62,6 +62,7 @@ def prepare(step: Write) -> Prepared:
             step.owner,
             execution.version,
             encode(execution),
+            execution.revision if step.latest else None,
         ),
         task_runs=[(id, run.path, encode(run)) for run in step.changed],
         answers=[(id, path, encode(answer)) for path, answer in step.answers.items()],

@@ -12,6 +12,7 @@ from engine.errors import Conflict, NotFound
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.status import Status
+from engine.store.protocols import ExecutionFilter
 from support.running import end, run, runs_of, start, states, until
 
 SLEEPING = """
@@ -148,3 +149,47 @@ def _alive(pid: int) -> bool:
         return False
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_an_execution_is_of_the_latest_revision_whoever_stored_it(tmp_path: Path) -> None:
+    flow = "id: changing\nnamespace: test\ntasks: [{{id: say, type: core.debug.Return, format: '{}'}}]\n"
+    async with open_engine(tmp_path / "data", Settings()) as one, open_engine(tmp_path / "data", Settings()) as two:
+        assert (await run(one, flow.format("first"))).execution.revision == 1
+        await two.control.save_flow(flow.format("second"))
+        record = await end(one, (await one.control.create("test", "changing")).id)
+        assert record.execution.revision == 2
+        assert runs_of(record, "say")[0].outputs == {"value": "second"}
+        old = await end(one, (await one.control.create("test", "changing", revision=1)).id)
+        assert runs_of(old, "say")[0].outputs == {"value": "first"}
+        await two.store.flows.delete("test", "changing", 0)
+        with pytest.raises(NotFound, match="changing"):
+            await one.control.create("test", "changing")
+
+
+async def test_a_task_that_asks_for_it_is_tried_again_as_a_new_execution(engine: Engine) -> None:
+    record = await run(
+        engine,
+        """
+id: anew
+namespace: test
+tasks:
+  - id: fails
+    type: core.execution.Fail
+    condition: "{{ execution.id == execution.originalId }}"
+    retry: {type: constant, interval: PT0.05S, maxAttempts: 3, behavior: CREATE_NEW_EXECUTION}
+""",
+    )
+    assert record.execution.state is Status.RETRIED
+    with anyio.fail_after(20):
+        while True:
+            others = [
+                one
+                for one in await engine.store.executions.list(ExecutionFilter())
+                if one.id != record.execution.id and one.state.terminal
+            ]
+            if others:
+                break
+            await anyio.sleep(0.02)
+    (again,) = others
+    assert again.state is Status.SUCCESS
+    assert again.original == record.execution.id

@@ -2,7 +2,7 @@
 -- are texts in it, so that nothing here looks into them.
 
 -- name: insert_executions
--- Executions that exist already are left out.
+-- Executions that exist already are left out, and those that want to be of the latest revision and aren't.
 insert into execution (id, tenant, namespace, flow, state, created, owner, version, doc)
 select
     json_extract(value, '$[0]'),
@@ -15,7 +15,13 @@ select
     json_extract(value, '$[8]'),
     json_extract(value, '$[9]')
 from json_each(:rows)
-where true
+where not exists (
+    select 1 from flow
+    where flow.tenant = json_extract(value, '$[1]')
+        and flow.namespace = json_extract(value, '$[2]')
+        and flow.id = json_extract(value, '$[3]')
+        and flow.revision > json_extract(value, '$[10]')
+)
 on conflict (id) do nothing
 returning id
 
