@@ -103,7 +103,7 @@ def zone_name(moment: datetime, locale: str, long: bool) -> str:
     if not long and lettered:
         return short
     if not isinstance(zone, ZoneInfo):
-        return "Coordinated Universal Time" if long and short == "UTC" else short
+        return "Coordinated Universal Time" if long and short == "UTC" else short.removeprefix("UTC") or short
     from babel.dates import get_timezone_name
 
     return str(get_timezone_name(moment, "long" if long else "short", locale=locale.replace("-", "_")))

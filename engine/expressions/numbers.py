@@ -168,14 +168,12 @@ def format_number(value: Any, pattern: str | None = None, locale: str = "en_US")
         raise ExpressionError("numberFormat needs a number; use the filter 'number' to read one from a text")
     parsed = parse_pattern(DEFAULT_PATTERN if pattern is None else pattern)
     symbols = _symbols(locale)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else _affixed("∞", value < 0, parsed, symbols)
-    exact = _scaled(value, parsed)
-    if parsed.exponent:
-        body = _with_exponent(abs(exact), parsed)
-    else:
-        body = _digits(_rounded(abs(exact), parsed.most_fraction), parsed, symbols)
-    return _affixed(body, exact.is_signed() and value != 0, parsed, symbols)
+    scaled = _scaled(value, parsed.positive.scale)
+    if isinstance(scaled, float) and not math.isfinite(scaled):
+        return "NaN" if math.isnan(scaled) else _affixed("∞", scaled < 0, parsed, symbols)
+    shortest = _shortest_decimal(scaled)
+    body = (_with_exponent if parsed.exponent else _digits)(scaled, abs(shortest), parsed, symbols)
+    return _affixed(body, shortest.is_signed() and (shortest != 0 or isinstance(scaled, float)), parsed, symbols)
 
 
 @lru_cache(256)
@@ -255,24 +253,30 @@ def _unquoted(text: str) -> str:
     return re.sub(QUOTED, lambda found: found.group(1).replace("''", "'") or "'", text)
 
 
-def _scaled(value: int | float | Decimal, pattern: DecimalPattern) -> Decimal:
+def _scaled(value: int | float | Decimal, scale: int) -> int | float | Decimal:
+    """A number times a power of ten; a float as a float, so that 2.675 is 267.5 percent."""
+    if scale == 0:
+        return value
+    return value * 10.0**scale if isinstance(value, float) else Decimal(value).scaleb(scale, EXACT)
+
+
+def _shortest_decimal(value: int | float | Decimal) -> Decimal:
     if isinstance(value, float):
-        shortest = Decimal(_shortest(value) if isinstance(value, Float32) else float.__repr__(value))
-        exponent = shortest.as_tuple().exponent
-        assert isinstance(exponent, int)
-        # Where digits are cut the exact value decides, as 0.285 is a little less than it looks.
-        exact = Decimal(widened(value)) if -exponent > pattern.most_fraction + pattern.positive.scale else shortest
-    else:
-        exact = Decimal(value)
-    return exact.scaleb(pattern.positive.scale, EXACT)
+        return Decimal(_shortest(value) if isinstance(value, Float32) else float.__repr__(value))
+    return Decimal(value)
 
 
-def _rounded(value: Decimal, places: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, EXACT)
+def _exact(value: int | float | Decimal, shortest: Decimal, is_cut: bool) -> Decimal:
+    """What is rounded: where digits of a float are cut its exact value, as 0.285 is a little less than it looks."""
+    return abs(Decimal(widened(value))) if is_cut and isinstance(value, float) else shortest
 
 
-def _digits(value: Decimal, pattern: DecimalPattern, symbols: Symbols) -> str:
-    whole, _, fraction = format(value, "f").partition(".")
+def _digits(value: int | float | Decimal, shortest: Decimal, pattern: DecimalPattern, symbols: Symbols) -> str:
+    exponent = shortest.as_tuple().exponent
+    assert isinstance(exponent, int)
+    exact = _exact(value, shortest, -exponent > pattern.most_fraction)
+    rounded = exact.quantize(Decimal(1).scaleb(-pattern.most_fraction), ROUND_HALF_EVEN, EXACT)
+    whole, _, fraction = format(rounded, "f").partition(".")
     whole = whole.lstrip("0").rjust(pattern.least_integer, "0")
     fraction = fraction.rstrip("0").ljust(pattern.least_fraction, "0")
     if not whole and not fraction:
@@ -285,15 +289,17 @@ def _digits(value: Decimal, pattern: DecimalPattern, symbols: Symbols) -> str:
     return f"{whole}{symbols.decimal}{fraction}" if fraction else whole
 
 
-def _with_exponent(value: Decimal, pattern: DecimalPattern) -> str:
-    least, most = pattern.least_integer, pattern.most_integer
-    power = value.adjusted() if value else 0
-    engineering = most > least and most > 1
-    shift = power // most * most if engineering else power - max(least, 1) + 1
-    places = least + pattern.most_fraction - (power - shift + 1) if engineering else pattern.most_fraction
-    figures = _rounded(value.scaleb(-shift, EXACT), max(places, 0)).normalize()
-    whole, _, fraction = format(figures, "f").partition(".")
-    body = whole.rjust(least, "0") + (f".{fraction.ljust(pattern.least_fraction, '0')}" if fraction else "")
+def _with_exponent(value: int | float | Decimal, shortest: Decimal, pattern: DecimalPattern, symbols: Symbols) -> str:
+    least, most = max(pattern.least_integer, 1), pattern.most_integer
+    in_steps = most > pattern.least_integer and most > 1
+    figures = (most if in_steps else least) + pattern.most_fraction
+    exact = _exact(value, shortest, len(shortest.normalize(EXACT).as_tuple().digits) > figures)
+    rounded = Context(prec=figures, rounding=ROUND_HALF_EVEN).plus(exact)
+    power = rounded.adjusted()
+    shift = 0 if not rounded else power // most * most if in_steps else power - least + 1
+    whole, _, fraction = format(rounded.scaleb(-shift, EXACT), "f").partition(".")
+    fraction = fraction.rstrip("0").ljust(pattern.least_fraction, "0")
+    body = whole.rjust(least, "0") + (f"{symbols.decimal}{fraction}" if fraction else "")
     return f"{body}E{'-' if shift < 0 else ''}{str(abs(shift)).rjust(pattern.exponent, '0')}"
 
 

@@ -245,8 +245,10 @@ class _Rewriter:
         self._depth += 1
         negated = self._next() == "^"
         self._take(2 if negated else 1, "[^" if negated else "[")
-        if self._pattern[self._at : self._at + 1] == "]":
-            self._take(1, r"\]")
+        first = self._pattern[self._at : self._at + 1]
+        if first in ("]", ":"):
+            # A bracket is one of the class here, and a colon would begin the name of a class for the package.
+            self._take(1, f"\\{first}")
 
     def _in_class(self, char: str) -> None:
         if char == "[":
@@ -286,6 +288,8 @@ class _Rewriter:
             self._take(found.end(), f"\\U{int(found.group(1), 16):08x}")
         elif found := regex.match(r"\\0([0-3]?[0-7]{1,2})", rest):
             self._take(found.end(), f"\\x{int(found.group(1), 8):02x}")
+        elif found := regex.match(r"\\c([@-_])", rest):
+            self._take(found.end(), f"\\x{ord(found.group(1)) ^ 64:02x}")
         elif letter.isalpha() and letter not in "tnrfaebBAGXRNxu":
             raise ValueError(f"unknown escape '\\{letter}'")
         elif not letter:

@@ -59,6 +59,10 @@ def test_writing_in_another_language() -> None:
         format_moment(MOMENT, "MMMM", "xx_YY")
 
 
+def test_a_bare_offset_is_its_own_name() -> None:
+    assert format_moment(MOMENT.astimezone(zone_of("+05:30")), "z zzzz", "en_US") == "+05:30 +05:30"
+
+
 def test_the_week_that_belongs_to_the_next_year() -> None:
     assert format_moment(datetime(2024, 12, 30, tzinfo=UTC), "YYYY-ww", "en_US") == "2025-01"
     assert format_moment(datetime(2021, 1, 1, tzinfo=UTC), "YYYY-ww", "de_DE") == "2020-53"

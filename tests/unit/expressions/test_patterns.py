@@ -36,6 +36,9 @@ TEXT = "a" * 30 + "x" * 60
         (r"\041", "!", True),
         (r"a\Z", "a", True),
         (r"[]a]", "]", True),
+        ("[[:alpha:]]", "b", False),
+        ("[[:alpha:]]", ":", True),
+        (r"\cA", "\x01", True),
     ],
 )
 def test_dialect(pattern: str, text: str, fits: bool) -> None:
