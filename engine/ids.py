@@ -35,13 +35,16 @@ _generator = random.Random(secrets.randbits(256))  # noqa: S311
 
 def random_id() -> str:
     """A new id; ids made later in the same process don't sort later."""
-    return base62(_generator.getrandbits(128))
+    return _text(_generator.getrandbits(128).to_bytes(16, "big"))
 
 
 def derived_id(*parts: object) -> str:
     """The same id for the same parts, whoever asks."""
     text = "\x1f".join(map(str, parts))
-    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return _text(hashlib.blake2b(text.encode(), digest_size=16).digest())
+
+
+def _text(digest: bytes) -> str:
     # 16 bytes are 22 digits of base64; two letters stand twice so that only those of base62 occur. This is on the path
     # of every task run, and dividing by 62 costs five times as much.
     return b2a_base64(digest, newline=False)[:LENGTH].translate(_ONLY_LETTERS).decode("ascii")

@@ -105,7 +105,10 @@ def _token(letter: str, count: int, pattern: str) -> Token:
 def format_date(moment: datetime, pattern: str, locale: str) -> str:
     """A date by a Java pattern. Raises ExpressionError for a pattern that can't be read."""
     names = names_of(locale)
-    return "".join(_written(token, moment, names, locale) for token in _flat(tokens_of(pattern)))
+    try:
+        return "".join(_written(token, moment, names, locale) for token in _flat(tokens_of(pattern)))
+    except OverflowError:
+        raise ExpressionError(f"The date {moment.isoformat()} is too far away") from None
 
 
 def _flat(tokens: Tokens) -> Iterator[Token]:

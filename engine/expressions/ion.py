@@ -144,6 +144,8 @@ class _Reader:
             return self._value()
         if kind == "symbol":
             return self._word(lexeme)
+        if not kind:
+            raise self._wrong("a value is missing at the end")
         try:
             return SCALARS[kind](lexeme)
         except (ValueError, ArithmeticError, binascii.Error):

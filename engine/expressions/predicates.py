@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -71,4 +72,6 @@ def _whole(name: str, value: Any) -> int:
         raise ExpressionError(f"'is {name}' can't test null")
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ExpressionError(f"'is {name}' needs a number, but has {kind_of(value)}")
+    if value != value or value in (math.inf, -math.inf):
+        raise ExpressionError(f"'is {name}' needs a number with an end, but has {value}")
     return int(value)

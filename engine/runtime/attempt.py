@@ -54,7 +54,7 @@ async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
         if ctx.wrote_logs:
             await services.logs.flushed()
     finally:
-        if ctx.folder.made:
+        if ctx.made_folder:
             with anyio.CancelScope(shield=True):
                 await ctx.folder.close()
     return TaskEnded(
@@ -99,20 +99,16 @@ async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Endin
 async def _build(work: Assignment, ctx: TaskContext) -> Task:
     """The task with its properties rendered."""
     prepared = work.prepared
-    rendered: dict[str, Any] = {}
-    for name, value in prepared.properties.items():
-        if name in prepared.unrendered:
-            rendered[name] = value
-        else:
-            rendered[name] = _structured(
-                await ctx.render(value), isinstance(value, str) and name in prepared.structured
-            )
+    rendered = dict(prepared.literal)
+    for name, template in prepared.templates.items():
+        value = await ctx.render(template)
+        rendered[name] = _structured(value) if isinstance(template, str) and name in prepared.structured else value
     return prepared.plugin.model_validate(rendered)
 
 
-def _structured(value: Any, wanted: bool) -> Any:
+def _structured(value: Any) -> Any:
     """A list or map property may be one expression that renders to JSON."""
-    if wanted and isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return msgspec.json.decode(value)
         except msgspec.DecodeError:

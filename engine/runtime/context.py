@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -171,16 +172,42 @@ class TaskContext:
         self._least = LEVELS.index(level) if level in LEVELS else 0
         self._lines = 0
         self._second = (0, 0)
+        self._type = type
         self.masks: set[str] = set()
-        self.execution = ExecutionInfo(
-            execution.id, execution.namespace, execution.flow, execution.revision, execution.tenant
-        )
-        self.task = TaskInfo(run.node, type, run.id, run.attempt, run.value)
         self.settings = services.settings
-        self.address = task_folder(execution.namespace, execution.flow, execution.id, run.node, run.id)
-        self.files = TaskFiles(services.files, self.address)
-        self.folder = WorkingFolder(services.work_folder, self.files)
-        self.programs = TaskPrograms(services, run, self.folder)
+
+    @cached_property
+    def execution(self) -> ExecutionInfo:
+        of = self._execution
+        return ExecutionInfo(of.id, of.namespace, of.flow, of.revision, of.tenant)
+
+    @cached_property
+    def task(self) -> TaskInfo:
+        run = self._run
+        return TaskInfo(run.node, self._type, run.id, run.attempt, run.value)
+
+    @cached_property
+    def address(self) -> str:
+        """Where the files of this task run lie in internal storage."""
+        of = self._execution
+        return task_folder(of.namespace, of.flow, of.id, self._run.node, self._run.id)
+
+    @cached_property
+    def files(self) -> TaskFiles:
+        return TaskFiles(self._services.files, self.address)
+
+    @cached_property
+    def folder(self) -> WorkingFolder:
+        return WorkingFolder(self._services.work_folder, self.files)
+
+    @cached_property
+    def programs(self) -> TaskPrograms:
+        return TaskPrograms(self._services, self._run, self.folder)
+
+    @property
+    def made_folder(self) -> bool:
+        """Whether there is a working directory to clear away."""
+        return "folder" in self.__dict__ and self.folder.made
 
     @property
     def wrote_logs(self) -> bool:

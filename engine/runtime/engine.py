@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ from engine.settings import Settings
 from engine.store.open import open_store
 from engine.store.protocols import Store
 
+COLLECT_AFTER = 20_000
+
 
 class Engine(NamedTuple):
     """A running engine."""
@@ -60,6 +63,7 @@ async def open_engine(
 
     recovers: also take up what processes that died left behind; else only `engine.nodes.recover()` does
     """
+    _collect_rarely()
     clock = clock or SystemClock()
     await anyio.Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
@@ -69,6 +73,17 @@ async def open_engine(
         store = await stack.enter_async_context(open_store(folder, settings))
         engine = await _assemble(folder, settings, clock, index or installed(), node, store, stack, recovers)
         yield engine
+
+
+def _collect_rarely() -> None:
+    """Let the garbage collector look less often: records, events and tasks make few circles and many objects.
+
+    Measured: a fifth of the time of a small execution.
+    """
+    if gc.get_threshold()[0] < COLLECT_AFTER:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, 50, 100)
 
 
 async def _assemble(

@@ -27,21 +27,22 @@ LATEST = 0
 class Prepared:
     """What is known of a runnable task before any attempt.
 
-    unrendered: properties that the task renders itself
+    templates: properties to be rendered
+    literal: the others: what holds no template, and what the task renders itself
     structured: properties that may be given as a text which renders to JSON
-    fixed: the validated task, where no property holds a template
+    fixed: the validated task, where there is nothing to render
     """
 
-    __slots__ = ("fixed", "plugin", "properties", "structured", "unrendered")
+    __slots__ = ("fixed", "literal", "plugin", "structured", "templates")
 
     def __init__(self, plugin: type[Task], properties: Mapping[str, Any]) -> None:
         self.plugin = plugin
-        self.properties = properties
         fields = {field.alias or name: field.annotation for name, field in plugin.model_fields.items()}
-        self.unrendered = frozenset(name for name, kind in fields.items() if _mentions(kind, Template))
+        own = {name for name, kind in fields.items() if _mentions(kind, Template)}
+        self.templates = {name: it for name, it in properties.items() if name not in own and holds_template(it)}
+        self.literal = {name: it for name, it in properties.items() if name not in self.templates}
         self.structured = frozenset(name for name, kind in fields.items() if not _takes_text(kind))
-        rendered = {name: value for name, value in properties.items() if name not in self.unrendered}
-        self.fixed = None if holds_template(rendered) else plugin.model_validate(dict(properties))
+        self.fixed = None if self.templates else plugin.model_validate(dict(properties))
 
 
 class Compiled:

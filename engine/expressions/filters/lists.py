@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -164,7 +164,7 @@ def merge(scope: RenderScope, value: Any, items: Any) -> Any:
     if value is None or items is None:
         return items if value is None else value
     if isinstance(value, Mapping):
-        other = items if isinstance(items, Mapping) else {item: item for item in _list("merge", items)}
+        other = items if isinstance(items, Mapping) else _by_themselves(items)
         scope.budget.items(len(value) + len(other))
         return {**value, **other}
     extra: Iterable[Any] = (
@@ -173,6 +173,13 @@ def merge(scope: RenderScope, value: Any, items: Any) -> Any:
     merged = [*_list("merge", value), *extra]
     scope.budget.items(len(merged))
     return merged
+
+
+def _by_themselves(items: Any) -> dict[Any, Any]:
+    wrong = next((item for item in _list("merge", items) if not isinstance(item, Hashable)), None)
+    if wrong is not None:
+        raise ExpressionError(f"'merge' can't use {kind_of(wrong)} as a key of a map")
+    return {item: item for item in items}
 
 
 def _list(name: str, value: Any) -> list[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from calendar import monthrange
+from datetime import UTC, date, datetime
 from typing import Any
 
 from engine.errors import ExpressionError
@@ -114,7 +115,7 @@ def is_day_week_in_month(scope: RenderScope, value: Any = None, name: Any = None
     if DAY_NAMES[day.weekday()] != wanted:
         return False
     if place == "LAST":
-        return (day + timedelta(7)).month != day.month
+        return day.day + 7 > monthrange(day.year, day.month)[1]
     return (day.day - 1) // 7 == POSITIONS.index(place)
 
 
@@ -123,14 +124,9 @@ def is_last_working_day(scope: RenderScope, value: Any = None, working_days: Any
     """Whether a date is the last working day of its month; Monday to Friday, or the days named, are working days."""
     day = _day("isLastWorkingDay", value)
     days = _working_days(working_days)
-    if day.weekday() not in days:
-        return False
-    following = day + timedelta(1)
-    while following.month == day.month:
-        if following.weekday() in days:
-            return False
-        following += timedelta(1)
-    return True
+    last = monthrange(day.year, day.month)[1]
+    working = [number for number in range(day.day, last + 1) if day.replace(day=number).weekday() in days]
+    return working == [day.day]
 
 
 def _working_days(names: Any) -> frozenset[int]:

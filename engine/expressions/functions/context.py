@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from engine.errors import ExpressionError
@@ -157,5 +157,6 @@ def _entry(scope: RenderScope, holder: Any, key: Any) -> Any:
         holder = scope.look_up(holder.need.kind, *holder.need.arguments)
     if not isinstance(holder, Mapping) or key is None:
         return None
-    found = holder.get(key if key in holder else as_text(key))
+    known = isinstance(key, Hashable) and key in holder
+    found = holder.get(key if known else as_text(key))
     return scope.look_up(found.need.kind, *found.need.arguments) if isinstance(found, Deferred) else found

@@ -227,6 +227,9 @@ def test_filters() -> None:
         ("isDayWeekInMonth", ("2025-01-31", "FRIDAY", "FOURTH"), False),
         ("isLastWorkingDay", ("2025-01-31",), True),
         ("isLastWorkingDay", ("2025-01-30", "MONDAY THURSDAY"), True),
+        ("isLastWorkingDay", ("2025-01-30",), False),
+        ("isLastWorkingDay", ("9999-12-31",), True),
+        ("isDayWeekInMonth", ("9999-12-31", "FRIDAY", "LAST"), True),
     ],
 )
 def test_functions(function: str, arguments: tuple[Any, ...], result: Any) -> None:

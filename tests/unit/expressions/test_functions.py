@@ -236,6 +236,7 @@ def test_outputs_in_loops() -> None:
     assert call("iterationOutputs", "1", "t", scope=scope) == 2
     assert call("iterationOutput", "t", 0, scope=scope) == 1
     assert call("iterationOutput", "none", scope=scope) is None
+    assert call("iterationOutput", {"a": 1}, scope=scope) is None
     wrong: list[tuple[tuple[Any, ...], str]] = [
         ((2,), "has no outputs yet"),
         ((-1,), "no previous iteration"),

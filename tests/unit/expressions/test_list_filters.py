@@ -68,6 +68,7 @@ def test_filters(name: str, value: Any, arguments: tuple[Any, ...], result: Any)
         ("values", [1], (), "'values' needs a map"),
         ("distinct", {"a": 1}, (), "'distinct' needs a list"),
         ("merge", None, (None,), "needs a list or a map"),
+        ("merge", {"a": 1}, ([{}],), "can't use a map as a key"),
     ],
 )
 def test_filters_that_fail(name: str, value: Any, arguments: tuple[Any, ...], message: str) -> None:
@@ -142,7 +143,7 @@ def test_tests(name: str, right: list[Any], wrong: list[Any]) -> None:
     assert [check(name, value) for value in wrong] == [False] * len(wrong)
 
 
-@pytest.mark.parametrize("value", [None, "2", True])
+@pytest.mark.parametrize("value", [None, "2", True, float("inf"), float("nan")])
 def test_only_numbers_are_even(value: Any) -> None:
     with pytest.raises(ExpressionError, match="'is even'"):
         check("even", value)
