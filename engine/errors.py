@@ -16,7 +16,7 @@ TidegateError
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -69,11 +69,14 @@ class ExpressionError(TidegateError):
 
 
 class UndefinedError(ExpressionError):
-    """A name, key or index that does not exist. `??`, `???`, `default` and `is defined` tolerate exactly this."""
+    """A name, key or index that does not exist. `??`, `???`, `default` and `is defined` tolerate exactly this.
 
-    def __init__(self, name: str, template: str = "", line: int = 0) -> None:
-        self.name = name
-        super().__init__(f"Unable to find `{name}` used in the expression `{template}` at line {line}", template, line)
+    `hint` gives the end of the sentence that says what there is instead; it is asked only when somebody will read it.
+    """
+
+    def __init__(self, name: str, hint: Callable[[], str] | None = None) -> None:
+        self.name, self.hint = name, hint
+        super().__init__(f"Unable to find `{name}`")
 
 
 class LimitError(ExpressionError):

@@ -11,9 +11,10 @@ from pydantic_core import ErrorDetails
 
 from engine.definition.annotations import model_at, property_names
 from engine.definition.coerce import shown
-from engine.definition.diagnostic import Diagnostic, Path, Severity, did_you_mean, near_names, path_text
+from engine.definition.diagnostic import Diagnostic, Path, Severity, path_text
 from engine.definition.document import Document, Mark
 from engine.definition.templates import holds_template
+from engine.nearness import did_you_mean, near_names
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,6 +42,8 @@ _EXPECTED = {
     "model_attributes_type": "a map",
     "dataclass_type": "a map",
     "none_required": "null",
+    "time_delta_type": "a duration such as PT30S",
+    "time_delta_parsing": "a duration such as PT30S",
 }
 """What a value should have been, by kind of pydantic error."""
 
@@ -102,9 +105,13 @@ class Collector:
         try:
             return model.model_validate(raw)
         except ValidationError as error:
-            for where, items in _by_path(raw, error).items():
+            found = _by_path(raw, error)
+            misspelt = _misspelt(found)
+            for where, items in found.items():
                 value = _value(raw, where)
-                if not (rendered and holds_template(value) and items[0]["type"] != "extra_forbidden"):
+                if where not in misspelt and not (
+                    rendered and holds_template(value) and items[0]["type"] != "extra_forbidden"
+                ):
                     self._explain(model, raw, path, where, items, also if len(where) == 1 else ())
         return None
 
@@ -164,6 +171,26 @@ class Collector:
             if path[:length] in self._document.marks:
                 return self._document.marks[path[:length]]
         return Mark(1, 1)
+
+
+def misfits(raw: Any, error: ValidationError) -> Iterator[tuple[Path, str]]:
+    """What doesn't fit of a raw value, place by place."""
+    for where, items in _by_path(raw, error).items():
+        if items[0]["type"] == "missing":
+            yield where, "is required"
+        else:
+            yield where, _words(items, _value(raw, where), where)[0]
+
+
+def _misspelt(found: dict[Path, list[ErrorDetails]]) -> set[Path]:
+    """Missing properties that an unknown one beside them was meant to be: one mistake, told once."""
+    missing = [where for where, items in found.items() if items[0]["type"] == "missing"]
+    return {
+        (*where[:-1], near)
+        for where, items in found.items()
+        if items[0]["type"] == "extra_forbidden"
+        for near in near_names(str(where[-1]), [str(lack[-1]) for lack in missing if lack[:-1] == where[:-1]])
+    }
 
 
 def _by_path(raw: Any, error: ValidationError) -> dict[Path, list[ErrorDetails]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -48,15 +46,3 @@ def path_text(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
-
-
-def near_names(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Up to two of the known names that look like `name`; differences in case don't count."""
-    by_folded = {item.casefold(): item for item in known}
-    return tuple(by_folded[near] for near in difflib.get_close_matches(name.casefold(), by_folded, n=2, cutoff=0.7))
-
-
-def did_you_mean(near: Iterable[str]) -> str:
-    """The end of a sentence that offers near names; empty without any."""
-    names = " or ".join(f"'{name}'" for name in near)
-    return f", did you mean {names}?" if names else ""

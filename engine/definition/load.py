@@ -36,7 +36,8 @@ def load_flow(text: str, *, file: str | None = None, index: Index) -> Loaded:
     if document.broken:
         raise InvalidFlow(collector.sorted())
     if not isinstance(raw, dict):
-        collector.error((), "a flow is a map with at least id, namespace and tasks", "wrong-value")
+        but = ", but there is nothing in it" if raw is None else ""
+        collector.error((), f"a flow is a map with at least id, namespace and tasks{but}", "wrong-value")
         raise InvalidFlow(collector.sorted())
     dialect = dialect_of(text, raw)
     raw = _available(raw, collector)

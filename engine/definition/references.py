@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.definition.collect import Collector
-from engine.definition.diagnostic import Path, did_you_mean, near_names
+from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
 from engine.definition.flow import RESERVED_IDS, USER_SYSTEM_LABELS
+from engine.nearness import did_you_mean, near_names
 
 
 def check_names(raw: dict[str, Any], collector: Collector) -> None:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ExpressionError, UndefinedError
 from engine.expressions.needs import Deferred
+from engine.nearness import did_you_mean, near_or_known
 
 if TYPE_CHECKING:
     from engine.expressions.template import Scope
 
 CONTAINERS = (dict, list, tuple)
 ABSENT = object()
+GROUPS = ("inputs", "outputs", "vars")
 
 
 class Entry:
@@ -81,7 +84,7 @@ def name(scope: Scope, key: str) -> Any:
         try:
             value = scope.visible[key]
         except KeyError:
-            raise UndefinedError(key) from None
+            raise UndefinedError(key, partial(_known_names, scope, key)) from None
     return scope.fetch(value) if type(value) is Deferred else _current(scope, value)
 
 
@@ -107,7 +110,7 @@ def attribute(scope: Scope, value: Any, key: str) -> Any:
         if found is ABSENT and isinstance(value, list | tuple) and key.isdecimal():
             found = _at(value, int(key))
     if found is ABSENT:
-        raise UndefinedError(key)
+        raise UndefinedError(key, partial(_known_keys, value, key))
     return scope.fetch(found) if type(found) is Deferred else _current(scope, found)
 
 
@@ -121,7 +124,7 @@ def item(scope: Scope, value: Any, key: Any) -> Any:
     elif isinstance(value, list | tuple) and type(key) is int:
         found = _at(value, key)
     if found is ABSENT:
-        raise UndefinedError(_shown(key))
+        raise UndefinedError(_shown(key), partial(_known_keys, value, _shown(key)))
     return scope.fetch(found) if type(found) is Deferred else _current(scope, found)
 
 
@@ -220,6 +223,22 @@ def _fetched(scope: Scope, value: Any) -> Any:
     if type(value) in CONTAINERS:
         return [_fetched(scope, item) for item in value]
     return value
+
+
+def _known_names(scope: Scope, key: str) -> str:
+    """What a variable that does not exist may have been meant to be: often only its group was left out."""
+    groups = ((group, scope.visible.get(group)) for group in GROUPS)
+    grouped = [f"{group}.{key}" for group, values in groups if isinstance(values, Mapping) and key in values]
+    return did_you_mean(grouped) or near_or_known(key, scope.visible)
+
+
+def _known_keys(value: Any, key: str) -> str:
+    """What there is where a key or an index does not exist."""
+    if isinstance(value, Mapping):
+        return near_or_known(key, value)
+    if isinstance(value, list | tuple):
+        return f", the list has {len(value)} items" if value else ", the list is empty"
+    return f", for it is asked of {'null' if value is None else 'something that is no map'}"
 
 
 def _shown(key: Any) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CACHED = 4096
 CACHED_LENGTH = 100_000
 UNIT_COST = 500
+SHOWN_LENGTH = 300
 BASE = jinja2.Environment(autoescape=False)  # noqa: S701
 RUNTIME: dict[str, Any] = {
     name: value
@@ -97,8 +98,19 @@ def compiled(source: str, spend: Callable[[int], None]) -> Template:
 def located(error: ExpressionError, source: str, line: int) -> ExpressionError:
     """The error, its message saying where in which template it happened."""
     error.template, error.line = source, line
+    shown = _excerpt(source, line)
     if isinstance(error, UndefinedError):
-        error.args = (f"Unable to find `{error.name}` used in the expression `{source}` at line {line}",)
+        hint = error.hint() if error.hint is not None else ""
+        error.args = (f"Unable to find `{error.name}` used in the expression `{shown}` at line {line}{hint}",)
     else:
-        error.args = (f"{error.reason} ({source}:{line})",)
+        error.args = (f"{error.reason} ({shown}:{line})",)
     return error
+
+
+def _excerpt(source: str, line: int) -> str:
+    """A template for a message: of a long one the line that matters, of a long line its beginning."""
+    if len(source) <= SHOWN_LENGTH:
+        return source
+    lines = source.splitlines() or [source]
+    text = lines[min(max(line, 1), len(lines)) - 1].strip()
+    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"

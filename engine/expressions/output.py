@@ -9,6 +9,8 @@ from engine.errors import ExpressionError, UndefinedError
 from engine.expressions.access import Entry, whole
 from engine.expressions.operators import add, truth
 from engine.expressions.printing import to_java, to_text
+from engine.expressions.registry import FILTERS, FUNCTIONS, TESTS
+from engine.nearness import did_you_mean, near_names
 
 if TYPE_CHECKING:
     from engine.expressions.template import Scope, Seen
@@ -153,7 +155,8 @@ def coalesce_undefined(left: Callable[[], Any], right: Callable[[], Any]) -> Any
 
 def unknown(kind: str, name: str) -> NoReturn:
     """Called in place of what nobody registered."""
-    raise ExpressionError(f"The {kind} '{name}' does not exist")
+    known: Mapping[str, Iterable[str]] = {"filter": FILTERS, "function": FUNCTIONS, "test": TESTS}
+    raise ExpressionError(f"The {kind} '{name}' does not exist{did_you_mean(near_names(name, known[kind]))}")
 
 
 def block(scope: Scope, blocks: Mapping[str, Callable[[Scope, Show], str]], name: Any = None) -> str:

@@ -8,11 +8,14 @@ import anyio
 import msgspec
 from pydantic import ValidationError
 
+from engine.definition.collect import misfits
+from engine.definition.diagnostic import path_text
 from engine.durations import parse_duration
 from engine.errors import ExpressionError, TaskError, TidegateError
 from engine.plugin.base import Result, Task
 from engine.runtime.context import Services, TaskContext
 from engine.runtime.outputs import offload, plain
+from engine.runtime.places import placed
 from engine.runtime.plans import Prepared
 from engine.runtime.variables import Variables
 from engine.state.event import Patch, TaskEnded
@@ -81,9 +84,11 @@ async def _run(services: Services, work: Assignment, ctx: TaskContext) -> Ending
         outputs = None if error.outputs is None else await _stored(services, ctx, error.outputs)
         return Ending(Status.FAILED, outputs=outputs, error=str(error))
     except ExpressionError as error:
-        return Ending(Status.FAILED, error=str(error))
+        return Ending(Status.FAILED, error=placed(error, work.prepared.literal))
     except ValidationError as error:
-        return Ending(Status.FAILED, error=_explain(error, work.type))
+        # Of a model that the task itself made.
+        first = error.errors(include_url=False)[0]
+        return Ending(Status.FAILED, error=f"{path_text(first['loc'])}: {first['msg']}")
     except TidegateError as error:
         return Ending(Status.FAILED, error=str(error))
     except Exception as error:
@@ -101,9 +106,16 @@ async def _build(work: Assignment, ctx: TaskContext) -> Task:
     prepared = work.prepared
     rendered = dict(prepared.literal)
     for name, template in prepared.templates.items():
-        value = await ctx.render(template)
+        try:
+            value = await ctx.render(template)
+        except ExpressionError as error:
+            raise TaskError(placed(error, template, name)) from None
         rendered[name] = _structured(value) if isinstance(template, str) and name in prepared.structured else value
-    return prepared.plugin.model_validate(rendered)
+    try:
+        return prepared.plugin.model_validate(rendered)
+    except ValidationError as error:
+        wrong = "; ".join(f"{path_text(path)}: {text}" for path, text in misfits(rendered, error))
+        raise TaskError(f"Properties don't fit after rendering: {wrong}") from None
 
 
 def _structured(value: Any) -> Any:
@@ -137,18 +149,7 @@ async def _stored(services: Services, ctx: TaskContext, outputs: Any) -> dict[st
 
 
 async def _seconds(timeout: str, ctx: TaskContext) -> float:
-    text = str(await ctx.render(timeout))
     try:
-        return parse_duration(text) / 1000
-    except ValueError as error:
+        return parse_duration(str(await ctx.render(timeout))) / 1000
+    except (ExpressionError, ValueError) as error:
         raise TaskError(f"timeout: {error}") from None
-
-
-def _explain(error: ValidationError, type: str) -> str:
-    """One sentence for all rendered properties that don't fit."""
-    parts = []
-    for item in error.errors(include_url=False):
-        place = ".".join(str(step) for step in item["loc"])
-        shown = "" if item["type"] == "missing" else f", but is {item['input']!r}"[:200]
-        parts.append(f"{place}: {item['msg']}{shown}")
-    return f"Properties of {type} don't fit after rendering: " + "; ".join(parts)

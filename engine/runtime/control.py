@@ -11,9 +11,9 @@ import msgspec
 
 from engine.clock import Clock
 from engine.definition.inputs import resolve_inputs
-from engine.errors import Conflict, NotFound, Refused, StorageError
+from engine.errors import Conflict, ExpressionError, InvalidInputs, NotFound, Refused, StorageError
 from engine.executor import edit
-from engine.expressions.masks import masked_value
+from engine.expressions.masks import masked, masked_value
 from engine.files.addresses import input_file
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
@@ -157,13 +157,11 @@ class Control:
         view = View(compiled.plan, held.record)
         variables = view.of_flow() if task is None else view.of(_path_of(held.record, task))
         masks: set[str] = set()
-        rendered = await self._renderer.render(
-            expression,
-            variables,
-            typed=typed,
-            look_up=self._look_ups.for_execution(held.record.execution, variables),
-            masks=masks,
-        )
+        look_up = self._look_ups.for_execution(held.record.execution, variables)
+        try:
+            rendered = await self._renderer.render(expression, variables, typed=typed, look_up=look_up, masks=masks)
+        except ExpressionError as error:
+            raise ExpressionError(masked(str(error), masks)) from None
         return masked_value(rendered, masks)
 
     def _blank(self, compiled: Compiled, labels: Mapping[str, str], trigger: TriggeredBy | None) -> Execution:
@@ -187,16 +185,21 @@ class Control:
             return {}
         view = View(compiled.plan, Record(execution))
 
+        masks: set[str] = set()
+
         async def render(value: Any, inputs: Mapping[str, Any]) -> Any:
             variables = view.of_flow().extended({"inputs": inputs})
             look_up = self._look_ups.for_execution(execution, variables)
-            return await self._renderer.render(value, variables, typed=True, look_up=look_up)
+            return await self._renderer.render(value, variables, typed=True, look_up=look_up, masks=masks)
 
         async def save_file(input_id: str, source: str) -> str:
             return await self._save_input(execution, input_id, source)
 
         seal = self._vault.seal
-        return await resolve_inputs(compiled.flow.inputs, given, render=render, save_file=save_file, seal=seal)
+        try:
+            return await resolve_inputs(compiled.flow.inputs, given, render=render, save_file=save_file, seal=seal)
+        except InvalidInputs as error:
+            raise InvalidInputs({id: masked(text, masks) for id, text in error.problems.items()}) from None
 
     async def _save_input(self, execution: Execution, input_id: str, source: str) -> str:
         if source.startswith("kestra://"):

@@ -118,7 +118,7 @@ async def _assemble(
     )
     plans = Plans(store.flows, index)
     worker = Worker(services, clock, settings.worker.concurrency)
-    evaluator = Evaluator(renderer, look_ups, vault, clock)
+    evaluator = Evaluator(renderer, look_ups, vault, logs, clock)
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)
     worker.post = driver.post
     worker.deliver = driver.deliver

@@ -12,19 +12,24 @@ from engine.definition.outputs import coerce_output
 from engine.definition.templates import holds_template
 from engine.errors import ExpressionError, InvalidInputs
 from engine.executor.plan import Plan
+from engine.expressions.masks import masked
 from engine.expressions.needs import Needs
+from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
+from engine.runtime.places import placed
 from engine.runtime.renderer import Renderer, TooSlow
 from engine.runtime.variables import Variables, View
 from engine.runtime.vault import Vault
 from engine.state.command import Evaluate
 from engine.state.event import Evaluated
 from engine.state.execution import Execution
+from engine.store.protocols import LogLine
 
 
 class Question(NamedTuple):
-    """What to render, whether values keep their types, and what to make of the result."""
+    """The property to render, whether values keep their types, and what to make of the result."""
 
+    name: str
     source: Any
     typed: bool
     finish: Callable[[Any], Any]
@@ -33,8 +38,9 @@ class Question(NamedTuple):
 class Evaluator:
     """Renders what the executor asks for, at once where nothing has to be fetched."""
 
-    def __init__(self, renderer: Renderer, look_ups: LookUps, vault: Vault, clock: Clock) -> None:
+    def __init__(self, renderer: Renderer, look_ups: LookUps, vault: Vault, logs: LogPump, clock: Clock) -> None:
         self._renderer = renderer
+        self._logs = logs
         self._look_ups = look_ups
         self._vault = vault
         self._clock = clock
@@ -51,22 +57,41 @@ class Evaluator:
         except (Needs, TooSlow):
             return None
         except (ExpressionError, InvalidInputs) as error:
-            return self._answer(command, error=str(error))
+            return self._failed(view, command, _explained(error, question))
 
     async def later(self, plan: Plan, view: View, execution: Execution, command: Evaluate) -> Evaluated:
         """The answer, fetching what it needs."""
         question = _question(plan, command, self._vault.seal)
         variables = _variables(view, command)
+        masks: set[str] = set()
         try:
             rendered = await self._renderer.render(
                 question.source,
                 variables,
                 typed=question.typed,
                 look_up=self._look_ups.for_execution(execution, variables),
+                masks=masks,
             )
             return self._answer(command, value=question.finish(rendered))
         except (ExpressionError, InvalidInputs) as error:
-            return self._answer(command, error=str(error))
+            return self._failed(view, command, masked(_explained(error, question), masks))
+
+    def _failed(self, view: View, command: Evaluate, error: str) -> Evaluated:
+        """The answer that there is none; the reason is also a log line, for no attempt will write one."""
+        execution = view.record.execution
+        run = view.record.runs.get(command.path)
+        line = LogLine(
+            at=self._clock.now(),
+            level="ERROR",
+            message=error,
+            namespace=execution.namespace,
+            flow=execution.flow,
+            execution=execution.id,
+            task=run.node if run else None,
+            task_run=run.id if run else None,
+        )
+        self._logs.line(line)
+        return self._answer(command, error=error)
 
     def _answer(self, command: Evaluate, *, value: Any = None, error: str | None = None) -> Evaluated:
         return Evaluated(at=self._clock.now(), path=command.path, ask=command.ask, value=value, error=error)
@@ -83,13 +108,20 @@ def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:
         def coerced(values: dict[str, Any]) -> dict[str, Any]:
             return {id: coerce_output(declared[id], value, seal) for id, value in values.items()}
 
-        return Question({output.id: output.value for output in plan.outputs}, True, coerced)
+        return Question("outputs", {output.id: output.value for output in plan.outputs}, True, coerced)
     node = plan.nodes[_node(command.path)]
     if command.ask == "run_if":
-        return Question(node.run_if, False, _same)
+        return Question("runIf", node.run_if, False, _same)
     if command.ask == "values":
-        return Question(node.ask, False, loop_values)
-    return Question(node.ask, False, _same)
+        return Question("values", node.ask, False, loop_values)
+    return Question(command.ask, node.ask, False, _same)
+
+
+def _explained(error: ExpressionError | InvalidInputs, question: Question) -> str:
+    """What went wrong and where. The values of outputs are named by the check of their types."""
+    if isinstance(error, ExpressionError):
+        return placed(error, question.source, question.name)
+    return str(error)
 
 
 def _node(path: str) -> Any:

@@ -16,6 +16,7 @@ from engine.errors import TaskError
 from engine.plugin.context import Files
 from engine.runtime.globs import matching
 
+ADDRESSES = ("kestra://", "file://")
 URI = re.compile(r"kestra:///[^\s'\"<>()\[\]{},;`|\\]+")
 
 
@@ -50,10 +51,18 @@ class WorkingFolder:
     async def write(self, files: Any) -> None:
         for name, content in _entries(files):
             target = self.resolve(name)
-            if isinstance(content, str) and content.startswith("kestra://"):
-                await self._files.fetch(content.strip(), target)
+            if isinstance(content, str) and content.startswith(ADDRESSES):
+                await self._fetch(name, content.strip(), target)
             else:
                 await anyio.to_thread.run_sync(_write_text, target, content)
+
+    async def _fetch(self, name: str, uri: str, target: Path) -> None:
+        if not uri.startswith("kestra://"):
+            raise TaskError(f"inputFiles.{name}: '{uri}' lies outside: only internal storage (kestra:///…) can be read")
+        try:
+            await self._files.fetch(uri, target)
+        except TaskError as error:
+            raise TaskError(f"inputFiles.{name}: {error}") from None
 
     async def localize(self, text: str) -> str:
         found = dict.fromkeys(URI.findall(text))

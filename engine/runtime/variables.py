@@ -63,6 +63,11 @@ class View:
         for run in sorted(record.runs.values(), key=lambda run: run.order):
             self.add(run)
 
+    @property
+    def record(self) -> Record:
+        """The record that is looked at."""
+        return self._record
+
     def add(self, run: TaskRun) -> None:
         """Take in the outputs of a task run that changed."""
         if run.outputs is None:
@@ -78,47 +83,42 @@ class View:
 
     def of_flow(self) -> Variables:
         """What expressions of the flow itself see."""
-        return Variables(self._shared(), self._makers(None))
+        return Variables({"outputs": self._outputs}, self._makers)
 
     def of(self, path: str) -> Variables:
         """What expressions of the task at a path see."""
         run = self._record.runs[path]
-        node = self._plan.nodes[run.node]
-        made = self._shared()
-        made["task"] = {"id": node.id, "type": node.type}
-        made["taskrun"] = self._task_run(run)
-        return Variables(made, self._makers(run))
+        made: dict[str, Any] = {"outputs": self._outputs}
+        makers = {
+            **self._makers,
+            "task": lambda: {"id": run.node, "type": self._plan.nodes[run.node].type},
+            "taskrun": lambda: self._task_run(run),
+            "parents": lambda: self._ancestors(run),
+        }
+        if "/" in run.path:
+            ancestors = made["parents"] = self._ancestors(run)
+            if ancestors:
+                made["parent"] = ancestors[0]
+        return Variables(made, makers)
 
-    def _shared(self) -> dict[str, Any]:
+    def _flow(self) -> dict[str, Any]:
         execution = self._record.execution
         return {
-            "flow": {
-                "id": execution.flow,
-                "namespace": execution.namespace,
-                "revision": execution.revision,
-                "tenantId": execution.tenant,
-            },
-            "inputs": revive_deep(execution.inputs),
-            "vars": {**self._plan.variables, **execution.variables},
-            "outputs": self._outputs,
-            "trigger": execution.trigger.variables if execution.trigger else {},
+            "id": execution.flow,
+            "namespace": execution.namespace,
+            "revision": execution.revision,
+            "tenantId": execution.tenant,
         }
 
-    def _makers(self, run: TaskRun | None) -> dict[str, Callable[[], Any]]:
-        makers: dict[str, Callable[[], Any]] = {
-            "execution": self._execution,
-            "labels": self._labels,
-            "tasks": self._tasks,
-            "envs": environment_variables,
-            "globals": dict,
-            "kestra": lambda: {"environment": {}, "url": None},
-        }
-        if run is not None:
-            ancestors = self._ancestors(run)
-            makers["parents"] = lambda: ancestors
-            if ancestors:
-                makers["parent"] = lambda: ancestors[0]
-        return makers
+    def _inputs(self) -> dict[str, Any]:
+        return revive_deep(self._record.execution.inputs)
+
+    def _vars(self) -> dict[str, Any]:
+        return {**self._plan.variables, **self._record.execution.variables}
+
+    def _trigger(self) -> dict[str, Any]:
+        trigger = self._record.execution.trigger
+        return trigger.variables if trigger else {}
 
     def _execution(self) -> dict[str, Any]:
         execution = self._record.execution

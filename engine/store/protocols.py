@@ -52,8 +52,12 @@ class Held(NamedTuple):
 
 
 class ExecutionFilter(msgspec.Struct, frozen=True):
-    """Which executions to list; absent fields select nothing away. Newest first."""
+    """Which executions to list; absent fields select nothing away. Newest first.
 
+    prefix: how their ids begin
+    """
+
+    prefix: str | None = None
     namespace: str | None = None
     flow: str | None = None
     states: tuple[Status, ...] = ()

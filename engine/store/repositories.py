@@ -191,6 +191,8 @@ def _held(connection: sqlite3.Connection, id: ExecutionId) -> Held | None:
 def _conditions(where: ExecutionFilter) -> Where:
     conditions = Where().add("namespace", where.namespace).add("flow", where.flow)
     conditions.among("state", (state.value for state in where.states))
+    if where.prefix:
+        conditions.add("id", where.prefix, ">=").add("id", f"{where.prefix}\uffff", "<")
     return conditions.add("created", where.since, ">=")
 
 

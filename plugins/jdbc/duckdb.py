@@ -116,6 +116,8 @@ class DuckdbTask(Task):
         ask = Ask(sql, last, parameters, self._fetch(), single, transaction)
         found = await ctx.thread(session.run, ask, stop=session.stop)
         files = await ctx.folder.collect(list(targets))
+        for name in targets.keys() - files.keys():
+            ctx.log(f"outputFiles: the SQL left no file '{name}'", "WARN")
         kept = await ctx.files.put(Path(database).name, Path(database)) if self.output_db_file else None
         return Outcome(found, files, kept)
 

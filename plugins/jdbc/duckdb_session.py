@@ -92,7 +92,8 @@ class Session:
                 self._confine()
                 return self._statements(ask)
         except duckdb.Error as error:
-            raise TaskError(self._explained(str(error))) from None
+            statement = "sql or afterSQL" if ask.after else "sql"
+            raise TaskError(f"{statement}: {self._explained(str(error))}") from None
         finally:
             self._connection = None
 
@@ -181,7 +182,8 @@ class Session:
 
     def _explained(self, message: str) -> str:
         """What DuckDB says, with names as the author wrote them."""
-        text = message.strip().replace(f"{self._place.folder}/", "")
+        lines = message.replace(f"{self._place.folder}/", "").splitlines()
+        text = "\n".join(line for line in lines if line.strip())
         if text.startswith("Permission Error: Cannot access"):
             text += (
                 "\nSQL reaches the files of the task's working directory only: pass them with inputFiles, "

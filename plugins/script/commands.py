@@ -195,6 +195,9 @@ class ScriptTask(Task):
         if self.script_file is not None:
             await anyio.Path(ctx.folder.path / self.script_file).unlink(missing_ok=True)
         kept = await ctx.folder.collect(self.output_files or [])
+        for name in self.output_files or ():
+            if not GLOB.search(name) and name not in kept:
+                ctx.log(f"outputFiles: the script left no file '{name}'", "WARN")
         if self._keeps_directory:
             found = await ctx.folder.collect([f"{OUTPUT_DIR}/**"])
             kept.update({name.removeprefix(f"{OUTPUT_DIR}/"): uri for name, uri in found.items()})

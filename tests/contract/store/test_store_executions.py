@@ -148,6 +148,9 @@ async def test_lists_newest_first_and_counts(store: Store) -> None:
     assert await ids(states=(Status.SUCCESS, Status.KILLED)) == ["e4", "e2", "e0"]
     assert await ids(states=(Status.SUCCESS, Status.FAILED), since=START + 4) == ["e5", "e4"]
     assert await ids(namespace="other") == []
+    assert await ids(prefix="e") == ["e5", "e4", "e3", "e2", "e1", "e0"]
+    assert await ids(prefix="e3") == ["e3"]
+    assert await ids(prefix="E") == []
     assert await store.executions.count(ExecutionFilter(flow="even", limit=1)) == 3
 
 

@@ -81,7 +81,6 @@ def test_a_flow_with_many_mistakes_reports_all_of_them_at_their_places() -> None
         f"7:20: inputs[0].type: Invalid type: STRNG, must be {kinds}, did you mean 'STRING'?",
         "8:3: inputs[1]: 'min' has no meaning for inputs of type STRING, remove it",
         "8:8: inputs[1].id: Duplicate input with name [name], it stands first on line 7",
-        "10:3: tasks[0]: the property 'message' is required",
         "12:3: tasks[0]: Unrecognized field \"mesage\", did you mean 'message'?",
         "13:10: tasks[0].level: must be 'TRACE', 'DEBUG', 'INFO', 'WARN' or 'ERROR', but is INFOO, "
         "did you mean 'INFO'?",
