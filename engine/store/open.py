@@ -15,6 +15,7 @@ from engine.store.logs import Logs
 from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
 from engine.store.repositories import Executions, Flows, Nodes, Timers
+from engine.store.values import Secrets, Values
 from engine.store.writer import Writer
 
 DATABASE = "tidegate.db"
@@ -27,6 +28,8 @@ class SqliteStore(NamedTuple):
     executions: Executions
     timers: Timers
     nodes: Nodes
+    kv: Values
+    secrets: Secrets
     logs: Logs
 
 
@@ -45,5 +48,11 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
         logs = Logs(folder / "logs", settings.sqlite)
         stack.callback(logs.close)
         yield SqliteStore(
-            Flows(reader, writer), Executions(reader, writer), Timers(reader), Nodes(reader, writer), logs
+            Flows(reader, writer),
+            Executions(reader, writer),
+            Timers(reader),
+            Nodes(reader, writer),
+            Values(reader, writer),
+            Secrets(reader, writer),
+            logs,
         )

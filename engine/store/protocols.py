@@ -123,6 +123,36 @@ class Metric(msgspec.Struct, frozen=True):
     task_run: str | None = None
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """A key of a namespace and its value, as JSON text.
+
+    type: STRING, NUMBER, BOOLEAN, DATETIME, DATE, DURATION or JSON
+    expires: from when on it is as good as gone; None for never
+    """
+
+    namespace: str
+    key: str
+    type: str
+    value: str
+    description: str | None
+    created: int
+    updated: int
+    expires: int | None = None
+
+    def expired(self, now: int) -> bool:
+        return self.expires is not None and self.expires <= now
+
+
+class SecretInfo(msgspec.Struct, frozen=True):
+    """What may be told of a secret; the empty namespace stands for all of them."""
+
+    namespace: str
+    key: str
+    description: str | None
+    created: int
+    updated: int
+
+
 class FlowStore(Protocol):
     """Flows and their revisions."""
 
@@ -221,6 +251,46 @@ class NodeStore(Protocol):
     async def done(self, ids: Sequence[int]) -> None: ...
 
 
+class KvStore(Protocol):
+    """Keys and their values. Whoever reads looks at `expires`: what has expired stays until it is deleted."""
+
+    async def get(self, namespace: str, key: str) -> Entry | None: ...
+
+    async def put(self, entry: Entry, overwrite: bool = True) -> bool:
+        """Store an entry; `created` and a description that isn't given stay as they were.
+
+        False, and nothing is changed, where `overwrite` is off and the key is taken by one that has not expired.
+        """
+        ...
+
+    async def list(self, namespace: str | None = None, prefix: str = "") -> Sequence[Entry]:
+        """Entries by namespace and key."""
+        ...
+
+    async def delete(self, keys: Sequence[tuple[str, str]], expired: int | None = None) -> int:
+        """Delete keys given as (namespace, key); returns how many there were.
+
+        expired: leave those that had not expired by then
+        """
+        ...
+
+
+class SecretStore(Protocol):
+    """Secrets, encrypted by whoever stores them."""
+
+    async def put(self, namespace: str, key: str, sealed: str, at: int, description: str | None = None) -> None: ...
+
+    async def find(self, namespaces: Sequence[str], key: str) -> str | None:
+        """The sealed value of a key in the first of these namespaces that has it."""
+        ...
+
+    async def list(self, namespace: str | None = None) -> Sequence[SecretInfo]:
+        """Secrets by namespace and key, without their values."""
+        ...
+
+    async def delete(self, namespace: str, key: str) -> bool: ...
+
+
 class LogStore(Protocol):
     """Log lines and metrics, in files of their own by day."""
 
@@ -259,5 +329,9 @@ class Store(Protocol):
     def timers(self) -> TimerStore: ...
     @property
     def nodes(self) -> NodeStore: ...
+    @property
+    def kv(self) -> KvStore: ...
+    @property
+    def secrets(self) -> SecretStore: ...
     @property
     def logs(self) -> LogStore: ...

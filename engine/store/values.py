@@ -1,0 +1,85 @@
+"""Keys and secrets in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from engine.store.codec import encode
+from engine.store.protocols import Entry, SecretInfo
+from engine.store.query import Where, queries
+from engine.store.reader import Reader
+from engine.store.repositories import TENANT
+from engine.store.writer import Writer
+
+SQL = queries("sqlite")
+
+
+class Values:
+    """Keys and their values."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def get(self, namespace: str, key: str) -> Entry | None:
+        row = await self._reader.row(SQL["get_value"], _place(namespace, key))
+        return None if row is None else Entry(*row)
+
+    async def put(self, entry: Entry, overwrite: bool = True) -> bool:
+        params = {
+            **_place(entry.namespace, entry.key),
+            "type": entry.type,
+            "value": entry.value,
+            "description": entry.description,
+            "at": entry.updated,
+            "expires": entry.expires,
+            "overwrite": int(overwrite),
+        }
+        return bool(await self._writer.execute(SQL["put_value"], params))
+
+    async def list(self, namespace: str | None = None, prefix: str = "") -> Sequence[Entry]:
+        where = Where().add("namespace", namespace)
+        if prefix:
+            where.add("key", prefix, ">=").add("key", f"{prefix}\uffff", "<")
+        params = {"tenant": TENANT, **where.params}
+        return [Entry(*row) for row in await self._reader.rows(where.fill(SQL["list_values"]), params)]
+
+    async def delete(self, keys: Sequence[tuple[str, str]], expired: int | None = None) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            deleted = 0
+            for namespace, key in keys:
+                params = {**_place(namespace, key), "expired": expired}
+                deleted += len(connection.execute(SQL["delete_value"], params).fetchall())
+            return deleted
+
+        return await self._writer.run(work)
+
+
+class Secrets:
+    """Encrypted secrets."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def put(self, namespace: str, key: str, sealed: str, at: int, description: str | None = None) -> None:
+        params = {**_place(namespace, key), "sealed": sealed, "at": at, "description": description}
+        await self._writer.execute(SQL["put_secret"], params)
+
+    async def find(self, namespaces: Sequence[str], key: str) -> str | None:
+        params = {"tenant": TENANT, "namespaces": encode(namespaces), "key": key}
+        row = await self._reader.row(SQL["find_secret"], params)
+        return None if row is None else str(row[0])
+
+    async def list(self, namespace: str | None = None) -> Sequence[SecretInfo]:
+        where = Where().add("namespace", namespace)
+        params = {"tenant": TENANT, **where.params}
+        return [SecretInfo(*row) for row in await self._reader.rows(where.fill(SQL["list_secrets"]), params)]
+
+    async def delete(self, namespace: str, key: str) -> bool:
+        return bool(await self._writer.execute(SQL["delete_secret"], _place(namespace, key)))
+
+
+def _place(namespace: str, key: str) -> dict[str, object]:
+    return {"tenant": TENANT, "namespace": namespace, "key": key}
