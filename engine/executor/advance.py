@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.executor.finish import (
@@ -193,8 +193,10 @@ def _patch(work: Work, patch: Patch) -> None:
         labels = {label.key: label for label in work.get("labels")}
         labels.update((label.key, label) for label in patch.labels)
         work.put(labels=tuple(labels.values()))
-    if patch.variables is not None:
-        work.put(variables=merged(work.get("variables"), patch.variables))
+    if patch.variables is not None or patch.removed:
+        held = work.get("variables")
+        changed = merged(work.plan.variables if held is None else held, patch.variables or {})
+        work.put(variables=without(changed, patch.removed))
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,6 +212,23 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
                 todo.append((into[key], value))
             else:
                 into[key] = value
+    return result
+
+
+def without(values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """A map without some of its values; dots in a name lead into maps. What isn't there is no mistake."""
+    result = dict(values)
+    for name in names:
+        *above, last = name.split(".")
+        place = result
+        for key in above:
+            below = place.get(key)
+            if not isinstance(below, Mapping):
+                break
+            place[key] = dict(below)
+            place = place[key]
+        else:
+            place.pop(last, None)
     return result
 
 

@@ -83,7 +83,7 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
         scheduled=None,
     )
     if task_run is None:
-        return Record(_cleared(execution, (Change(Status.CREATED, now),), runs_made=0, block=None, variables={}))
+        return Record(_cleared(execution, (Change(Status.CREATED, now),), runs_made=0, block=None, variables=None))
     run = find_run(record, task_run)
     _check_kept(plan, run, record.runs.values())
     draft = Draft(plan, Record(execution, dict(record.runs), dict(record.answers)), now)

@@ -8,7 +8,7 @@ schema. Properties are rendered first and validated then: `run` never sees `{{ }
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -71,6 +71,7 @@ class Result(NamedTuple):
     outputs: a model, a map or None
     state: SUCCESS or WARNING
     labels, variables: merged into the execution
+    removed: names of variables that the execution forgets; dots lead into maps
     end: state in which the whole execution ends now (Exit)
     """
 
@@ -79,6 +80,7 @@ class Result(NamedTuple):
     labels: Mapping[str, str] | None = None
     variables: Mapping[str, Any] | None = None
     end: str | None = None
+    removed: Sequence[str] = ()
 
 
 class Task(Plugin):

@@ -131,10 +131,11 @@ def _structured(value: Any) -> Any:
 async def _success(services: Services, ctx: TaskContext, outcome: Any) -> Ending:
     result = outcome if isinstance(outcome, Result) else Result(outcome)
     patch = None
-    if result.labels or result.variables is not None or result.end:
+    if result.labels or result.variables is not None or result.removed or result.end:
         patch = Patch(
             labels=tuple(Label(key, value) for key, value in (result.labels or {}).items()),
             variables=None if result.variables is None else dict(result.variables),
+            removed=tuple(result.removed),
             end=Status(result.end) if result.end else None,
         )
     outputs = await _stored(services, ctx, result.outputs)

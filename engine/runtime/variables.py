@@ -114,7 +114,8 @@ class View:
         return revive_deep(self._record.execution.inputs)
 
     def _vars(self) -> dict[str, Any]:
-        return {**self._plan.variables, **self._record.execution.variables}
+        changed = self._record.execution.variables
+        return dict(self._plan.variables if changed is None else changed)
 
     def _trigger(self) -> dict[str, Any]:
         trigger = self._record.execution.trigger

@@ -14,10 +14,15 @@ from engine.state.status import Status
 
 
 class Patch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a task asks to change on its own execution when it ends (Labels, SetVariables, Exit)."""
+    """What a task asks to change on its own execution when it ends (Labels, SetVariables, UnsetVariables, Exit).
+
+    variables: merged into those of the execution, map by map
+    removed: variables to forget, by name; dots lead into maps
+    """
 
     labels: tuple[Label, ...] = ()
     variables: dict[str, Any] | None = None
+    removed: tuple[str, ...] = ()
     end: Status | None = None
 
 

@@ -105,6 +105,7 @@ class TriggeredBy(msgspec.Struct, frozen=True):
 class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     """One execution without its task runs. `version` counts commits; 0 is not stored yet.
 
+    variables: all of them once a task changed one; until then those of the flow
     pending: where opening stopped at the work limit, the next last: paths of blocks, lanes (`loop#3`) or task runs
     """
 
@@ -118,7 +119,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     inputs: dict[str, Any] = {}
     outputs: dict[str, Any] | None = None
     labels: tuple[Label, ...] = ()
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] | None = None
     trigger: TriggeredBy | None = None
     parent: ExecutionId | None = None
     original: ExecutionId | None = None

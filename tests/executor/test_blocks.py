@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.executor.plan import FlowOutput, Kind, Node, Plan, make_plan
@@ -260,6 +261,23 @@ def test_a_task_may_change_labels_and_variables_of_its_execution() -> None:
     world = World(plan_of(node("a"), node("b")), lambda _path, _attempt: Outcome(patch=next(patches))).start().run()
     assert world.record.execution.labels == (Label("a", "3"), Label("b", "2"))
     assert world.record.execution.variables == {"x": {"y": 1, "z": 2}, "list": [2]}
+
+
+def test_a_task_may_forget_variables_of_its_flow_and_its_execution() -> None:
+    patches = iter(
+        [
+            Patch(variables={"flow": {"b": 3}, "made": 1}),
+            Patch(variables={"made": 2}, removed=("flow.a", "made", "flow.none.deeper", "none")),
+        ]
+    )
+    plan = plan_of(node("a"), node("b"))
+    flow = {"flow": {"a": 1, "b": 2}, "kept": True}
+    plan = msgspec.structs.replace(plan, variables=flow)
+    world = World(plan, lambda _path, _attempt: Outcome(patch=next(patches))).start()
+    assert world.record.execution.variables is None
+    world.run()
+    assert world.record.execution.variables == {"flow": {"b": 3}, "kept": True}
+    assert flow == {"flow": {"a": 1, "b": 2}, "kept": True}
 
 
 def test_outputs_of_a_failed_task_are_kept() -> None:
