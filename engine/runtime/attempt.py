@@ -17,7 +17,7 @@ from engine.runtime.context import Services, TaskContext
 from engine.runtime.outputs import offload, plain
 from engine.runtime.places import placed
 from engine.runtime.plans import Prepared
-from engine.runtime.variables import Variables
+from engine.runtime.variables import View
 from engine.state.event import Patch, TaskEnded
 from engine.state.execution import Execution, Label, TaskRun
 from engine.state.status import Status
@@ -32,7 +32,7 @@ class Assignment(NamedTuple):
     prepared: Prepared
     timeout: str | None
     log_level: str | None
-    variables: Variables
+    view: View
 
 
 class Ending(NamedTuple):
@@ -47,7 +47,8 @@ class Ending(NamedTuple):
 async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
     """Run an attempt to its end. Cancellation passes through after the clean-up."""
     started = services.clock.now()
-    ctx = TaskContext(services, work.execution, work.run, work.type, work.log_level, work.variables)
+    variables = work.view.of(work.run)
+    ctx = TaskContext(services, work.execution, work.run, work.type, work.log_level, variables)
     try:
         ending = await _run(services, work, ctx)
         if ending.error is not None:

@@ -155,7 +155,7 @@ class Control:
         held = await self._held(id)
         compiled = await self._compiled(held)
         view = View(compiled.plan, held.record)
-        variables = view.of_flow() if task is None else view.of(_path_of(held.record, task))
+        variables = view.of_flow() if task is None else view.of(held.record.runs[_path_of(held.record, task)])
         masks: set[str] = set()
         look_up = self._look_ups.for_execution(held.record.execution, variables)
         try:

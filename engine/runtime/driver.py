@@ -363,7 +363,7 @@ class Driver:
                 prepared=hot.compiled.tasks[node.id],
                 timeout=node.timeout,
                 log_level=node.log_level,
-                variables=hot.view.of(command.path),
+                view=hot.view,
             )
         )
 

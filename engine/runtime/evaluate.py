@@ -98,7 +98,7 @@ class Evaluator:
 
 
 def _variables(view: View, command: Evaluate) -> Variables:
-    return view.of(command.path) if command.path else view.of_flow()
+    return view.of(view.record.runs[command.path]) if command.path else view.of_flow()
 
 
 def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:

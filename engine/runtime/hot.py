@@ -13,20 +13,25 @@ from engine.state.record import Record
 
 
 class Done:
-    """Told when an event is committed, or why it never will be."""
+    """Told when an event is committed, or why it never will be. One task at most waits for it."""
 
-    __slots__ = ("_event", "error")
+    __slots__ = ("_event", "_over", "error")
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
+        self._over = False
+        self._event: anyio.Event | None = None
         self.error: Exception | None = None
 
     def set(self, error: Exception | None = None) -> None:
         self.error = error
-        self._event.set()
+        self._over = True
+        if self._event is not None:
+            self._event.set()
 
     async def wait(self) -> None:
-        if not self._event.is_set():
+        # Whoever commits the event by himself never comes to wait.
+        if not self._over:
+            self._event = anyio.Event()
             await self._event.wait()
         if self.error is not None:
             raise self.error

@@ -13,6 +13,7 @@ from engine.files.protocol import InternalStorage
 from engine.state.sealed import is_sealed
 
 MARK = "io.tidegate/output"
+PLAIN = (str, int, float, bool, type(None))
 
 
 def plain(value: Any) -> dict[str, Any]:
@@ -68,11 +69,11 @@ def _revived(value: Any) -> Any:
 
 
 def _jsonable(value: Any) -> Any:
-    if isinstance(value, str | int | float | bool | None):
+    if isinstance(value, PLAIN):
         return value
     if isinstance(value, Mapping):
         return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [_jsonable(item) for item in value]
     dump = getattr(value, "model_dump", None)
     if dump is not None:

@@ -20,41 +20,10 @@ from engine.state.record import Record
 ENVIRONMENT_PREFIX = "ENV_"
 
 
-class Variables(Mapping[str, Any]):
-    """Named values, some of them made at first look."""
-
-    __slots__ = ("_made", "_makers")
-
-    def __init__(self, made: dict[str, Any], makers: Mapping[str, Callable[[], Any]]) -> None:
-        self._made = made
-        self._makers = makers
-
-    def __getitem__(self, name: str) -> Any:
-        if name in self._made:
-            return self._made[name]
-        value = self._makers[name]()
-        self._made[name] = value
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self._made
-        yield from (name for name in self._makers if name not in self._made)
-
-    def __len__(self) -> int:
-        return len(self._made.keys() | self._makers.keys())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._made or name in self._makers
-
-    def extended(self, extra: Mapping[str, Any]) -> Variables:
-        """The same with more names; `extra` wins."""
-        return Variables({**self._made, **extra}, self._makers)
-
-
 class View:
     """The variables of one execution, fed with each change of its record."""
 
-    __slots__ = ("_outputs", "_plan", "_record", "states")
+    __slots__ = ("_outputs", "_plan", "_record")
 
     def __init__(self, plan: Plan, record: Record) -> None:
         self._plan = plan
@@ -83,25 +52,22 @@ class View:
 
     def of_flow(self) -> Variables:
         """What expressions of the flow itself see."""
-        return Variables({"outputs": self._outputs}, self._makers)
+        return Variables({"outputs": self._outputs}, self)
 
-    def of(self, path: str) -> Variables:
-        """What expressions of the task at a path see."""
-        run = self._record.runs[path]
-        made: dict[str, Any] = {"outputs": self._outputs}
-        makers = {
-            **self._makers,
-            "task": lambda: {"id": run.node, "type": self._plan.nodes[run.node].type},
-            "taskrun": lambda: self._task_run(run),
-            "parents": lambda: self._ancestors(run),
+    def of(self, run: TaskRun) -> Variables:
+        """What expressions of a task see in its task run."""
+        ancestors = self._ancestors(run)
+        made = {
+            "outputs": self._outputs,
+            "task": {"id": run.node, "type": self._plan.nodes[run.node].type},
+            "taskrun": self._task_run(run),
+            "parents": ancestors,
         }
-        if "/" in run.path:
-            ancestors = made["parents"] = self._ancestors(run)
-            if ancestors:
-                made["parent"] = ancestors[0]
-        return Variables(made, makers)
+        if ancestors:
+            made["parent"] = ancestors[0]
+        return Variables(made, self)
 
-    def _flow(self) -> dict[str, Any]:
+    def flow(self) -> dict[str, Any]:
         execution = self._record.execution
         return {
             "id": execution.flow,
@@ -110,18 +76,18 @@ class View:
             "tenantId": execution.tenant,
         }
 
-    def _inputs(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Any]:
         return revive_deep(self._record.execution.inputs)
 
-    def _vars(self) -> dict[str, Any]:
+    def vars(self) -> dict[str, Any]:
         changed = self._record.execution.variables
         return dict(self._plan.variables if changed is None else changed)
 
-    def _trigger(self) -> dict[str, Any]:
+    def trigger(self) -> dict[str, Any]:
         trigger = self._record.execution.trigger
         return trigger.variables if trigger else {}
 
-    def _execution(self) -> dict[str, Any]:
+    def execution(self) -> dict[str, Any]:
         execution = self._record.execution
         return {
             "id": execution.id,
@@ -131,7 +97,7 @@ class View:
             "outputs": execution.outputs,
         }
 
-    def _labels(self) -> dict[str, Any]:
+    def labels(self) -> dict[str, Any]:
         labels: dict[str, Any] = {}
         for label in self._record.execution.labels:
             place = labels
@@ -142,7 +108,7 @@ class View:
             place.setdefault(last, label.value)
         return labels
 
-    def _tasks(self) -> dict[str, Any]:
+    def tasks(self) -> dict[str, Any]:
         tasks: dict[str, Any] = {}
         # A list: a thread may be looking while the loop adds runs.
         for run in list(self._record.runs.values()):
@@ -171,8 +137,7 @@ class View:
         """Enclosing task runs that have a loop value or outputs, nearest first."""
         found = []
         path = parent_path(run.path)
-        while path:
-            above = self._record.runs[path]
+        while path and (above := self._record.runs.get(path)) is not None:
             shown: dict[str, Any] = {}
             if above.value is not None:
                 shown["taskrun"] = {"value": above.value, "iteration": above.iteration}
@@ -196,6 +161,50 @@ class View:
                 values.append(self._record.answers[loop].value[int(lane)])
             prefix += f"{segment}/"
         return values
+
+
+MAKERS: Mapping[str, Callable[[View], Any]] = {
+    "flow": View.flow,
+    "inputs": View.inputs,
+    "vars": View.vars,
+    "trigger": View.trigger,
+    "execution": View.execution,
+    "labels": View.labels,
+    "tasks": View.tasks,
+    "envs": lambda _view: environment_variables(),
+    "globals": lambda _view: {},
+    "kestra": lambda _view: {"environment": {}, "url": None},
+}
+
+
+class Variables(Mapping[str, Any]):
+    """Named values of one execution, most of them made at first look."""
+
+    __slots__ = ("_made", "_view")
+
+    def __init__(self, made: dict[str, Any], view: View) -> None:
+        self._made = made
+        self._view = view
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._made:
+            return self._made[name]
+        value = self._made[name] = MAKERS[name](self._view)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._made
+        yield from (name for name in MAKERS if name not in self._made)
+
+    def __len__(self) -> int:
+        return len(self._made.keys() | MAKERS.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._made or name in MAKERS
+
+    def extended(self, extra: Mapping[str, Any]) -> Variables:
+        """The same with more names; `extra` wins."""
+        return Variables({**self._made, **extra}, self._view)
 
 
 def environment_variables() -> dict[str, str]:

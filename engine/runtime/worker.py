@@ -37,9 +37,11 @@ class Live:
 
     __slots__ = ("assignment", "began", "reason", "reported", "scope", "state")
 
+    # Made when there is room: thousands may wait for it.
+    scope: anyio.CancelScope
+
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
-        self.scope = anyio.CancelScope()
         self.began = 0
         self.reported = False
         self.reason: StopReason | None = None
@@ -108,6 +110,7 @@ class Worker:
         assert self._tasks is not None
         live = self._live[key]
         self._free -= 1
+        live.scope = anyio.CancelScope()
         live.began = self._clock.now()
         self._slow.append(live)
         self._tasks.start_soon(self._attempt, key, live)
