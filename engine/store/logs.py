@@ -21,7 +21,7 @@ from engine.store.codec import decode_tags, encode
 from engine.store.connection import foreseen, transaction
 from engine.store.days import MILLISECONDS, Days
 from engine.store.migrate import FOLDER
-from engine.store.protocols import LogLine, Metric
+from engine.store.protocols import LogFilter, LogLine, Metric
 from engine.store.query import Where, queries
 
 SQL = queries("sqlite")
@@ -64,6 +64,14 @@ class Logs:
     async def metrics(self, execution: ExecutionId, *, task_run: str | None = None) -> Sequence[Metric]:
         where = Where().add("execution", execution).add("task_run", task_run)
         return await anyio.to_thread.run_sync(self._metrics, where, limiter=self._readers)
+
+    async def remove_lines(self, where: LogFilter) -> int:
+        found = _conditions(where).among("level", where.levels)
+        return await anyio.to_thread.run_sync(self._remove, "remove_lines", found, where, limiter=self._writers)
+
+    async def remove_metrics(self, where: LogFilter) -> int:
+        found = _conditions(where)
+        return await anyio.to_thread.run_sync(self._remove, "remove_metrics", found, where, limiter=self._writers)
 
     async def drop_before(self, at: int) -> int:
         return await anyio.to_thread.run_sync(self._drop_before, at)
@@ -110,6 +118,18 @@ class Logs:
                     found.append(Metric(at, type, name, nan if value is None else value, decode_tags(tags), *rest))
         return found
 
+    def _remove(self, query: str, found: Where, where: LogFilter) -> int:
+        count = 0
+        with self._writing, foreseen():
+            for day in self._written.days():
+                over = where.since is not None and (day + 1) * MILLISECONDS <= where.since
+                if over or (where.until is not None and day * MILLISECONDS >= where.until):
+                    continue
+                connection = self._written.connection(day)
+                with transaction(connection):
+                    count += connection.execute(found.fill(SQL[query]), found.params).rowcount
+        return count
+
     def _drop_before(self, at: int) -> int:
         with self._writing, self._reading:
             past = [day for day in self._read.days() if (day + 1) * MILLISECONDS <= at]
@@ -117,6 +137,12 @@ class Logs:
                 self._written.forget(day)
                 self._read.delete(day)
         return len(past)
+
+
+def _conditions(where: LogFilter) -> Where:
+    conditions = Where().among("execution", where.executions).below("namespace", where.below)
+    conditions.add("namespace", where.namespace).add("flow", where.flow)
+    return conditions.add("at", where.since, ">=").add("at", where.until, "<")
 
 
 def _storable(text: str) -> str:

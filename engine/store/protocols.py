@@ -55,13 +55,17 @@ class ExecutionFilter(msgspec.Struct, frozen=True):
     """Which executions to list; absent fields select nothing away. Newest first.
 
     prefix: how their ids begin
+    below: a namespace and all below it
+    since, until: when they were created, in milliseconds; `until` is not included
     """
 
     prefix: str | None = None
     namespace: str | None = None
+    below: str | None = None
     flow: str | None = None
     states: tuple[Status, ...] = ()
     since: int | None = None
+    until: int | None = None
     limit: int = 25
     offset: int = 0
 
@@ -106,6 +110,23 @@ class LogLine(msgspec.Struct, frozen=True):
     task: str | None = None
     task_run: str | None = None
     attempt: int | None = None
+
+
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which log lines or metrics; absent fields select nothing away.
+
+    below: a namespace and all below it
+    levels: of lines only
+    since, until: when they were written, in milliseconds; `until` is not included
+    """
+
+    executions: tuple[ExecutionId, ...] = ()
+    below: str | None = None
+    namespace: str | None = None
+    flow: str | None = None
+    levels: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -312,6 +333,14 @@ class LogStore(Protocol):
         ...
 
     async def metrics(self, execution: ExecutionId, *, task_run: str | None = None) -> Sequence[Metric]: ...
+
+    async def remove_lines(self, where: LogFilter) -> int:
+        """Remove lines; returns how many."""
+        ...
+
+    async def remove_metrics(self, where: LogFilter) -> int:
+        """Remove metrics; returns how many."""
+        ...
 
     async def drop_before(self, at: int) -> int:
         """Delete the files of days that ended before `at`; returns how many."""

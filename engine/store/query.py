@@ -64,6 +64,14 @@ class Where:
             self._conditions.append(f"{column} in ({', '.join(names)})")
         return self
 
+    def below(self, column: str, name: str | None) -> Where:
+        """`column` is the dotted `name` or begins with it and a dot; None adds nothing."""
+        if name is not None:
+            # The slash is the character after the dot.
+            at, first, end = (self._bind(value) for value in (name, f"{name}.", f"{name}/"))
+            self._conditions.append(f"({column} = :{at} or ({column} >= :{first} and {column} < :{end}))")
+        return self
+
     def fill(self, query: str) -> str:
         """The query with its `{where}` or `{and}` replaced."""
         joined = " and ".join(self._conditions)

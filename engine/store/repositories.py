@@ -193,7 +193,8 @@ def _conditions(where: ExecutionFilter) -> Where:
     conditions.among("state", (state.value for state in where.states))
     if where.prefix:
         conditions.add("id", where.prefix, ">=").add("id", f"{where.prefix}\uffff", "<")
-    return conditions.add("created", where.since, ">=")
+    conditions.below("namespace", where.below)
+    return conditions.add("created", where.since, ">=").add("created", where.until, "<")
 
 
 def _flow(row: tuple[str, str, int, str, int, str, int]) -> StoredFlow:

@@ -37,6 +37,12 @@ where position > :seen
     {and}
 order by position limit :limit
 
+-- name: remove_lines
+delete from line {where}
+
+-- name: remove_metrics
+delete from metric {where}
+
 -- name: read_metrics
 select at, type, name, value, tags, namespace, flow, execution, task, task_run
 from metric
