@@ -188,7 +188,7 @@ class Draft:
         if run.block is None or run.error is not None or run.block.branch in ASKS:
             return False
         kind = self.plan.nodes[run.node].kind
-        if kind is Kind.FOREACH:
+        if kind in (Kind.FOREACH, Kind.EACH_PARALLEL):
             return run.path in self.answers
         return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH)
 
@@ -217,7 +217,7 @@ class Draft:
         here, there = self._place(path), self._place(other)
         if here.rank or there.rank:
             return (here.rank, here.position) > (there.rank, there.position)
-        if here.above.kind is Kind.PARALLEL:
+        if here.above.kind in (Kind.PARALLEL, Kind.EACH_PARALLEL):
             return False
         if here.above.kind is Kind.DAG:
             return _depends(here.above, node_of(path), node_of(other))

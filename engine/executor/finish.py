@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.executor.names import ALLOW_FAILURE, CANCELLED, FAILED, KILLED, RETRIED, RETRYING, RUNNING, SUCCESS, WARNING
+from engine.executor.names import (
+    ALLOW_FAILURE,
+    CANCELLED,
+    FAILED,
+    FOREACH,
+    KILLED,
+    RETRIED,
+    RETRYING,
+    RUNNING,
+    SUCCESS,
+    WARNING,
+)
 from engine.executor.plan import Node
 from engine.executor.work import Work, replace
 from engine.state.command import DropTimer, Ended, Evaluate, WakeAt
@@ -84,17 +95,18 @@ def fold(work: Work, run: TaskRun, state: Status) -> None:
         block = replace(block, live=block.live - 1, next=block.total if bad else block.next)
     else:
         worst = block.worst if state is SUCCESS else worse(block.worst, state)
-        if (
-            above is not lane
-            and not (bad or block.failed)
-            and work.node(above).branches[block.branch][-1].id != run.node
-        ):
+        if above is not lane and not (bad or block.failed) and _goes_on(work.node(above), run):
             work.blocks[above] = replace(block, worst=worst)
             work.todo.append(lane)
             return
         block = replace(block, live=block.live - 1, worst=worst, failed=block.failed or bad)
     work.blocks[above] = block
     work.todo.append(above)
+
+
+def _goes_on(loop: Node, run: TaskRun) -> bool:
+    """Whether the lane of a child goes on after it."""
+    return loop.kind is FOREACH and loop.branches["tasks"][-1].id != run.node
 
 
 def _fold_stopping(work: Work, path: str, state: Status) -> None:

@@ -15,7 +15,19 @@ from engine.executor.finish import (
     next_phase,
     softened,
 )
-from engine.executor.names import DAG, FAILED, FOREACH, IF, PARALLEL, RESTARTED, RUNNING, SKIPPED, SWITCH, TASK
+from engine.executor.names import (
+    DAG,
+    EACH_PARALLEL,
+    FAILED,
+    FOREACH,
+    IF,
+    PARALLEL,
+    RESTARTED,
+    RUNNING,
+    SKIPPED,
+    SWITCH,
+    TASK,
+)
 from engine.executor.plan import Node
 from engine.executor.retry import try_again
 from engine.executor.work import Work, awaited, entered, replace
@@ -29,7 +41,10 @@ RUN_IF = "run_if"
 PHASES = (MAIN, ERRORS, FINALLY)
 
 # What a block of this kind must know before it opens anything.
-QUESTIONS = {IF: "condition", SWITCH: "value", FOREACH: "values"}
+QUESTIONS = {IF: "condition", SWITCH: "value", FOREACH: "values", EACH_PARALLEL: "values"}
+
+# Blocks that open several lanes or children at once.
+SIDE_BY_SIDE = frozenset({PARALLEL, DAG, FOREACH, EACH_PARALLEL})
 
 ASKS = frozenset({RUN_IF, *QUESTIONS.values()})
 
@@ -161,7 +176,8 @@ def _values_answered(work: Work, run: TaskRun, node: Node, values: list[Any]) ->
         return
     texts = list(dict.fromkeys(text_of(value) for value in values))
     work.answers[run.path] = Answer(value=texts)
-    total = len(texts) if node.branches.get("tasks") else 0
+    tasks = len(node.branches.get("tasks", ()))
+    total = len(texts) * (tasks if node.kind is EACH_PARALLEL else min(tasks, 1))
     _open_main(work, run, Phase(MAIN, branch="tasks", total=total), None)
 
 
@@ -196,7 +212,7 @@ def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
     """Open children while there is room; None where a child is a block whose own children come first."""
     if block.phase == MAIN and node.kind is DAG:
         return _open_ready(work, path, node, block)
-    looping = block.phase == MAIN and node.kind is FOREACH
+    looping = block.phase == MAIN and node.kind in (FOREACH, EACH_PARALLEL)
     children = node.branches[block.branch]
     values = _values(work, path) if looping else []
     prefix = f"{path}/" if path else ""
@@ -204,9 +220,10 @@ def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
     position, live = block.next, block.live
     while position < block.total and live < limit and work.budget > 0:
         if looping:
-            child = children[0]
-            child_path = f"{path}#{position}/{child.id}"
-            is_block = open_run(work, child_path, child, values[position], position)
+            lane, place = divmod(position, len(children)) if node.kind is EACH_PARALLEL else (position, 0)
+            child = children[place]
+            child_path = f"{path}#{lane}/{child.id}"
+            is_block = open_run(work, child_path, child, values[lane], lane)
         else:
             child = children[position]
             child_path = prefix + child.id
@@ -250,7 +267,7 @@ def room(node: Node, block: Phase) -> bool:
 
 def _limit(node: Node, block: Phase) -> int:
     """How many children or lanes of the current phase may be open at once; 0 is unlimited."""
-    if block.phase == MAIN and node.kind in (PARALLEL, DAG, FOREACH):
+    if block.phase == MAIN and node.kind in SIDE_BY_SIDE:
         return node.concurrent
     return 1
 

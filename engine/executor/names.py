@@ -30,5 +30,6 @@ PARALLEL: Final = Kind.PARALLEL
 IF: Final = Kind.IF
 SWITCH: Final = Kind.SWITCH
 FOREACH: Final = Kind.FOREACH
+EACH_PARALLEL: Final = Kind.EACH_PARALLEL
 DAG: Final = Kind.DAG
 ALLOW_FAILURE: Final = Kind.ALLOW_FAILURE

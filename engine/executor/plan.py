@@ -20,6 +20,7 @@ class Kind(StrEnum):
     IF = "if"
     SWITCH = "switch"
     FOREACH = "foreach"
+    EACH_PARALLEL = "each_parallel"
     DAG = "dag"
     ALLOW_FAILURE = "allow_failure"
 

@@ -104,6 +104,9 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         position = total if tally.stopped[phase] else position
     elif node.kind is Kind.DAG:
         position = tally.opened[MAIN]
+    elif node.kind is Kind.EACH_PARALLEL and not own_failure:
+        total *= len(record.answers[path].value)
+        position = tally.opened[MAIN]
     elif node.kind is Kind.FOREACH and not own_failure:
         lanes = [f"{path}#{number}" for number, lane in sorted(tally.lanes.items()) if _stalled(lane, total)]
         if failed:

@@ -15,7 +15,9 @@ from engine.state.execution import node_of
 from engine.state.status import Status, worst
 
 BAD = {Status.FAILED, Status.KILLED, Status.CANCELLED, Status.RETRIED}
-ASKS = {Kind.IF: "condition", Kind.SWITCH: "value", Kind.FOREACH: "values"}
+ASKS = {Kind.IF: "condition", Kind.SWITCH: "value", Kind.FOREACH: "values", Kind.EACH_PARALLEL: "values"}
+
+SIDE_BY_SIDE = {Kind.PARALLEL, Kind.DAG, Kind.FOREACH, Kind.EACH_PARALLEL}
 
 
 class Child(NamedTuple):
@@ -180,6 +182,9 @@ class Oracle:
         if node.kind is Kind.FOREACH:
             for number in range(len(self.values[path])):
                 yield [Child(f"{path}#{number}/{child.id}", child) for child in node.branches.get("tasks", ())]
+        elif node.kind is Kind.EACH_PARALLEL:
+            for number in range(len(self.values[path])):
+                yield from ([Child(f"{path}#{number}/{child.id}", child)] for child in node.branches.get("tasks", ()))
         else:
             chain = self._branch(path, node, self.branches.get(path, "tasks"))
             if node.kind in (Kind.PARALLEL, Kind.DAG):
@@ -199,7 +204,7 @@ class Oracle:
 
     def _open_main(self, path: str, node: Node, chains: list[Chain]) -> None:
         """Go on with the chains that have begun, then begin others while there is room."""
-        several = node.kind in (Kind.PARALLEL, Kind.DAG, Kind.FOREACH)
+        several = node.kind in SIDE_BY_SIDE
         limit = node.concurrent if several and node.concurrent else len(chains)
         for chain in chains:
             if self._begun(chain):

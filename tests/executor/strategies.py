@@ -14,6 +14,7 @@ from engine.executor.plan import Backoff, FlowOutput, Kind, Node, Plan, Retry, m
 from engine.ids import NodeId
 from engine.state.event import Patch
 from engine.state.status import Status
+from executor.oracle import SIDE_BY_SIDE
 from executor.world import Outcome, node
 
 # How many random executions each property is tried on.
@@ -156,7 +157,7 @@ class Builder:
         if kind is Kind.DAG:
             ids = [child.id for child in branches["tasks"]]
             depends_on = {id: tuple(other for other in ids[:place] if self.chance(2)) for place, id in enumerate(ids)}
-        concurrent = self._random.randrange(4) if kind in (Kind.PARALLEL, Kind.DAG, Kind.FOREACH) else 0
+        concurrent = self._random.randrange(4) if kind in SIDE_BY_SIDE else 0
         return node(id, kind=kind, branches=branches, concurrent=concurrent, depends_on=depends_on, ask="x", **common)
 
     def _retry(self) -> Retry | None:

@@ -12,11 +12,12 @@ from hypothesis import given
 from engine.errors import Refused
 from engine.executor.advance import advance
 from engine.executor.edit import restart
-from engine.executor.plan import Kind, Node
+from engine.executor.plan import Node
 from engine.state.event import KillAsked, Started
 from engine.state.execution import Change, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import TRANSITIONS, Status
+from executor.oracle import SIDE_BY_SIDE
 from executor.strategies import Case, cases, many
 from executor.world import Outcome, World
 
@@ -31,7 +32,7 @@ def _limit(world: World, path: str) -> int:
     node = world.plan.nodes[node_of(path)]
     block = world.task_run(path).block if path else world.record.execution.block
     assert block is not None
-    if block.phase == "main" and node.kind in (Kind.PARALLEL, Kind.DAG, Kind.FOREACH):
+    if block.phase == "main" and node.kind in SIDE_BY_SIDE:
         return node.concurrent or 1_000_000
     return 1
 

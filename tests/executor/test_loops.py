@@ -119,3 +119,15 @@ def test_loops_in_loops() -> None:
     ]
     assert world.record.answers["loop#1/inner"].value == ["x", "y"]
     assert world.task_run("loop#1/inner").value == "2"
+
+
+def test_each_parallel_opens_all_tasks_of_all_values_up_to_its_limit() -> None:
+    both = node("each", kind=Kind.EACH_PARALLEL, ask="x", branches={"tasks": (node("a"), node("b"))})
+    world = World(plan_of(both), answers={"each": ["x", "y"]}).start().run(steps=1)
+    assert [path for path, _ in world.tasks] == ["each#0/a", "each#0/b", "each#1/a", "each#1/b"]
+    assert (world.task_run("each#1/b").value, world.task_run("each#1/b").iteration) == ("y", 1)
+    assert world.run().state is Status.SUCCESS
+    limited = node("each", kind=Kind.EACH_PARALLEL, ask="x", concurrent=3, branches={"tasks": (node("a"), node("b"))})
+    world = World(plan_of(limited), answers={"each": ["x", "y"]}).start().run(steps=1)
+    assert [path for path, _ in world.tasks] == ["each#0/a", "each#0/b", "each#1/a"]
+    assert len(world.run().record.runs) == 5

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import InvalidFlow
 from engine.plugin import Block, Kind, Shape
-from plugins.core.flow import AllowFailure, Dag, ForEach, If, Parallel, Sequential, Switch
+from plugins.core.flow import AllowFailure, Dag, EachParallel, EachSequential, ForEach, If, Parallel, Sequential, Switch
 
 LEAF = {"id": "leaf", "type": "core.log.Log", "message": "x"}
 
@@ -22,6 +22,8 @@ LEAF = {"id": "leaf", "type": "core.log.Log", "message": "x"}
         (If(condition="{{ a }}", then=[LEAF]), Shape(Kind.IF, ask="{{ a }}")),
         (Switch(value="{{ a }}", defaults=[LEAF]), Shape(Kind.SWITCH, ask="{{ a }}")),
         (ForEach(values=["a", {"b": 1}], tasks=[LEAF]), Shape(Kind.FOREACH, ask=["a", {"b": 1}], concurrent=1)),
+        (EachSequential(value="{{ a }}", tasks=[LEAF]), Shape(Kind.FOREACH, ask="{{ a }}", concurrent=1)),
+        (EachParallel(value=[1], tasks=[LEAF]), Shape(Kind.EACH_PARALLEL, ask=[1])),
         (
             Dag.model_validate({"tasks": [{"task": LEAF}, {"task": {**LEAF, "id": "b"}, "dependsOn": ["leaf"]}]}),
             Shape(Kind.DAG, depends_on={"leaf": (), "b": ("leaf",)}),  # type: ignore[dict-item]
