@@ -15,19 +15,24 @@ from typing import Any
 import pytest
 
 from conformance import tables
+from engine.clock import ManualClock
 from engine.errors import ExpressionError
 from engine.expressions.needs import Missing, Need
 from engine.expressions.numbers import Float32
 from engine.files.disk import DiskStorage
 from engine.ids import ExecutionId
+from engine.runtime.keys import Keys
 from engine.runtime.lookups import LookUps
+from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.outputs import revive
 from engine.runtime.renderer import Renderer
+from engine.runtime.secrets import Secrets
 from engine.runtime.vault import Vault
-from engine.settings import Expressions
+from engine.settings import Expressions, Settings
 from engine.state.execution import Change, Execution
 from engine.state.status import Status
-from engine.store.protocols import LogLine
+from engine.store.open import open_store
+from engine.store.protocols import LogLine, Store
 from support.http_stub import HttpStub
 
 TABLE = tables.table("expressions")
@@ -72,19 +77,19 @@ async def test_case(case: tables.Case, tmp_path: Path, monkeypatch: pytest.Monke
 
 async def _problem(case: tables.Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """What is wrong with the outcome of a case; empty when nothing is."""
-    async with HttpStub(case.get("setup", {}).get("http", ())):
+    async with HttpStub(case.get("setup", {}).get("http", ())), open_store(folder, Settings()) as store:
         try:
-            result = await _rendered(case, folder, monkeypatch)
+            result = await _rendered(case, folder, store, monkeypatch)
         except ExpressionError as error:
             return _wrong_error(case, str(error))
     return _wrong_result(case, result)
 
 
-async def _rendered(case: tables.Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+async def _rendered(case: tables.Case, folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Any:
     variables = _variables(case)
     template = case["template"]
     typed = ("typed" in case and "expect" not in case) or case.get("config", {}).get("typed", False)
-    answers = await _answers(case, variables, folder, monkeypatch)
+    answers = await _answers(case, variables, folder, store, monkeypatch)
     if "encrypt" in case.get("setup", {}):
         variables = _encrypted(case, variables, Vault(folder / "key"))
     async with Renderer(_limits(case), datetime.UTC) as renderer:
@@ -138,7 +143,7 @@ class _Logs:
 
 
 class _Answers:
-    """The engine's own look-ups, with the setup of a case for what the engine has no store for yet."""
+    """The engine's own look-ups, without the secrets of the machine that the tests run on."""
 
     def __init__(self, setup: dict[str, Any], real: Any) -> None:
         self._setup = setup
@@ -151,12 +156,19 @@ class _Answers:
 
 
 async def _answers(
-    case: tables.Case, variables: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+    case: tables.Case, variables: dict[str, Any], folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> _Answers:
     setup = case.get("setup", {})
-    storage = DiskStorage(folder)
+    storage = DiskStorage(folder / "files")
     for file in setup.get("files", ()):
         await storage.put(file["uri"], file["content"].encode())
+    for file in setup.get("namespace_files", ()):
+        latest = file["versions"][-1] if "versions" in file else file
+        await NamespaceFiles(storage).put(file["namespace"], file["path"], latest["content"].encode())
+    vault, clock = Vault(folder / "key"), ManualClock()
+    keys = Keys(store.kv, store.flows, storage, vault, clock)
+    for entry in setup.get("kv", ()):
+        await keys.set(entry["namespace"], entry["key"], entry["value"])
     for key, value in setup.get("secrets", {}).items():
         text = value if isinstance(value, str) else json.dumps(value)
         monkeypatch.setenv(f"SECRET_{key.upper()}", base64.b64encode(text.encode()).decode())
@@ -168,7 +180,8 @@ async def _answers(
         revision=1,
         history=(Change(Status.CREATED, 0),),
     )
-    look_ups = LookUps(storage, _Logs(setup.get("logs", ())), Vault(folder / "key"))  # type: ignore[arg-type]
+    logs: Any = _Logs(setup.get("logs", ()))
+    look_ups = LookUps(storage, logs, vault, keys, Secrets(store.secrets, vault, clock))
     return _Answers(setup, look_ups.for_execution(execution, variables))
 
 

@@ -1,0 +1,10 @@
+"""Cases in prose, bound by their ids to what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from conformance.bench import Bench
+from conformance.bindings import engine_units
+
+BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {**engine_units.BINDINGS}

@@ -1,0 +1,33 @@
+"""Tasks of the type family `io.kestra.core.tasks.test` that flows of the tables name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.plugin import Context, Task, TaskError
+
+
+class NullOutputTask(Task):
+    """Has an output without a value."""
+
+    async def run(self, ctx: Context) -> dict[str, Any]:
+        return {"value": None}
+
+
+class Encrypted(Task):
+    """Has an encrypted output."""
+
+    format: str
+
+    async def run(self, ctx: Context) -> dict[str, Any]:
+        return {"value": ctx.seal(self.format)}
+
+
+class Scripted(Task):
+    """Ends as a case says."""
+
+    outcome: str
+
+    async def run(self, ctx: Context) -> None:
+        if self.outcome != "SUCCESS":
+            raise TaskError(f"ends {self.outcome}")

@@ -1,0 +1,291 @@
+"""Runs a case that starts executions: its steps one after another, then what it expects at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import yaml
+
+from conformance.bench import POLL_SECONDS, Bench
+from conformance.flow_cases import Unbound, expand_inputs, sources, steps
+from conformance.flow_checks import Seen, problems_of
+from conformance.flow_matching import difference, filled
+from engine.definition.task import COMMON
+from engine.errors import NotFound, TidegateError
+from engine.executor import edit
+from engine.ids import ExecutionId, random_id
+from engine.state.execution import Execution, TaskRun
+from engine.state.record import Record
+from engine.state.status import Status
+from engine.store.protocols import ExecutionFilter, StoredFlow
+
+ERRORS = ("error_contains", "error_is", "messages_any_order")
+OF_OTHERS = ("executions", "terminal_states_any_order", "execution_found")
+SCRIPTED = "io.kestra.core.tasks.test.Scripted"
+CONTEXT = ("outputs_context", "outputs_context_trimmed")
+BESIDE = ("expect", "run", "task_outcomes")
+EXECUTE = frozenset({"flow", "inputs", "raw_inputs", "labels", "until", "id"})
+
+
+@dataclass
+class Course:
+    """How far a case has come.
+
+    edited: the record that the last step made, where it is looked at before it goes on
+    stays: the last step leaves the execution as it is
+    error: what the last step was refused with
+    """
+
+    flows: list[StoredFlow] = field(default_factory=list)
+    current: ExecutionId | None = None
+    source: Record | None = None
+    edited: Record | None = None
+    stays: bool = False
+    error: str | None = None
+
+
+async def run_flow(bench: Bench) -> list[str]:
+    """What is wrong with the outcome of a case of kind flow. Raises Unbound for what the runner has no meaning for."""
+    case = bench.case
+    if case.get("config"):
+        raise Unbound(f"there is no setting for {', '.join(case['config'])}")
+    course = Course()
+    problems: list[str] = []
+    parts = steps(case)
+    for number, step in enumerate(parts):
+        problems += [f"step {number + 1}: {problem}" for problem in await _step(bench, course, step)]
+        if course.error is not None and number + 1 < len(parts):
+            return problems
+    return problems + await _outcome(bench, course, case["expect"] or {}, final=True)
+
+
+async def _step(bench: Bench, course: Course, step: Mapping[str, Any]) -> list[str]:
+    actions = [name for name in step if name not in BESIDE and (name != "revision" or step[name])]
+    if len(actions) != 1 or actions[0] not in ACTIONS:
+        raise Unbound(f"no step does {', '.join(actions) or 'this'}")
+    course.edited, course.stays, course.error = None, step.get("run") is False, None
+    try:
+        if not course.flows:
+            course.flows = await _saved(bench)
+        await ACTIONS[actions[0]](bench, course, step[actions[0]])
+    except TidegateError as error:
+        course.error = str(error)
+    expect = step.get("expect")
+    if expect is None:
+        return [f"refused: {course.error}"] if course.error and step is not steps(bench.case)[-1] else []
+    return await _outcome(bench, course, expect, final=False)
+
+
+async def _saved(bench: Bench) -> list[StoredFlow]:
+    texts = sources(bench.case)
+    if not texts:
+        raise Unbound("the case has no flow")
+    outcomes = steps(bench.case)[0].get("task_outcomes")
+    if isinstance(outcomes, Mapping):
+        texts[0] = scripted(texts[0], {task: str(ends[0]).partition(",")[0] for task, ends in outcomes.items()})
+    others = [await bench.engine.control.save_flow(text) for text in texts[1:]]
+    return [await bench.engine.control.save_flow(texts[0]), *others]
+
+
+def scripted(text: str, outcomes: Mapping[str, str]) -> str:
+    """A flow whose tasks of these names end as they should, whatever they are."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, list):
+            return [replaced(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.get("id") in outcomes:
+            common = {name: item for name, item in value.items() if name in COMMON}
+            return {**common, "type": SCRIPTED, "outcome": outcomes[value["id"]]}
+        return {name: replaced(item) for name, item in value.items()}
+
+    return json.dumps(replaced(yaml.safe_load(text)))
+
+
+async def _execute(bench: Bench, course: Course, options: Mapping[str, Any]) -> None:
+    if more := options.keys() - EXECUTE:
+        raise Unbound(f"executions can't be started with {', '.join(sorted(more))}")
+    flow = next((it for it in course.flows if it.id == options.get("flow")), course.flows[0])
+    inputs = expand_inputs(options.get("inputs"), bench.cases, bench.folder)
+    inputs = {key: filled(it, bench.names) if isinstance(it, str) else it for key, it in inputs.items()}
+    raw = bool(options.get("raw_inputs"))
+    id = await bench.create(flow, inputs, options.get("labels") or {}, raw)
+    course.current = id
+    if "id" in options:
+        bench.names[f"id of {options['id']}"] = bench.names[str(options["id"])] = id
+    until = options.get("until")
+    if until is None:
+        await bench.engine.control.wait(id)
+    elif until in Status.__members__:
+        await bench.until(id, Status(until))
+        course.stays = True
+    else:
+        raise Unbound(f"nothing waits until '{until}'")
+
+
+async def _edit(bench: Bench, course: Course, make: Callable[[Any, Record, int], Record]) -> Record:
+    """The record that an edit makes of the current execution."""
+    assert course.current is not None
+    course.source = await bench.record(course.current)
+    execution = course.source.execution
+    compiled = await bench.engine.plans.get(execution.namespace, execution.flow, execution.revision)
+    course.edited = make(compiled.plan, course.source, bench.since)
+    return course.edited
+
+
+async def _restart(bench: Bench, course: Course, wanted: Any) -> None:
+    if wanted != "last execution":
+        raise Unbound(f"nothing restarts from '{wanted}'")
+    await _edit(bench, course, edit.restart)
+    if not course.stays:
+        assert course.current is not None
+        await bench.engine.control.restart(course.current)
+
+
+async def _replay(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> None:
+    assert course.current is not None
+    source = await bench.record(course.current)
+    run = _chosen(bench.seen(source), wanted) if "from_task_run_index" in wanted or wanted["from_task_run"] else None
+    id = ExecutionId(random_id())
+    await _edit(
+        bench, course, lambda plan, record, now: edit.replay(plan, record, id, run.path if run else None, now + 1)
+    )
+    if not course.stays:
+        execution = await bench.engine.control.replay(course.current, run.path if run else None)
+        course.current = execution.id
+        bench.started.append(execution.id)
+
+
+def _chosen(seen: Seen, wanted: Mapping[str, Any]) -> TaskRun:
+    if "from_task_run_index" in wanted:
+        return seen.runs[int(wanted["from_task_run_index"])]
+    found = seen.of_task(wanted.get("from_task_run") or wanted["task_run"], wanted.get("values"))
+    if not found:
+        raise NotFound("task run", str(dict(wanted)))
+    return found[0]
+
+
+async def _change_status(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> None:
+    assert course.current is not None
+    run = _chosen(bench.seen(await bench.record(course.current)), wanted)
+    state = Status(wanted["state"])
+    await _edit(bench, course, lambda plan, record, now: edit.change_status(plan, record, run.path, state, now))
+    if not course.stays:
+        await bench.engine.control.change_status(course.current, run.path, state)
+
+
+async def _kill(bench: Bench, course: Course, wanted: Any) -> None:
+    if wanted:
+        raise Unbound(f"nothing kills '{wanted}'")
+    assert course.current is not None
+    await bench.engine.control.kill(course.current)
+
+
+async def _wait_state(bench: Bench, course: Course, state: str) -> None:
+    assert course.current is not None
+    await bench.until(course.current, Status(state))
+    course.stays = True
+
+
+async def _delete(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> None:
+    if any(wanted.values()):
+        raise Unbound("executions are deleted alone")
+    assert course.current is not None
+    course.edited = await bench.record(course.current)
+    await bench.engine.store.executions.delete(course.current)
+    course.stays = True
+
+
+ACTIONS: Mapping[str, Callable[[Bench, Course, Any], Awaitable[None]]] = {
+    "execute": _execute,
+    "restart_from": _restart,
+    "replay": _replay,
+    "change_status": _change_status,
+    "kill": _kill,
+    "wait_state": _wait_state,
+    "delete_execution": _delete,
+}
+
+
+async def _outcome(bench: Bench, course: Course, expect: Mapping[str, Any], final: bool) -> list[str]:
+    problems = list(error_problems(course.error, expect))
+    rest = {key: it for key, it in expect.items() if key not in ERRORS and key not in OF_OTHERS}
+    if course.error is None and rest:
+        problems += problems_of(await _look(bench, course, rest, final), rest)
+    for key in OF_OTHERS:
+        if key in expect:
+            problems += await _of_others(bench, course, key, expect[key])
+    return problems
+
+
+def error_problems(error: str | None, expect: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with how a request was refused, or wasn't."""
+    wanted = {key: expect[key] for key in ERRORS if key in expect}
+    if error is None:
+        yield from (f"was not refused, but should with {key}: {text}" for key, text in wanted.items())
+    elif not wanted:
+        yield f"refused: {error}"
+    else:
+        contained = wanted.get("error_contains", [])
+        for text in [contained] if isinstance(contained, str) else contained:
+            if text not in error:
+                yield f"refused with {error!r}, which lacks {text!r}"
+        if error != wanted.get("error_is", error):
+            yield f"refused with {error!r}, not {wanted['error_is']!r}"
+        if sorted(error.split("\n")) != sorted(wanted.get("messages_any_order", error.split("\n"))):
+            yield f"refused with {error!r}, not {wanted['messages_any_order']!r}"
+
+
+async def _look(bench: Bench, course: Course, expect: Mapping[str, Any], final: bool) -> Seen:
+    """What a step made, or at the end how the execution ended, unless it is expected to go on."""
+    if course.edited is not None and (course.stays or not final):
+        return bench.seen(course.edited, course.source, lines=await bench.lines(course.edited.execution.id))
+    assert course.current is not None
+    if final:
+        state = str(expect.get("state"))
+        going = state in Status.__members__ and not Status(state).terminal
+        await (bench.until(course.current, Status(state)) if going else bench.engine.control.wait(course.current))
+    return await bench.look(course.current, course.source, context=any(key in expect for key in CONTEXT))
+
+
+async def _of_others(bench: Bench, course: Course, key: str, wanted: Any) -> list[str]:
+    if key == "execution_found":
+        known = [it.id for it in await _since(bench, course.flows[0].id)]
+        problem = difference(course.current in known, wanted, {})
+        return [f"{key} {problem}"] if problem else []
+    if key == "terminal_states_any_order":
+        found = await _since(bench, course.flows[0].id)
+        while len(found) < len(wanted) or not all(it.state.terminal for it in found):
+            await anyio.sleep(POLL_SECONDS)
+            found = await _since(bench, course.flows[0].id)
+        problem = difference(sorted(it.state.value for it in found), sorted(wanted), {})
+        return [f"{key} {problem}"] if problem else []
+    return [problem for item in wanted for problem in await _of_one(bench, course, item)]
+
+
+async def _of_one(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> list[str]:
+    """Executions that the flow of the case started, or that a step named."""
+    rest = {key: it for key, it in wanted.items() if key not in ("flow", "count", "id", "order")}
+    if "id" in wanted:
+        found = [bench.names[str(wanted["id"])]]
+    elif "order" in wanted:
+        found = bench.started[wanted["order"] - 1 : wanted["order"]]
+    else:
+        others = await _since(bench, wanted["flow"]) if "flow" in wanted else []
+        found = [it.id for it in others if it.id not in bench.started]
+    problem = difference(len(found), wanted.get("count", len(found) or 1), {})
+    problems = [f"the number of executions {problem}"] if problem else []
+    for id in found:
+        await bench.engine.control.wait(id)
+        problems += problems_of(await bench.look(id), rest)
+    return problems
+
+
+async def _since(bench: Bench, flow: str) -> list[Execution]:
+    where = ExecutionFilter(flow=flow, since=bench.since, limit=1000)
+    return list(await bench.engine.store.executions.list(where))

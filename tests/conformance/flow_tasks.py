@@ -1,0 +1,62 @@
+"""Runs the cases of one task alone, in a flow that has no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.bench import Bench
+from conformance.flow_cases import Unbound, steps
+from conformance.flow_matching import difference, filled
+from conformance.http_server import HttpServer
+from engine.errors import TidegateError
+from engine.state.execution import TaskRun
+
+STORED = "kestra:///io/kestra/tests/one-task/stored.txt"
+CONTENT = "content of a file"
+
+
+async def run_task(bench: Bench) -> list[str]:
+    """What is wrong with the outcome of a task. Raises Unbound for a setting that is only described."""
+    (step,) = steps(bench.case)
+    options = step["task"]
+    if "network" in bench.case.get("needs", ()):
+        raise Unbound("there is no network")
+    async with HttpServer() as server:
+        bench.names["server"] = server.address
+        stored = await bench.engine.files.put(STORED, CONTENT.encode())
+        bench.names["storage uri"] = stored.address
+        bench.names["file content"] = CONTENT
+        return await _run(bench, options)
+
+
+async def _run(bench: Bench, options: Mapping[str, Any]) -> list[str]:
+    expect = bench.case["expect"]
+    task = {"id": "task", "type": options["type"], **_filled(options["properties"], bench.names)}
+    inputs = [{"id": "test", "type": "STRING", "defaults": "value"}]
+    flow = {"id": "one-task", "namespace": "io.kestra.tests", "inputs": inputs, "tasks": [task]}
+    try:
+        stored = await bench.engine.control.save_flow(json.dumps(flow))
+    except TidegateError as error:
+        return [f"refused: {error}"]
+    id = await bench.create(stored, {}, {}, raw=False)
+    await bench.engine.control.wait(id)
+    run = next(iter((await bench.record(id)).runs.values()))
+    return [problem for key in expect if (problem := await _problem(bench, run, key, expect[key]))]
+
+
+def _filled(value: Any, names: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(item, names) for key, item in value.items()}
+    return filled(value, names) if isinstance(value, str) else value
+
+
+async def _problem(bench: Bench, run: TaskRun, key: str, wanted: Any) -> str:
+    if key == "error_is":
+        return difference(run.attempts[-1].error, wanted, {})
+    if key != "outputs":
+        raise Unbound(f"nothing checks '{key}' of a task")
+    if (error := run.attempts[-1].error) is not None:
+        return f"failed: {error}"
+    return difference(run.outputs or {}, wanted, bench.names)
