@@ -131,8 +131,10 @@ def _read(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise Refused(f"The settings file {file} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Refused(f"The settings file {file} is not UTF-8 text, see byte {error.start}") from None
     except yaml.YAMLError as error:
-        raise Refused(f"The settings file {file} is not YAML: {error}") from None
+        raise Refused(f"The settings file {file} is not YAML: {' '.join(str(error).split())}") from None
     if values is not None and not isinstance(values, dict):
         raise Refused(f"The settings file {file} must hold a map of groups")
     return dict(values or {})

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from importlib import import_module
+from typing import Any
 
-import click
 import typer
 
 from engine.cli import doctor, evaluate, execution, file, plugin, run, validate
-from engine.errors import Conflict, NotFound, Refused, TidegateError, Unavailable
+from engine.errors import StorageError, TaskError, TidegateError, Unavailable
 
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+
+# Click's exceptions, from click itself or from the copy that some versions of Typer bring along.
+mistakes: Any = import_module(typer.BadParameter.__module__)
 
 app = typer.Typer(
     name="tidegate",
@@ -32,21 +37,30 @@ app.add_typer(plugin.app, name="plugin")
 
 
 def run_app(arguments: list[str]) -> int:
-    """Run a command line and return its exit code: 0, 1 failed, 2 not understood or refused, 130 interrupted."""
+    """Run a command line and return its exit code: 0, 1 failed, 2 not understood or refused, 130 interrupted.
+
+    Whatever goes wrong is shown in one sentence.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a character is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = app(arguments, prog_name="tidegate", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as help_wanted:
+    except mistakes.NoArgsIsHelpError as help_wanted:
         help_wanted.show()
         return USAGE
-    except click.ClickException as mistake:
+    except mistakes.ClickException as mistake:
         mistake.show()
-        return mistake.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return int(mistake.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except TidegateError as error:
         return _tell(error)
     except BaseExceptionGroup as group:
         return _grouped(group)
+    except Exception as fault:
+        return _unforeseen(fault)
     return result if isinstance(result, int) else 0
 
 
@@ -54,7 +68,7 @@ def _grouped(group: BaseExceptionGroup[BaseException]) -> int:
     """Task groups wrap what went wrong; a foreseen error is shown like any other, a fault with its origin."""
     foreseen, rest = group.split(lambda error: isinstance(error, TidegateError | KeyboardInterrupt))
     if rest is not None:
-        raise rest
+        return max(_unforeseen(leaf) for leaf in _leaves(rest))
     assert foreseen is not None
     codes = [_tell(error) for error in _leaves(foreseen) if isinstance(error, TidegateError)]
     return max(codes, default=INTERRUPTED)
@@ -65,7 +79,14 @@ def _tell(error: TidegateError) -> int:
     sys.stderr.write(f"Error: {error}\n")
     if isinstance(error, Unavailable):
         sys.stderr.write("Nothing was lost; try again when the disk or the database answers.\n")
-    return USAGE if isinstance(error, NotFound | Refused | Conflict) else FAILED
+    return FAILED if isinstance(error, Unavailable | StorageError | TaskError) else USAGE
+
+
+def _unforeseen(fault: BaseException) -> int:
+    from engine.cli.faults import report
+
+    report(fault)
+    return FAILED
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -30,6 +30,8 @@ SIGNS = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 def doctor(data: Data = None, config: Config = None) -> None:
     """Check this machine and the data folder. Exit code 1 when something is wrong."""
+    from rich.markup import escape
+
     from engine.cli import look
 
     console = look.stdout()
@@ -37,7 +39,7 @@ def doctor(data: Data = None, config: Config = None) -> None:
     settings = load_settings(config)
     findings = [*_programs(settings), *_folder(folder)]
     for finding in findings:
-        console.print(f"{SIGNS[finding.level]} [bold]{finding.subject}[/]  {finding.text}")
+        console.print(f"{SIGNS[finding.level]} [bold]{finding.subject}[/]  {escape(finding.text)}")
     raise typer.Exit(1 if any(finding.level == "bad" for finding in findings) else 0)
 
 

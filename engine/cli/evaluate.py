@@ -12,7 +12,7 @@ from engine.cli.session import run_async, session
 
 
 def evaluate(
-    execution: Annotated[str, typer.Argument(help="Execution id, or `last`.")],
+    execution: Annotated[str, typer.Argument(help="Execution id or its beginning, or `last`.")],
     expression: Annotated[str, typer.Argument(help="A template, such as '{{ outputs.api.code }}'.")],
     task: Annotated[str | None, typer.Option("--task", help="As this task (or task run id) sees it.")] = None,
     data: Data = None,

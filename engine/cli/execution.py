@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.cli.options import Config, Data, Flows, Json
 from engine.cli.session import run_async, session
-from engine.errors import Refused
+from engine.errors import NotFound, Refused
 from engine.ids import ExecutionId
 from engine.state.execution import Execution
 from engine.state.status import Status
 
+if TYPE_CHECKING:
+    from engine.runtime.engine import Engine
+
+SHOWN_MATCHES = 5
+
 app = typer.Typer(help="Look at executions, run them again, stop them.", no_args_is_help=True, rich_markup_mode=None)
 
-Id = Annotated[str, typer.Argument(help="Execution id, or `last`.")]
+Id = Annotated[str, typer.Argument(help="Execution id or its beginning, or `last`.")]
 
 
 @app.command("list")
@@ -242,18 +247,30 @@ def recover(data: Data = None, flows: Flows = None, config: Config = None) -> No
     raise typer.Exit(0 if run_async(work) else 1)
 
 
-async def resolve(engine: object, id: str) -> ExecutionId:
-    """An execution's id; `last` is the newest one. Raises Refused when there is none."""
-    from engine.runtime.engine import Engine
+async def resolve(engine: Engine, id: str) -> ExecutionId:
+    """An execution's id by its beginning; `last` is the newest one. Raises NotFound, Refused for one that fits many."""
     from engine.store.protocols import ExecutionFilter
 
-    assert isinstance(engine, Engine)
     if id != "last":
-        return ExecutionId(id)
+        return await _by_prefix(engine, id)
     newest = await engine.store.executions.list(ExecutionFilter(limit=1))
     if not newest:
         raise Refused("There is no execution yet: `tidegate run FLOW.yaml` makes one")
     return newest[0].id
+
+
+async def _by_prefix(engine: Engine, id: str) -> ExecutionId:
+    from engine.nearness import did_you_mean, near_names
+    from engine.store.protocols import ExecutionFilter
+
+    found = await engine.store.executions.list(ExecutionFilter(prefix=id, limit=SHOWN_MATCHES)) if id else []
+    if len(found) == 1 or any(one.id == id for one in found):
+        return ExecutionId(id) if len(found) > 1 else found[0].id
+    if found:
+        raise Refused(f"Several executions begin with '{id}': {', '.join(one.id for one in found)}")
+    newest = await engine.store.executions.list(ExecutionFilter(limit=100))
+    near = did_you_mean(near_names(id, [one.id for one in newest]))
+    raise NotFound("execution", id, near.removeprefix(", ") or "`tidegate execution list` shows those that exist")
 
 
 def _took(execution: Execution) -> str:

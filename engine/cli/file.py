@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
@@ -12,6 +12,8 @@ from engine.cli.options import Config, Data, Json
 from engine.cli.session import run_async, session
 
 app = typer.Typer(help="Get and preview files of executions.", no_args_is_help=True, rich_markup_mode=None)
+
+ROWS = frozenset({"csv", "tsv", "ion", "json", "jsonl", "ndjson"})
 
 Uri = Annotated[str, typer.Argument(help="kestra:///…, as outputs show it.")]
 
@@ -62,7 +64,10 @@ def preview(
         elif shown.columns:
             console.print(preview_table(shown))
         else:
-            console.print(shown.text, markup=False)
+            console.print(shown.text or "(The file is empty.)", markup=False)
+        expected = PurePosixPath(uri).suffix.lower().lstrip(".")
+        if expected in ROWS and shown.kind == "text" and shown.text and not as_json:
+            console.print(f"(This can't be read as {expected}: it is shown as text.)", style="bright_black")
         if shown.more and not as_json:
             console.print(f"… more; --rows shows more, `tidegate file get {uri}` all", style="bright_black")
 

@@ -84,6 +84,8 @@ class Progress:
             branch = tree.add(
                 f"{look.state(run.state)}  {escape(run.node)}{value} [bright_black]{look.lasted(run, now)}[/]{tries}"
             )
+            if error := _reason(run):
+                branch.add(Text(" ".join(error.split()), style="red", no_wrap=False, overflow="fold"))
             self._grow(branch, run.path, children, now)
         if len(shown) < len(runs):
             counts = Counter(run.state for run in runs)
@@ -97,6 +99,13 @@ class Progress:
                 f"[bright_black]{look.clock_time(run.history[-1].at)}[/] {look.state(run.state)} "
                 f"[bold]{escape(run.node)}[/]{value} [bright_black]{look.lasted(run, self._clock.now())}[/]"
             )
+
+
+def _reason(run: TaskRun) -> str | None:
+    """Why a task run failed, in words."""
+    if run.state not in (Status.FAILED, Status.WARNING):
+        return None
+    return run.error or next((attempt.error for attempt in reversed(run.attempts) if attempt.error), None)
 
 
 def _most_telling(runs: Sequence[TaskRun]) -> list[TaskRun]:

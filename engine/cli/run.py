@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
-import anyio
 import typer
 
 from engine.cli.options import Config, Data, Flows
 from engine.cli.session import run_async, session
 from engine.errors import Refused
+from engine.nearness import near_or_known
 from engine.state.execution import Execution
 from engine.state.record import Record
 from engine.state.status import Status
@@ -18,6 +19,7 @@ from engine.state.status import Status
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from engine.definition.flow import Flow
     from engine.files.protocol import FileInfo
     from engine.runtime.engine import Engine
 
@@ -43,10 +45,13 @@ def run(
     async def work() -> Execution:
         from engine.cli.look import stdout
         from engine.cli.progress import Follower
+        from engine.definition.check_path import read_flow
 
         console = stdout()
+        source = read_flow(flow)
         async with session(data, config, flows) as engine:
-            stored = await engine.control.save_flow(await anyio.Path(flow).read_text(encoding="utf-8"), str(flow))
+            stored = await engine.control.save_flow(source, str(flow))
+            _check_declared(given, (await engine.plans.get(stored.namespace, stored.id, stored.revision)).flow)
             follower = Follower(engine, console)
             execution = await engine.control.create(stored.namespace, stored.id, inputs=given, labels=named)
             ended = await follower.until_end(execution.id)
@@ -74,7 +79,7 @@ async def show_end(engine: Engine, console: Console, execution: Execution, save:
     if found:
         console.print(files_table(found, saved))
     if execution.error:
-        console.print(f"[red]{execution.error}[/]", markup=True)
+        console.print(execution.error, style="red", markup=False)
     console.print(f"Look again: tidegate execution show {execution.id}", style="bright_black")
 
 
@@ -108,6 +113,14 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
             raise Refused(f"{option} takes key=value, not '{text}'")
         pairs[key] = value
     return pairs
+
+
+def _check_declared(given: Mapping[str, str], flow: Flow) -> None:
+    """Raises Refused for a value that nobody would look at: its name is most likely misspelt."""
+    declared = [item.id for item in flow.inputs or ()]
+    for name in given:
+        if name not in declared:
+            raise Refused(f"The flow has no input '{name}'{near_or_known(name, declared)}")
 
 
 def _existing(files: dict[str, str]) -> dict[str, str]:

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
+import anyio.to_thread
 import msgspec
 
-from engine.errors import InvalidFlow
+from engine.errors import InvalidFlow, Refused
 from engine.settings import Settings, data_folder, load_settings
 
 if TYPE_CHECKING:
@@ -29,9 +29,16 @@ def run_async(work: Callable[[], Awaitable[T]]) -> T:
 async def session(data: Path | None, config: Path | None = None, flows: Path | None = None) -> AsyncIterator[Engine]:
     """The engine over the data folder, with the flows of a folder stored."""
     # Imported here so that `--help` and a usage mistake answer at once.
+    from engine.cli.faults import watch_logs
     from engine.runtime.engine import open_engine
 
-    async with open_engine(data_folder(data), for_commands(load_settings(config))) as engine:
+    watch_logs()
+    folder = data_folder(data)
+    try:
+        await anyio.Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Refused(f"The data folder {folder} can't be made: {error.strerror}; choose another with --data") from None
+    async with open_engine(folder, for_commands(load_settings(config))) as engine:
         if flows is not None:
             await store_flows(engine, flows)
         yield engine
@@ -46,10 +53,12 @@ def for_commands(settings: Settings) -> Settings:
 
 async def store_flows(engine: Engine, folder: Path) -> None:
     """Store every flow file below a folder. Raises InvalidFlow with the mistakes of all of them."""
+    from engine.definition.check_path import read_flow
+
     mistakes: list[Any] = []
     for file in flow_files(folder):
         try:
-            await engine.control.save_flow(await anyio.Path(file).read_text(encoding="utf-8"), str(file))
+            await engine.control.save_flow(await anyio.to_thread.run_sync(read_flow, file), str(file))
         except InvalidFlow as error:
             mistakes.extend(error.diagnostics)
     if mistakes:

@@ -34,19 +34,25 @@ def check_file(file: Path, index: Index) -> Report:
     """Everything that is wrong with a file. Never raises for what is in it or that it can't be read."""
     name = str(file)
     try:
-        text = file.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        message = f"the file is not UTF-8 text, see byte {error.start}"
-        return Report(name, "", (Diagnostic(message, 1, 1, "syntax", file=name),), ())
-    except OSError as error:
-        message = f"the file can't be read: {error.strerror}"
-        return Report(name, "", (Diagnostic(message, 1, 1, "unreadable", file=name),), ())
-    try:
-        loaded = load_flow(text, file=name, index=index)
+        loaded = load_flow(read_flow(file), file=name, index=index)
     except InvalidFlow as error:
         errors = tuple(item for item in error.diagnostics if item.severity is Severity.ERROR)
         return Report(name, "", errors, tuple(item for item in error.diagnostics if item.severity is Severity.WARNING))
     return Report(name, f"{loaded.flow.namespace}.{loaded.flow.id}", (), loaded.warnings)
+
+
+def read_flow(file: Path) -> str:
+    """The text of a flow file. Raises InvalidFlow for one that can't be read."""
+    try:
+        return file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidFlow([_unreadable(file, f"the file is not UTF-8 text, see byte {error.start}")]) from None
+    except OSError as error:
+        raise InvalidFlow([_unreadable(file, f"the file can't be read: {error.strerror}")]) from None
+
+
+def _unreadable(file: Path, message: str) -> Diagnostic:
+    return Diagnostic(message, 1, 1, "unreadable", file=str(file))
 
 
 def _hidden(path: Path) -> bool:

@@ -20,7 +20,11 @@ SEPARATORS = ",;\t|"
 
 
 class Preview(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`columns` and `rows` where the file holds records, else `text`; `more`: there is more than is shown."""
+    """`columns` and `rows` where the file holds records, else `text`.
+
+    kind: csv, json, ion, parquet, …, text or binary, which may be another than the name of the file says
+    more: there is more than is shown
+    """
 
     kind: str
     columns: list[str] = []
@@ -32,7 +36,8 @@ class Preview(msgspec.Struct, frozen=True, omit_defaults=True):
 async def preview_file(files: InternalStorage, address: str, rows: int) -> Preview:
     """The first `rows` rows (CSV, JSON, ion, Parquet) or lines (anything else).
 
-    Raises NotFound; StorageError for a Parquet file that can't be read.
+    A file that isn't what its name says is shown as lines. Raises NotFound; StorageError for a Parquet file that can't
+    be read.
     """
     kind = PurePosixPath(address).suffix.lower().lstrip(".")
     if kind == "parquet":
@@ -47,8 +52,8 @@ async def preview_file(files: InternalStorage, address: str, rows: int) -> Previ
 
 
 def _of_text(kind: str, text: str, cut: bool, rows: int) -> Preview:
-    if kind in ("csv", "tsv"):
-        return _csv(text, cut, rows)
+    if kind in ("csv", "tsv") and (table := _csv(text, cut, rows)) is not None:
+        return table
     if kind in ("ion", "json", "jsonl", "ndjson"):
         records = _records(kind, text, cut, rows + 1)
         if records is not None:
@@ -57,11 +62,15 @@ def _of_text(kind: str, text: str, cut: bool, rows: int) -> Preview:
     return Preview(kind="text", text="\n".join(lines[:rows]), more=cut or len(lines) > rows)
 
 
-def _csv(text: str, cut: bool, rows: int) -> Preview:
+def _csv(text: str, cut: bool, rows: int) -> Preview | None:
+    """The rows of a CSV; None where it can't be read as such."""
     first = text.partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=separator)
-    found = [row for row, _ in zip(reader, range(rows + 2), strict=False)]
+    try:
+        found = [row for row, _ in zip(reader, range(rows + 2), strict=False)]
+    except csv.Error:
+        return None
     if not found:
         return Preview(kind="csv")
     return Preview(kind="csv", columns=found[0], rows=list(found[1 : rows + 1]), more=cut or len(found) > rows + 1)
@@ -72,7 +81,7 @@ def _records(kind: str, text: str, cut: bool, wanted: int) -> list[Any] | None:
     if kind == "json":
         try:
             value = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
         return value[:wanted] if isinstance(value, list) else [value]
     records: list[Any] = []
@@ -81,7 +90,7 @@ def _records(kind: str, text: str, cut: bool, wanted: int) -> list[Any] | None:
         if line.strip():
             try:
                 records.extend(loads_all(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
     return records
 
@@ -102,7 +111,11 @@ async def _parquet(files: InternalStorage, address: str, rows: int) -> Preview:
     with tempfile.TemporaryDirectory(prefix="tidegate-preview-") as folder:
         local = Path(folder) / "file.parquet"
         await files.fetch(address, local)
-        return await anyio.to_thread.run_sync(_read_parquet, local, rows)
+        try:
+            return await anyio.to_thread.run_sync(_read_parquet, local, rows)
+        except StorageError as error:
+            reason = str(error).replace(f"'{local}'", "it").replace(str(local), "it")
+            raise StorageError(f"The file {address} can't be read as Parquet: {reason}") from None
 
 
 def _read_parquet(local: Path, rows: int) -> Preview:
@@ -112,7 +125,7 @@ def _read_parquet(local: Path, rows: int) -> Preview:
         try:
             found = connection.execute("select * from read_parquet(?) limit ?", [str(local), rows + 1])
         except duckdb.Error as error:
-            raise StorageError(f"The file can't be read as Parquet: {error}") from None
+            raise StorageError(" ".join(str(error).partition("LINE 1:")[0].split())) from None
         columns = [column[0] for column in found.description or ()]
         values = [list(row) for row in found.fetchall()]
     return Preview(kind="parquet", columns=columns, rows=values[:rows], more=len(values) > rows)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from support.command_line import Place
 
 GREET = """
 id: greet
@@ -23,36 +22,6 @@ tasks:
   - {id: hello, type: core.debug.Return, format: "hello {{ inputs.who }} {{ inputs.count + 1 }}"}
   - {id: say, type: core.log.Log, message: "{{ outputs.hello.value }}"}
 """
-
-
-class Place:
-    """A data folder and the commands over it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.data = folder / "data"
-
-    def flow(self, text: str, name: str = "flow.yaml") -> str:
-        file = self.folder / name
-        file.write_text(text)
-        return str(file)
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "engine", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TIDEGATE_DATA": str(self.data), "COLUMNS": "200", **environment},
-        )
-
-    def call(self, *arguments: str, code: int = 0) -> str:
-        """Standard output, or standard error where the exit code is another than 0."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=50)
-        assert process.returncode == code, out + err
-        assert "Traceback" not in out + err
-        return out if code == 0 else out + err
 
 
 @pytest.fixture
@@ -81,7 +50,7 @@ def test_the_exit_code_tells_the_state(place: Place) -> None:
 
 def test_a_mistaken_call_gets_one_clear_line(place: Place) -> None:
     flow = place.flow(GREET)
-    assert "count" in place.call("run", flow, "-i", "count=many", code=1)
+    assert "count" in place.call("run", flow, "-i", "count=many", code=2)
     assert "key=value" in place.call("run", flow, "-i", "count", code=2)
     assert "there is no such file" in place.call("run", flow, "-f", "who=/nowhere", code=2)
     assert "does not exist" in place.call("execution", "show", "nothing", code=2)
@@ -102,7 +71,7 @@ def test_validate_names_file_line_and_column_of_every_mistake(place: Place) -> N
     assert "core.log.Log" in shown
     assert "message" in shown
     assert "✓" in place.call("validate", place.flow(GREET, "good.yaml"))
-    place.call("run", flow, code=1)
+    place.call("run", flow, code=2)
 
 
 def test_an_interrupt_kills_the_execution_and_what_it_started(place: Place) -> None:
