@@ -46,6 +46,11 @@ def slug(text: str) -> str:
     return SLUG.sub("-", text.lower().replace("_", "-")).strip("-") or "-"
 
 
+def namespace_folder(namespace: str) -> str:
+    """Where the files of a namespace lie."""
+    return f"{SCHEME}/{namespace.replace('.', '/')}/_files"
+
+
 def flow_folder(namespace: str, flow: str) -> str:
     return f"{SCHEME}/{namespace.replace('.', '/')}/{slug(flow)}"
 

@@ -35,7 +35,7 @@ class TaskInfo(NamedTuple):
 
 
 class Files(Protocol):
-    """Internal storage, seen from a task run. URIs are `kestra:///…`."""
+    """Internal storage, seen from a task run. URIs are `kestra:///…`, or `nsfile:///…` for files of namespaces."""
 
     async def put(
         self, name: str, source: bytes | str | Path | AsyncIterable[bytes], attributes: Mapping[str, str] | None = None
@@ -60,6 +60,79 @@ class Files(Protocol):
     async def delete(self, uri: str) -> bool: ...
 
 
+class Kv(Protocol):
+    """Keys of the flow's namespace, or of another one. Every method raises TaskError for a malformed key or namespace.
+
+    A value is a JSON value; a DATETIME, DATE or DURATION is ISO-8601 text.
+    """
+
+    async def get(self, key: str, namespace: str | None = None) -> Any:
+        """The value, or None where there is no such key. Raises TaskError, once, for one that has expired."""
+        ...
+
+    async def set(
+        self,
+        key: str,
+        value: Any,
+        namespace: str | None = None,
+        *,
+        type: str | None = None,
+        ttl: int | None = None,
+        overwrite: bool = True,
+        description: str | None = None,
+    ) -> None:
+        """Store a value; `type` says what to read a text as, `ttl` in how many milliseconds it expires.
+
+        Raises TaskError for a value that is none of the type, and for a taken key where `overwrite` is off.
+        """
+        ...
+
+    async def delete(self, key: str, namespace: str | None = None) -> bool:
+        """Delete a key; whether there was one."""
+        ...
+
+    async def keys(self, prefix: str = "", namespace: str | None = None) -> list[str]:
+        """Keys that begin so, sorted."""
+        ...
+
+    async def purge(
+        self,
+        *,
+        key: str | None = None,
+        namespaces: Sequence[str] | None = None,
+        namespace: str | None = None,
+        below: bool = True,
+        expired_only: bool = True,
+    ) -> int:
+        """Delete what has expired, or everything, of all namespaces that matches; returns how many.
+
+        key: glob of keys; namespaces: names, with those below them unless `below` is off; namespace: glob of names
+        """
+        ...
+
+
+class Namespaces(Protocol):
+    """Files of the flow's namespace, or of another one. Paths are `/folder/file.txt`."""
+
+    async def find(
+        self, include: Sequence[str] | None = None, exclude: Sequence[str] = (), namespace: str | None = None
+    ) -> dict[str, str]:
+        """URIs by path of the files that match any glob of `include`, by default all, and none of `exclude`."""
+        ...
+
+    async def put(
+        self, path: str, source: bytes | str | Path | AsyncIterable[bytes], namespace: str | None = None
+    ) -> str:
+        """Store a file, replacing what was there; returns its URI."""
+        ...
+
+    async def exists(self, path: str, namespace: str | None = None) -> bool: ...
+
+    async def delete(self, path: str, namespace: str | None = None) -> bool:
+        """Delete a file, or a folder with all that is in it; whether there was one."""
+        ...
+
+
 class Folder(Protocol):
     """The private working directory of this attempt; made at first use, removed at the end."""
 
@@ -68,6 +141,10 @@ class Folder(Protocol):
 
     def resolve(self, name: str) -> Path:
         """The local path of a relative name. Raises TaskError for one that leads outside."""
+        ...
+
+    async def find(self, patterns: Sequence[str]) -> list[str]:
+        """Relative paths of the files that match Java globs below this folder, sorted."""
         ...
 
     async def write(self, files: Any) -> None:
@@ -124,6 +201,10 @@ class Context(Protocol):
     def settings(self) -> Settings: ...
     @property
     def files(self) -> Files: ...
+    @property
+    def kv(self) -> Kv: ...
+    @property
+    def namespaces(self) -> Namespaces: ...
     @property
     def folder(self) -> Folder: ...
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +13,22 @@ import anyio
 import anyio.to_thread
 
 from engine.clock import Clock
-from engine.errors import NotFound, StorageError, TaskError
 from engine.expressions.masks import masked
 from engine.files.addresses import task_folder
 from engine.files.protocol import InternalStorage
 from engine.plugin.base import Template
-from engine.plugin.context import ExecutionInfo, Level, OnLine, PythonEnvironment, TaskInfo
+from engine.plugin.context import LEVELS, ExecutionInfo, Level, OnLine, PythonEnvironment, TaskInfo
+from engine.runtime.belongings import TaskFiles, TaskKeys, TaskNamespaces
 from engine.runtime.environments import Environments
 from engine.runtime.folder import WorkingFolder
 from engine.runtime.interpreters import Interpreters
+from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
+from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.process import run_process
 from engine.runtime.renderer import Renderer
+from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.variables import Variables
 from engine.runtime.vault import Vault
 from engine.settings import Settings
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 T = TypeVar("T")
-LEVELS: tuple[Level, ...] = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
 class Services:
@@ -52,8 +54,12 @@ class Services:
         renderer: Renderer,
         look_ups: LookUps,
         vault: Vault,
+        keys: Keys,
+        namespaces: NamespaceFiles,
         environments: Environments,
         interpreters: Interpreters,
+        executions: StoredExecutions,
+        stored_logs: StoredLogs,
         work_folder: Path,
         stack: AsyncExitStack,
     ) -> None:
@@ -64,8 +70,12 @@ class Services:
         self.renderer = renderer
         self.look_ups = look_ups
         self.vault = vault
+        self.keys = keys
+        self.namespaces = namespaces
         self.environments = environments
         self.interpreters = interpreters
+        self.executions = executions
+        self.stored_logs = stored_logs
         self.work_folder = work_folder
         self.threads = anyio.CapacityLimiter(settings.worker.threads)
         self._stack = stack
@@ -79,48 +89,6 @@ class Services:
             self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
             self._stack.push_async_callback(self._http.close)
         return self._http
-
-
-class TaskFiles:
-    """Internal storage for one task run."""
-
-    def __init__(self, storage: InternalStorage, folder: str) -> None:
-        self._storage = storage
-        self._folder = folder
-
-    async def put(
-        self, name: str, source: bytes | str | Path | AsyncIterable[bytes], attributes: Mapping[str, str] | None = None
-    ) -> str:
-        address = f"{self._folder}/{name}"
-        if isinstance(source, Path):
-            return (await self._storage.put_path(address, source, attributes)).address
-        content = bytes(source, "utf-8") if isinstance(source, str) else source
-        return (await self._storage.put(address, content, attributes)).address
-
-    def read(self, uri: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        return self._storage.read(uri, start, end)
-
-    async def fetch(self, uri: str, path: Path) -> None:
-        try:
-            await self._storage.fetch(uri, path)
-        except (NotFound, StorageError) as error:
-            raise TaskError(str(error)) from None
-
-    async def size(self, uri: str) -> int:
-        return (await self._storage.stat(uri)).size
-
-    async def exists(self, uri: str) -> bool:
-        try:
-            await self._storage.stat(uri)
-        except NotFound:
-            return False
-        return True
-
-    async def attributes(self, uri: str) -> Mapping[str, str]:
-        return (await self._storage.stat(uri)).attributes
-
-    async def delete(self, uri: str) -> bool:
-        return await self._storage.delete(uri) > 0
 
 
 class TaskPrograms:
@@ -194,7 +162,7 @@ class TaskContext:
 
     @cached_property
     def files(self) -> TaskFiles:
-        return TaskFiles(self._services.files, self.address)
+        return TaskFiles(self._services.files, self.address, self._execution.namespace)
 
     @cached_property
     def folder(self) -> WorkingFolder:
@@ -203,6 +171,22 @@ class TaskContext:
     @cached_property
     def programs(self) -> TaskPrograms:
         return TaskPrograms(self._services, self._run, self.folder)
+
+    @cached_property
+    def kv(self) -> TaskKeys:
+        return TaskKeys(self._services.keys, self._execution.namespace, self.masks)
+
+    @cached_property
+    def namespaces(self) -> TaskNamespaces:
+        return TaskNamespaces(self._services.namespaces, self._execution.namespace)
+
+    @property
+    def executions(self) -> StoredExecutions:
+        return self._services.executions
+
+    @property
+    def logs(self) -> StoredLogs:
+        return self._services.stored_logs
 
     @property
     def made_folder(self) -> bool:
@@ -219,7 +203,7 @@ class TaskContext:
         self._put(self._cut(self.masked(message)), level)
 
     def metric(
-        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
+        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", /, **tags: str
     ) -> None:
         self._services.logs.metric(
             Metric(

@@ -19,6 +19,7 @@ from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
 from engine.runtime.driver import Driver, not_found
 from engine.runtime.lookups import LookUps
+from engine.runtime.namespaces import NSFILE, resolved
 from engine.runtime.nodes import Nodes
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
@@ -204,6 +205,9 @@ class Control:
     async def _save_input(self, execution: Execution, input_id: str, source: str) -> str:
         if source.startswith("kestra://"):
             return (await self._files.stat(source)).address
+        if source.startswith(NSFILE):
+            await self._files.stat(resolved(source, execution.namespace))
+            return source
         path = Path(source.removeprefix("file://"))
         if not await anyio.Path(path).is_file():
             raise StorageError(f"The file '{source}' for the input '{input_id}' does not exist")

@@ -21,11 +21,15 @@ from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.interpreters import Interpreters
+from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
+from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.nodes import Node, Nodes
 from engine.runtime.plans import Plans
 from engine.runtime.renderer import Renderer
+from engine.runtime.secrets import Secrets
+from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.timers import Timers
 from engine.runtime.vault import Vault
 from engine.runtime.worker import Worker
@@ -48,6 +52,10 @@ class Engine(NamedTuple):
     nodes: Nodes
     renderer: Renderer
     node: Node
+    keys: Keys
+    secrets: Secrets
+    namespaces: NamespaceFiles
+    vault: Vault
 
 
 @asynccontextmanager
@@ -100,9 +108,13 @@ async def _assemble(
     logs = LogPump(store.logs, clock)
     renderer = await stack.enter_async_context(Renderer(settings.expressions))
     vault = Vault(folder / "key")
-    look_ups = LookUps(files, store.logs, vault)
+    keys = Keys(store.kv, store.flows, files, vault, clock)
+    secrets = Secrets(store.secrets, vault, clock)
+    namespaces = NamespaceFiles(files)
+    look_ups = LookUps(files, store.logs, vault, keys, secrets)
     environments = Environments(folder / "environments", settings)
     interpreters = await stack.enter_async_context(Interpreters(environments, settings))
+    executions = StoredExecutions(store, files, logs)
     services = Services(
         settings=settings,
         clock=clock,
@@ -111,8 +123,12 @@ async def _assemble(
         renderer=renderer,
         look_ups=look_ups,
         vault=vault,
+        keys=keys,
+        namespaces=namespaces,
         environments=environments,
         interpreters=interpreters,
+        executions=executions,
+        stored_logs=StoredLogs(store, logs),
         work_folder=folder / "work" / node.id,
         stack=stack,
     )
@@ -143,4 +159,5 @@ async def _assemble(
         clock=clock,
         owner=node.id,
     )
-    return Engine(control, driver, store, files, logs, plans, nodes, renderer, node)
+    executions.on_kill = control.kill
+    return Engine(control, driver, store, files, logs, plans, nodes, renderer, node, keys, secrets, namespaces, vault)

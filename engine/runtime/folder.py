@@ -16,8 +16,8 @@ from engine.errors import TaskError
 from engine.plugin.context import Files
 from engine.runtime.globs import matching
 
-ADDRESSES = ("kestra://", "file://")
-URI = re.compile(r"kestra:///[^\s'\"<>()\[\]{},;`|\\]+")
+ADDRESSES = ("kestra://", "nsfile://", "file://")
+URI = re.compile(r"(?:kestra:///|nsfile://)[^\s'\"<>()\[\]{},;`|\\]+")
 
 
 class WorkingFolder:
@@ -57,8 +57,6 @@ class WorkingFolder:
                 await anyio.to_thread.run_sync(_write_text, target, content)
 
     async def _fetch(self, name: str, uri: str, target: Path) -> None:
-        if not uri.startswith("kestra://"):
-            raise TaskError(f"inputFiles.{name}: '{uri}' lies outside: only internal storage (kestra:///…) can be read")
         try:
             await self._files.fetch(uri, target)
         except TaskError as error:
@@ -72,9 +70,11 @@ class WorkingFolder:
             text = text.replace(uri, str(target))
         return text
 
+    async def find(self, patterns: Sequence[str]) -> list[str]:
+        return await anyio.to_thread.run_sync(matching, self.path, list(patterns))
+
     async def collect(self, patterns: Sequence[str]) -> dict[str, str]:
-        found = await anyio.to_thread.run_sync(matching, self.path, list(patterns))
-        return {name: await self._files.put(name, self.path / name) for name in found}
+        return {name: await self._files.put(name, self.path / name) for name in await self.find(patterns)}
 
     async def close(self) -> None:
         if self._path is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.errors import TaskError
@@ -26,6 +26,21 @@ def matching(folder: Path, patterns: Sequence[str]) -> list[str]:
             if any(test.fullmatch(relative) for test in tests) and path.resolve().is_relative_to(inside):
                 found.append(relative)
     return sorted(found)
+
+
+def path_test(pattern: str) -> Callable[[str], bool]:
+    """A test of absolute paths (`/folder/file.txt`); a glob that begins with a letter or digit fits in every folder."""
+    if pattern[:1].isalnum() and not pattern.startswith(("glob:", "regex:")):
+        pattern = f"**/{pattern}"
+    if pattern.startswith("regex:"):
+        return _matcher(_compiled(pattern))
+    glob = pattern.removeprefix("glob:").removeprefix("./")
+    # `**/` at the front also stands for no folder at all, which the root is.
+    return _matcher(re.compile(translate(glob if glob.startswith(("/", "*")) else f"/{glob}"), re.DOTALL))
+
+
+def _matcher(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    return lambda path: pattern.fullmatch(path) is not None
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -14,34 +11,38 @@ from engine.errors import NotFound, Refused, StorageError
 from engine.expressions.needs import Missing, Need
 from engine.files.protocol import InternalStorage
 from engine.runtime.http_lookup import ask
+from engine.runtime.keys import Keys, stored
+from engine.runtime.namespaces import located
+from engine.runtime.secrets import Secrets
 from engine.runtime.vault import Vault
 from engine.state.execution import Execution
 from engine.store.protocols import LogStore
 
 LookUp = Callable[[Need], Awaitable[Any]]
-SECRET_PREFIX = "SECRET_"  # noqa: S105
 
 
 class LookUps:
     """The look-ups of a process. A failed one answers with `Missing` and the reason."""
 
-    def __init__(self, files: InternalStorage, logs: LogStore, vault: Vault) -> None:
-        self._files = files
-        self._logs = logs
-        self._vault = vault
+    def __init__(self, files: InternalStorage, logs: LogStore, vault: Vault, keys: Keys, secrets: Secrets) -> None:
+        self.files = files
+        self.logs = logs
+        self.vault = vault
+        self.keys = keys
+        self.secrets = secrets
 
     def for_execution(self, execution: Execution, variables: Mapping[str, Any]) -> LookUp:
         """Look-ups with the rights of an execution."""
-        return _ExecutionLookUps(self._files, self._logs, self._vault, execution, variables)
+        return _ExecutionLookUps(self, execution, variables)
 
 
 class _ExecutionLookUps:
-    def __init__(
-        self, files: InternalStorage, logs: LogStore, vault: Vault, execution: Execution, variables: Mapping[str, Any]
-    ) -> None:
-        self._files = files
-        self._logs = logs
-        self._vault = vault
+    def __init__(self, all: LookUps, execution: Execution, variables: Mapping[str, Any]) -> None:
+        self._files = all.files
+        self._logs = all.logs
+        self._vault = all.vault
+        self._keys = all.keys
+        self._secrets = all.secrets
         self._execution = execution
         self._variables = variables
 
@@ -57,34 +58,42 @@ class _ExecutionLookUps:
     async def _sealed(self, value: str, json: bool) -> Any:
         return self._vault.open(value, json)
 
-    async def _secret(self, key: str, *_: Any) -> Any:
-        text = os.environ.get(f"{SECRET_PREFIX}{key.upper()}")
-        if text is None:
-            return Missing(f"Cannot find secret for key '{key}'.")
+    async def _secret(self, key: str, namespace: str | None = None) -> Any:
+        found = await self._secrets.find(namespace or self._execution.namespace, key)
+        return Missing(f"Cannot find secret for key '{key}'.") if found is None else found
+
+    async def _kv(self, key: str, namespace: str | None, error_on_missing: bool) -> Any:
+        own = self._execution.namespace
         try:
-            return base64.b64decode(text, validate=False).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return Missing(f"The secret '{key}' is not base64 text: SECRET_{key.upper()} must hold base64")
+            if namespace is None:
+                entry = await self._keys.nearest(own, key)
+            else:
+                await self._keys.check_namespace(namespace, own)
+                entry = await self._keys.get(namespace, key)
+        except Refused as error:
+            return Missing(str(error)) if error_on_missing else None
+        if entry is not None:
+            return stored(entry)
+        text = f"The key '{key}' does not exist in the namespace '{namespace or own}'."
+        return Missing(text) if error_on_missing else None
 
     async def _output(self, address: str) -> Any:
         return msgspec.json.decode(await self._bytes(address))
 
-    async def _read(self, path: str, *_: Any) -> Any:
-        refused = self._foreign(path)
-        if refused:
-            return Missing(refused)
+    async def _read(self, path: str, namespace: str | None = None, version: int | None = None) -> Any:
+        if version is not None:
+            return Missing(f"Unable to read version {version} of the file '{path}': only the latest one is kept")
         try:
-            return (await self._bytes(path)).decode()
+            return (await self._bytes(self._address(path, namespace))).decode()
         except UnicodeDecodeError:
             return Missing(f"Unable to read the file '{path}': it is not text")
 
-    async def _file_size(self, path: str, *_: Any) -> Any:
-        refused = self._foreign(path)
-        return Missing(refused) if refused else (await self._files.stat(path)).size
+    async def _file_size(self, path: str, namespace: str | None = None) -> Any:
+        return (await self._files.stat(self._address(path, namespace))).size
 
-    async def _file_exists(self, path: str, *_: Any) -> Any:
+    async def _file_exists(self, path: str, namespace: str | None = None) -> Any:
         try:
-            await self._files.stat(path)
+            await self._files.stat(self._address(path, namespace))
         except NotFound:
             return False
         return True
@@ -96,11 +105,9 @@ class _ExecutionLookUps:
         lines = await self._logs.lines(self._execution.id, levels=("ERROR",))
         return [{"taskId": line.task, "message": line.message, "level": line.level} for _, line in lines]
 
-    def _foreign(self, path: str) -> str:
-        """Why the execution may not read a file; empty when it may. Files of all executions may be read."""
-        if path.startswith("kestra://"):
-            return ""
-        return f"Unable to read the file '{path}': only files of internal storage can be read here (kestra:///…)"
+    def _address(self, path: str, namespace: str | None) -> str:
+        """The address of a file of internal storage, where those of all executions may be read, or of a namespace."""
+        return located(path, namespace or self._execution.namespace)
 
     async def _bytes(self, address: str) -> bytes:
         return b"".join([chunk async for chunk in self._files.read(address)])

@@ -56,6 +56,12 @@ class Vault:
             raise Refused(f"An encrypted value can't be read: another key than {self._file} encrypted it") from None
         return msgspec.json.decode(text) if json else text
 
+    def ensure(self) -> bool:
+        """Make the key where there is none; whether it was made now."""
+        known = self._file.exists()
+        self._load()
+        return not known
+
     def _load(self) -> bytes:
         if self._key is None:
             try:

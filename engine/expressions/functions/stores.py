@@ -25,6 +25,7 @@ from engine.expressions.arguments import as_text, given, integer
 from engine.expressions.printing import to_json
 from engine.expressions.registry import ANY, template_function
 from engine.expressions.scope import RenderScope
+from engine.state.sealed import is_sealed
 
 
 @template_function("secret", parameters=("key", "namespace", "subkey", "full"))
@@ -86,7 +87,8 @@ def kv(scope: RenderScope, key: Any = None, namespace: Any = None, error_on_miss
     """The value of a key of a namespace; a missing one is an error, or null without `errorOnMissing`."""
     name = as_text(given("kv", "key", key))
     place = None if namespace is None else as_text(namespace)
-    return scope.look_up("kv", name, place, error_on_missing is not False)
+    found = scope.look_up("kv", name, place, error_on_missing is not False)
+    return scope.look_up("sealed", found["value"], bool(found.get("json"))) if is_sealed(found) else found
 
 
 @template_function("read", parameters=("path", "namespace", "version"))
