@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from engine.settings import Settings
+from engine.state.status import Status
 
 if TYPE_CHECKING:
     import aiohttp
 
 T = TypeVar("T")
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
+LEVELS: tuple[Level, ...] = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 OnLine = Callable[[Literal["stdout", "stderr"], str], None]
 
 
@@ -190,6 +193,96 @@ class Programs(Protocol):
         ...
 
 
+class ExecutionChoice(NamedTuple):
+    """Which executions; what is absent selects nothing away.
+
+    namespace: with a flow this very one, without one also those below it
+    since, until: when they were created; `until` is not included
+    """
+
+    namespace: str | None = None
+    flow: str | None = None
+    states: Sequence[Status] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Purged(NamedTuple):
+    """How much was removed."""
+
+    executions: int = 0
+    logs: int = 0
+    metrics: int = 0
+    files: int = 0
+
+
+class Executions(Protocol):
+    """All executions, whichever flow is theirs."""
+
+    async def find(self, id: str) -> ExecutionInfo | None: ...
+
+    async def flows(self, namespace: str) -> list[str]:
+        """Ids of the flows of a namespace."""
+        ...
+
+    async def count(self, choice: ExecutionChoice) -> int: ...
+
+    async def kill(self, id: str) -> None:
+        """Stop an execution; it ends KILLED. Raises NotFound, Conflict when it has ended."""
+        ...
+
+    async def purge(
+        self,
+        choice: ExecutionChoice,
+        *,
+        executions: bool = True,
+        logs: bool = True,
+        metrics: bool = True,
+        files: bool = True,
+    ) -> Purged:
+        """Remove executions that have ended, or parts of them; others are left alone."""
+        ...
+
+    async def purge_files(self, execution: ExecutionInfo) -> list[str]:
+        """Delete every file of an execution in internal storage; returns their URIs."""
+        ...
+
+
+class LogEntry(NamedTuple):
+    """One log line."""
+
+    at: datetime
+    level: str
+    message: str
+    namespace: str
+    flow: str
+    execution: str
+    task: str | None
+    task_run: str | None
+    attempt: int | None
+
+
+class Logs(Protocol):
+    """All log lines, whichever execution wrote them."""
+
+    def lines(self, execution: str, *, level: Level = "TRACE", tasks: Sequence[str] = ()) -> AsyncIterator[LogEntry]:
+        """Lines of an execution in order, from a level on, of some tasks or all."""
+        ...
+
+    async def purge(
+        self,
+        *,
+        until: datetime,
+        since: datetime | None = None,
+        namespace: str | None = None,
+        flow: str | None = None,
+        execution: str | None = None,
+        levels: Sequence[Level] = (),
+    ) -> int:
+        """Remove lines written before `until`; returns how many. Without a flow also those below the namespace."""
+        ...
+
+
 class Context(Protocol):
     """One attempt of one task run."""
 
@@ -209,13 +302,17 @@ class Context(Protocol):
     def folder(self) -> Folder: ...
     @property
     def programs(self) -> Programs: ...
+    @property
+    def executions(self) -> Executions: ...
+    @property
+    def logs(self) -> Logs: ...
 
     def log(self, message: str, level: Level = "INFO") -> None:
         """Write a log line; kept in order, cheap to call."""
         ...
 
     def metric(
-        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", **tags: str
+        self, name: str, value: float, kind: Literal["counter", "timer", "gauge"] = "counter", /, **tags: str
     ) -> None:
         """Publish a metric; timers in milliseconds."""
         ...
