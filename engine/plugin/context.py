@@ -129,6 +129,10 @@ class Namespaces(Protocol):
         """Store a file, replacing what was there; returns its URI."""
         ...
 
+    def uri(self, path: str, namespace: str | None = None) -> str:
+        """The URI of a file, whether or not it is there."""
+        ...
+
     async def exists(self, path: str, namespace: str | None = None) -> bool: ...
 
     async def delete(self, path: str, namespace: str | None = None) -> bool:

@@ -11,7 +11,7 @@ from engine.errors import NotFound, Refused, StorageError, TaskError
 from engine.expressions.masks import forms
 from engine.files.protocol import InternalStorage
 from engine.runtime.keys import Keys
-from engine.runtime.namespaces import NamespaceFiles, resolved
+from engine.runtime.namespaces import NamespaceFiles, address_of, resolved
 
 
 class TaskFiles:
@@ -146,6 +146,10 @@ class TaskNamespaces:
         content = source if isinstance(source, Path) else _content(source)
         with _tidily():
             return await self._files.put(namespace or self._namespace, path, content)
+
+    def uri(self, path: str, namespace: str | None = None) -> str:
+        with _tidily():
+            return address_of(namespace or self._namespace, path)
 
     async def exists(self, path: str, namespace: str | None = None) -> bool:
         with _tidily():

@@ -23,6 +23,7 @@ from engine.plugin import (
     Template,
     installed,
 )
+from plugins.core.namespace_files import NamespaceFiles
 from plugins.core.runner import Process
 from plugins.script.protocol import Listener
 
@@ -59,6 +60,9 @@ class ScriptTask(Task):
         None, description="Files for the working directory: a map of name to URI or text, or a list of URIs."
     )
     output_files: list[str] | None = Field(None, description="Globs of the files to keep.")
+    namespace_files: NamespaceFiles | None = Field(
+        None, description="Files of namespaces for the working directory, as `{enabled: true, include: [sql/**]}`."
+    )
     interpreter: list[str] = Field(
         default_factory=lambda: list(SHELL), min_length=1, description="Program that takes all commands as one text."
     )
@@ -109,6 +113,8 @@ class ScriptTask(Task):
         variables = self._variables(ctx)
         if self._keeps_directory:
             await anyio.Path(ctx.folder.path / OUTPUT_DIR).mkdir()
+        if self.namespace_files is not None:
+            await self.namespace_files.fetch(ctx)
         await ctx.folder.write(await ctx.render(self.input_files, **variables))
         before = await texts(ctx, "beforeCommands", self.before_commands, variables)
         given = {

@@ -1,0 +1,190 @@
+"""Namespace files: tasks about them, functions and URIs that read them, scripts that get them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.runtime.engine import Engine, open_engine
+from engine.settings import Settings
+from engine.state.record import Record
+from engine.state.status import Status
+from support.running import messages, run, runs_of
+
+SHELL = "type: scripts.shell.Commands, taskRunner: {type: core.runner.Process}"
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    async with open_engine(tmp_path / "data", Settings()) as opened:
+        for namespace, path in (("shop", "/a/b/test1.txt"), ("shop", "/a/b/test2.txt"), ("attic", "/a/b/test1.txt")):
+            await opened.namespaces.put(namespace, path, f"{namespace}{path}".encode())
+        yield opened
+
+
+def flow(*tasks: str) -> str:
+    lines = ["id: files\nnamespace: shop\nvariables: {content: new}\ntasks:"]
+    return "\n".join([*lines, *(f"  - {{id: t{number}, {task}}}" for number, task in enumerate(tasks))])
+
+
+async def ran(engine: Engine, *tasks: str) -> Record:
+    """The record of a flow that ends well."""
+    record = await run(engine, flow(*tasks))
+    assert record.execution.state is Status.SUCCESS, await messages(engine, record.execution.id)
+    return record
+
+
+async def failed(engine: Engine, *tasks: str) -> str:
+    record = await run(engine, flow(*tasks))
+    assert record.execution.state is Status.FAILED
+    return runs_of(record, f"t{len(tasks) - 1}")[0].attempts[-1].error or ""
+
+
+async def content(engine: Engine, uri: str) -> str:
+    return b"".join([chunk async for chunk in engine.files.read(uri)]).decode()
+
+
+async def metrics(engine: Engine, record: Record) -> list[tuple[str, float]]:
+    await engine.logs.flushed()
+    return [(metric.name, metric.value) for metric in await engine.store.logs.metrics(record.execution.id)]
+
+
+def outputs(record: Record, task: str) -> dict[str, Any]:
+    return runs_of(record, task)[0].outputs or {}
+
+
+async def test_functions_read_files_of_namespaces(engine: Engine) -> None:
+    record = await ran(
+        engine,
+        "type: core.debug.Return, format: \"{{ read('a/b/test1.txt') }} {{ read('/a/b/test1.txt', 'attic') }}\"",
+        "type: core.debug.Return, format: \"{{ read('nsfile:///a/b/test2.txt') }}\"",
+        "type: core.debug.Return, format: \"{{ read(fileURI('a/b/test2.txt')) }}\"",
+        "type: core.debug.Return, format: \"{{ fileSize('nsfile://attic/a/b/test1.txt') }} "
+        "{{ isFileEmpty('a/b/test1.txt') }} {{ fileExists('a/b/test3.txt') }}\"",
+    )
+    assert [outputs(record, f"t{number}")["value"] for number in range(4)] == [
+        "shop/a/b/test1.txt attic/a/b/test1.txt",
+        "shop/a/b/test2.txt",
+        "shop/a/b/test2.txt",
+        "19 false false",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("none.txt", "does not exist"),
+        ("../../x/y", "must be like folder/file.txt, without '..'"),
+        ("nsfile://../x", "is not a namespace"),
+        ("nsfile:///../x", "must be like folder/file.txt, without '..'"),
+        ("file:///etc/passwd", "only files of internal storage"),
+        ("http://localhost/x", "only files of internal storage"),
+    ],
+)
+async def test_what_can_not_be_read_is_named(engine: Engine, path: str, said: str) -> None:
+    assert said in await failed(engine, f"type: core.debug.Return, format: \"{{{{ read('{path}') }}}}\"")
+
+
+async def test_uploads_from_storage_and_decides_conflicts(engine: Engine) -> None:
+    made = f"{SHELL}, commands: ['echo {{{{ vars.content }}}} > made.txt'], outputFiles: [made.txt]"
+    upload = (
+        "type: core.namespace.UploadFiles, destination: /folder, "
+        "filesMap: {/path/file.txt: \"{{ outputs.t0.outputFiles['made.txt'] }}\"}"
+    )
+    record = await ran(engine, made, upload)
+    uri = "kestra:///shop/_files/folder/path/file.txt"
+    assert outputs(record, "t1") == {"files": {"/folder/path/file.txt": uri}}
+    assert await content(engine, uri) == "new\n"
+    await engine.namespaces.put("shop", "/folder/path/file.txt", b"old")
+    assert outputs(await ran(engine, made, f"{upload}, conflict: SKIP"), "t1")["files"]["/folder/path/file.txt"] == uri
+    assert await content(engine, uri) == "old"
+    assert "has a file '/folder/path/file.txt' already" in await failed(engine, made, f"{upload}, conflict: ERROR")
+    await ran(engine, made, upload)
+    assert await content(engine, uri) == "new\n"
+
+
+async def test_a_list_of_files_may_be_one_expression(engine: Engine) -> None:
+    record = await ran(
+        engine,
+        f"{SHELL}, commands: ['echo 1 > a.csv; echo 2 > b.csv'], outputFiles: ['*.csv']",
+        "type: core.namespace.UploadFiles, namespace: attic, filesMap: '{{ outputs.t0.outputFiles }}'",
+    )
+    assert sorted(outputs(record, "t1")["files"]) == ["/a.csv", "/b.csv"]
+    assert sorted(await engine.namespaces.list("attic")) == ["/a.csv", "/a/b/test1.txt", "/b.csv"]
+    assert "files or filesMap is required" in await failed(engine, "type: core.namespace.UploadFiles")
+
+
+async def test_downloads_copies(engine: Engine) -> None:
+    record = await ran(engine, "type: core.namespace.DownloadFiles, files: ['**test1.txt'], destination: /copies")
+    [(path, uri)] = outputs(record, "t0")["files"].items()
+    assert path == "/copies/a/b/test1.txt"
+    await engine.namespaces.put("shop", "/a/b/test1.txt", b"changed")
+    assert await content(engine, uri) == "shop/a/b/test1.txt"
+    assert await metrics(engine, record) == [("downloaded", 1)]
+
+
+async def test_deletes_files_that_match(engine: Engine) -> None:
+    record = await ran(engine, "type: core.namespace.DeleteFiles, files: '**test1*', namespace: shop")
+    assert sorted(await engine.namespaces.list("shop")) == ["/a/b/test2.txt"]
+    assert sorted(await engine.namespaces.list("attic")) == ["/a/b/test1.txt"]
+    assert await metrics(engine, record) == [("deleted", 1)]
+
+
+async def test_input_files_and_commands_take_uris_of_namespace_files(engine: Engine) -> None:
+    record = await ran(
+        engine,
+        f"{SHELL}, inputFiles: {{x.txt: 'nsfile:///a/b/test2.txt'}}, "
+        "commands: ['cat x.txt; echo', 'cat nsfile://attic/a/b/test1.txt']",
+    )
+    assert await messages(engine, record.execution.id, "t0") == ["shop/a/b/test2.txt", "attic/a/b/test1.txt"]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("{}", ["a/b/test1.txt", "a/b/test2.txt", "x"]),
+        ("{enabled: false}", ["x"]),
+        ("{include: [test1.txt]}", ["a/b/test1.txt", "x"]),
+        ("{exclude: ['a/**/test1*']}", ["a/b/test2.txt", "x"]),
+        ("{namespaces: [shop, attic], folderPerNamespace: true, include: [test1.txt]}",
+         ["attic/a/b/test1.txt", "shop/a/b/test1.txt", "x"]),
+    ],
+)  # fmt: skip
+async def test_scripts_get_the_files_they_ask_for(engine: Engine, options: str, found: list[str]) -> None:
+    record = await ran(
+        engine,
+        f"{SHELL}, namespaceFiles: {options}, inputFiles: {{x: ''}}, "
+        "commands: [\"find . -type f | sed 's|^./||' | sort\"]",
+    )
+    assert await messages(engine, record.execution.id, "t0") == found
+
+
+@pytest.mark.parametrize(
+    ("exists", "shown"),
+    [("OVERWRITE", "attic"), ("IGNORE", "shop"), ("WARN", "shop")],
+)
+async def test_later_namespaces_win_unless_told_otherwise(engine: Engine, exists: str, shown: str) -> None:
+    options = f"{{namespaces: ['{{{{ flow.namespace }}}}', attic], ifExists: {exists}}}"
+    record = await ran(engine, f"{SHELL}, namespaceFiles: {options}, commands: ['cat a/b/test1.txt']")
+    said = await messages(engine, record.execution.id, "t0")
+    assert said[-1] == f"{shown}/a/b/test1.txt"
+    assert (len(said) == 2) == (exists == "WARN")
+    failing = options.replace(exists, "FAIL")
+    assert "is there already" in await failed(engine, f"{SHELL}, namespaceFiles: {failing}, commands: ['true']")
+
+
+async def test_a_file_input_may_be_a_namespace_file(engine: Engine) -> None:
+    record = await run(
+        engine,
+        """
+id: input
+namespace: shop
+inputs: [{id: file, type: FILE}]
+tasks: [{id: t, type: core.debug.Return, format: "{{ inputs.file }} {{ read(inputs.file) }}"}]
+""",
+        {"file": "nsfile:///a/b/test1.txt"},
+    )
+    assert outputs(record, "t") == {"value": "nsfile:///a/b/test1.txt shop/a/b/test1.txt"}
