@@ -1,6 +1,6 @@
 """Writes the steps of executions: all of a group with one statement a table.
 
-The statements say themselves which steps came too late, so the rest of the group goes on in the same transaction.
+A step that comes too late spoils its group: the writer looks for it by writing smaller ones.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from engine.errors import Conflict
 from engine.ids import ExecutionId
 from engine.store.codec import encode
 from engine.store.protocols import Write
@@ -72,21 +73,23 @@ def prepare(step: Write) -> Prepared:
     )
 
 
-def write_steps(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> set[ExecutionId]:
-    """Write steps of different executions inside a transaction; returns the executions written.
+def write_steps(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> None:
+    """Write steps of different executions inside a transaction.
 
-    A step that comes too late (another version, another owner, an execution that exists) is left out as a whole.
+    Raises Conflict when one of them comes too late (another version, another owner, an execution that exists): then
+    the transaction must not be committed.
     """
-    written = _changed(connection, "insert_executions", [step.execution for step in steps if step.new])
-    written |= _changed(connection, "update_executions", [step.execution for step in steps if not step.new])
-    winners = [step for step in steps if step.id in written]
+    _save(connection, "insert_executions", [step for step in steps if step.new])
+    _save(connection, "update_executions", [step for step in steps if not step.new])
     for query, rows_of in TABLES:
-        if rows := [row for step in winners for row in rows_of(step)]:
+        if rows := [row for step in steps for row in rows_of(step)]:
             connection.execute(SQL[query], {"rows": encode(rows)})
-    return written
 
 
-def _changed(connection: sqlite3.Connection, query: str, rows: Sequence[Row]) -> set[ExecutionId]:
-    if not rows:
-        return set()
-    return {ExecutionId(id) for (id,) in connection.execute(SQL[query], {"rows": encode(rows)}).fetchall()}
+def _save(connection: sqlite3.Connection, query: str, steps: Sequence[Prepared]) -> None:
+    if not steps:
+        return
+    # Counted, not returned: each row that a statement returns costs the thread the interpreter lock once more.
+    saved = connection.execute(SQL[query], {"rows": encode([step.execution for step in steps])}).rowcount
+    if saved != len(steps):
+        raise Conflict(f"execution '{steps[0].id}' changed meanwhile")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 
-from engine.errors import Conflict, Unavailable
+from engine.errors import Unavailable
 from engine.faults import fault_point
 from engine.ids import ExecutionId
 from engine.store.connection import foreseen, transaction
@@ -131,23 +131,19 @@ class Writer:
         return outcomes + self._write(group)
 
     def _write(self, group: Sequence[tuple[Job, Prepared]]) -> list[Outcome]:
-        """Write steps together; where that fails each by itself, so that only the guilty one fails."""
+        """Write steps together; where that fails each half by itself, so that only the guilty ones fail."""
         if not group:
             return []
         try:
-            written = self._transact(lambda connection: write_steps(connection, [step for _, step in group]))
+            self._transact(lambda connection: write_steps(connection, [step for _, step in group]))
         except Unavailable as error:
             return [Outcome(job.waiter, error=Unavailable(*error.args)) for job, _ in group]
         except Exception as error:
-            if len(group) > 1:
-                return [outcome for one in group for outcome in self._write([one])]
-            return [Outcome(group[0][0].waiter, error=error)]
-        return [
-            Outcome(
-                job.waiter, error=None if step.id in written else Conflict(f"execution '{step.id}' changed meanwhile")
-            )
-            for job, step in group
-        ]
+            if len(group) == 1:
+                return [Outcome(group[0][0].waiter, error=error)]
+            middle = len(group) // 2
+            return self._write(group[:middle]) + self._write(group[middle:])
+        return [Outcome(job.waiter) for job, _ in group]
 
     def _transact(self, work: Work[T]) -> T:
         with foreseen(), transaction(self._connection):

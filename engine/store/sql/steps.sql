@@ -23,7 +23,6 @@ where not exists (
         and flow.revision > json_extract(value, '$[10]')
 )
 on conflict (id) do nothing
-returning id
 
 -- name: update_executions
 -- Executions of another version than the step was made for, or of another owner, are left out.
@@ -36,7 +35,6 @@ from json_each(:rows) as step
 where execution.id = json_extract(step.value, '$[0]')
     and execution.version = json_extract(step.value, '$[8]') - 1
     and execution.owner in ('', json_extract(step.value, '$[7]'))
-returning id
 
 -- name: remove_task_runs
 delete from task_run where (execution, path) in (
