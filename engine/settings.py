@@ -93,6 +93,12 @@ class Sqlite(Group, frozen=True):
     busy_seconds: float = 10.0
 
 
+class Variables(Group, frozen=True):
+    """`globals`: values by name that the templates of all flows see as `globals.NAME`."""
+
+    globals: dict[str, Any] = {}
+
+
 class Settings(Group, frozen=True):
     """All settings."""
 
@@ -104,6 +110,7 @@ class Settings(Group, frozen=True):
     http: Http = Http()
     duckdb: Duckdb = Duckdb()
     sqlite: Sqlite = Sqlite()
+    variables: Variables = Variables()
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:

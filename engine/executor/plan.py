@@ -87,7 +87,10 @@ class FlowOutput(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A compiled flow. `root` is a sequential node with an empty id; `nodes` finds every node by id."""
+    """A compiled flow. `root` is a sequential node with an empty id; `nodes` finds every node by id.
+
+    globals: values that the settings give to the templates of all flows
+    """
 
     namespace: str
     flow: str
@@ -98,6 +101,7 @@ class Plan(msgspec.Struct, frozen=True):
     outputs: tuple[FlowOutput, ...] = ()
     variables: Mapping[str, Any] = {}
     tenant: str = "main"
+    globals: Mapping[str, Any] = {}
 
 
 def make_plan(

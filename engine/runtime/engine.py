@@ -132,7 +132,7 @@ async def _assemble(
         work_folder=folder / "work" / node.id,
         stack=stack,
     )
-    plans = Plans(store.flows, index)
+    plans = Plans(store.flows, index, settings.variables.globals)
     worker = Worker(services, clock, settings.worker.concurrency)
     evaluator = Evaluator(renderer, look_ups, vault, logs, clock)
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)

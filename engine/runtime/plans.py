@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel
 
 from engine.definition.compile import compile_flow
@@ -63,9 +64,10 @@ class Compiled:
 class Plans:
     """Compiled flows, the most recently used ones kept."""
 
-    def __init__(self, flows: FlowStore, index: Index) -> None:
+    def __init__(self, flows: FlowStore, index: Index, globals: Mapping[str, Any] | None = None) -> None:
         self._flows = flows
         self._index = index
+        self._globals = globals or {}
         self._cache: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
 
     async def get(self, namespace: str, flow: str, revision: int | None = None) -> Compiled:
@@ -95,7 +97,8 @@ class Plans:
         self._put((flow.namespace, flow.id, LATEST), self._compile(flow, stored))
 
     def _compile(self, flow: Flow, stored: StoredFlow) -> Compiled:
-        compiled = Compiled(flow, compile_flow(flow, stored.revision), stored.source, self._index)
+        plan = msgspec.structs.replace(compile_flow(flow, stored.revision), globals=self._globals)
+        compiled = Compiled(flow, plan, stored.source, self._index)
         self._put((flow.namespace, flow.id, stored.revision), compiled)
         return compiled
 

@@ -83,6 +83,9 @@ class View:
         changed = self._record.execution.variables
         return dict(self._plan.variables if changed is None else changed)
 
+    def globals(self) -> dict[str, Any]:
+        return dict(self._plan.globals)
+
     def trigger(self) -> dict[str, Any]:
         trigger = self._record.execution.trigger
         return trigger.variables if trigger else {}
@@ -172,7 +175,7 @@ MAKERS: Mapping[str, Callable[[View], Any]] = {
     "labels": View.labels,
     "tasks": View.tasks,
     "envs": lambda _view: environment_variables(),
-    "globals": lambda _view: {},
+    "globals": View.globals,
     "kestra": lambda _view: {"environment": {}, "url": None},
 }
 
