@@ -12,7 +12,7 @@ _MILLISECONDS = (86_400_000, 3_600_000, 60_000, 1000)
 
 
 def parse_duration(text: str) -> int:
-    """A duration in milliseconds. Raises ValueError saying what is expected."""
+    """A duration in milliseconds, at least one where it isn't zero. Raises ValueError saying what is expected."""
     found = _FORM.fullmatch(text.strip()) if len(text) < 100 else None
     if found is None or not any(found.groups()[1:]):
         raise ValueError(f"must be a duration like PT30S, PT1H30M or P1D, but is '{text[:100]}'")
@@ -22,4 +22,14 @@ def parse_duration(text: str) -> int:
         for part, unit in zip(parts, _MILLISECONDS, strict=True)
         if part is not None
     )
-    return round(-total if sign == "-" else total)
+    if sign == "-":
+        total = -total
+    return round(total) or (total > 0) - (total < 0)
+
+
+def duration_text(milliseconds: int) -> str:
+    """A duration as `PT1H30M5.5S`."""
+    minutes, rest = divmod(abs(milliseconds), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours}H" * (hours > 0), f"{minutes}M" * (minutes > 0), f"{rest / 1000:g}S" * (rest > 0)]
+    return f"{'-' * (milliseconds < 0)}PT{''.join(parts) or '0S'}"

@@ -197,7 +197,9 @@ def _by_path(raw: Any, error: ValidationError) -> dict[Path, list[ErrorDetails]]
     """Errors by the place they really stand at: pydantic's places also name the arms of unions."""
     found: dict[Path, list[ErrorDetails]] = defaultdict(list)
     for item in error.errors(include_url=False):
-        found[_real(raw, item["loc"], item["type"] == "missing")].append(item)
+        # A default that is too short stands where nothing was written.
+        absent = item["type"] == "missing" or (item["type"] == "too_short" and len(item["loc"]) == 1)
+        found[_real(raw, item["loc"], absent)].append(item)
     return {
         path: items
         for path, items in found.items()
@@ -210,7 +212,7 @@ def _inside(other: Path, path: Path) -> bool:
     return len(other) > len(path) and other[: len(path)] == path
 
 
-def _real(raw: Any, loc: tuple[str | int, ...], missing: bool) -> Path:
+def _real(raw: Any, loc: tuple[str | int, ...], absent: bool) -> Path:
     steps: list[str | int] = []
     for index, step in enumerate(loc):
         is_key = isinstance(raw, dict) and isinstance(step, str) and step in raw
@@ -218,7 +220,7 @@ def _real(raw: Any, loc: tuple[str | int, ...], missing: bool) -> Path:
         if is_key or is_index:
             steps.append(step)
             raw = raw[step]
-        elif missing and index == len(loc) - 1:
+        elif absent and index == len(loc) - 1:
             steps.append(step)
     return tuple(steps)
 

@@ -54,7 +54,9 @@ class FlowFields(BaseModel):
     labels: Labels | None = Field(None, description="Labels of every execution: a map, or a list of key and value.")
     inputs: tuple[Input, ...] | None = Field(None, description="What an execution takes.")
     variables: dict[str, Any] | None = Field(None, description="Values for expressions, as `vars.name`.")
-    tasks: list[dict[str, Any]] = Field(min_length=1, description="What to run, in this order.")
+    tasks: list[dict[str, Any]] = Field(
+        default=[], min_length=1, validate_default=True, description="What to run, in this order."
+    )
     errors: list[dict[str, Any]] | None = Field(None, description="Tasks that run after a task failed.")
     finally_: list[dict[str, Any]] | None = Field(None, description="Tasks that run at the end, whatever happened.")
     triggers: list[dict[str, Any]] | None = Field(None, description="What starts executions.")

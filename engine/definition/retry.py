@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from engine.definition.duration import Duration
+from engine.durations import duration_text
 from engine.executor.plan import Backoff, Retry
 
 
@@ -56,9 +57,7 @@ class RetryFields(BaseModel):
     @staticmethod
     def _below(lower: str, low: int | None, upper: str, high: int | None) -> None:
         if low is not None and high is not None and low >= high:
-            raise ValueError(
-                f"'{lower}' must be less than '{upper}' but is {low / 1000:g} s, not below {high / 1000:g} s"
-            )
+            raise ValueError(f"'{lower}' must be less than '{upper}' but is {duration_text(low)}")
 
     def compiled(self) -> Retry:
         """The same for the plan."""

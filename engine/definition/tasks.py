@@ -48,7 +48,7 @@ class TaskReader:
         own = {name: value for name, value in raw.items() if name not in COMMON or name in names}
         own = as_texts((plugin,), own, path, self._collector.text)
         if issubclass(plugin, Block):
-            shape, branches = self._block(plugin, own, path)
+            shape, branches = self._block(plugin, own, path, str(raw.get("id")))
             valid = shape is not None
         else:
             shape, branches = None, {}
@@ -111,7 +111,7 @@ class TaskReader:
             self._check(plugin, as_texts((plugin,), own, path, self._collector.text), path, rendered=True)
 
     def _block(
-        self, plugin: type[Block], own: dict[str, Any], path: Path
+        self, plugin: type[Block], own: dict[str, Any], path: Path, id: str
     ) -> tuple[Shape | None, dict[str, tuple[Task, ...]]]:
         block = self._check(plugin, own, path, rendered=False)
         branches: dict[str, list[Task]] = {}
@@ -119,10 +119,10 @@ class TaskReader:
             task = self.task(child.raw, (*path, *child.place))
             if task is not None:
                 branches.setdefault(child.branch, []).append(task)
-        shape = self._shape(block, own, path) if isinstance(block, Block) else None
+        shape = self._shape(block, id, path) if isinstance(block, Block) else None
         return shape, {name: tuple(tasks) for name, tasks in branches.items()}
 
-    def _shape(self, block: Block, own: dict[str, Any], path: Path) -> Shape | None:
+    def _shape(self, block: Block, id: str, path: Path) -> Shape | None:
         before = self._collector.errors
         try:
             for place, text in block.diagnose():
@@ -133,7 +133,7 @@ class TaskReader:
             return None
         if self._collector.errors == before:
             for text in _wrong_dependencies(shape.depends_on):
-                self._collector.error(path, text, "dependency")
+                self._collector.error(path, f"{id}: {text}", "dependency")
         return shape
 
     def _check(self, plugin: type[Plugin], own: dict[str, Any], path: Path, *, rendered: bool) -> Plugin | None:

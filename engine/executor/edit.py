@@ -79,6 +79,7 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
         parent=source.id,
         original=source.original or source.id,
         created=now,
+        tried_since=0,
         attempt=1,
         scheduled=None,
     )

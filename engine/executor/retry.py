@@ -47,13 +47,16 @@ def next_date(retry: Retry, run: TaskRun, at: int, seed: int) -> int | None:
 
 
 def next_execution(work: Work, retry: Retry, seed: int) -> int | None:
-    """When a new execution tries again what failed in this one; None: never. Limits count executions."""
+    """When a new execution tries again what failed in this one; None: never.
+
+    Attempts are counted in executions, the time from the creation of the first.
+    """
     attempt = work.get("attempt")
     if retry.max_attempts and attempt >= retry.max_attempts:
         return None
     due = work.at + delay(retry, attempt, seed)
-    created = work.get("created") or work.record.execution.started
-    if retry.max_duration is not None and due > created + retry.max_duration:
+    since = work.get("tried_since") or work.get("created") or work.record.execution.started
+    if retry.max_duration is not None and due > since + retry.max_duration:
         return None
     return due
 

@@ -1,7 +1,7 @@
 """The public API for plugin authors. Nothing else of the engine is public."""
 
 from engine.clock import monotonic
-from engine.durations import parse_duration
+from engine.durations import duration_text, parse_duration
 from engine.errors import TaskError
 from engine.executor.plan import Kind
 from engine.ids import NodeId
@@ -76,6 +76,7 @@ __all__ = [
     "TaskRunner",
     "Template",
     "Trigger",
+    "duration_text",
     "installed",
     "monotonic",
     "parse_duration",

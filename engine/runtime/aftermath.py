@@ -48,4 +48,5 @@ def next_attempt(before: Execution, attempt: int, now: int) -> Execution:
         original=before.original,
         attempt=attempt,
         created=now,
+        tried_since=before.tried_since or before.created or before.started,
     )

@@ -67,6 +67,10 @@ class View:
             made["parent"] = ancestors[0]
         return Variables(made, self)
 
+    def shows(self, name: object) -> bool:
+        """Whether there is a variable of this name; `inputs` is there when the execution has some."""
+        return name in MAKERS and (name != "inputs" or bool(self._record.execution.inputs))
+
     def flow(self) -> dict[str, Any]:
         execution = self._record.execution
         return {
@@ -192,18 +196,20 @@ class Variables(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in self._made:
             return self._made[name]
+        if not self._view.shows(name):
+            raise KeyError(name)
         value = self._made[name] = MAKERS[name](self._view)
         return value
 
     def __iter__(self) -> Iterator[str]:
         yield from self._made
-        yield from (name for name in MAKERS if name not in self._made)
+        yield from (name for name in MAKERS if name not in self._made and self._view.shows(name))
 
     def __len__(self) -> int:
-        return len(self._made.keys() | MAKERS.keys())
+        return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._made or name in MAKERS
+        return name in self._made or self._view.shows(name)
 
     def extended(self, extra: Mapping[str, Any]) -> Variables:
         """The same with more names; `extra` wins."""

@@ -106,6 +106,8 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     """One execution without its task runs. `version` counts commits; 0 is not stored yet.
 
     variables: all of them once a task changed one; until then those of the flow
+    tried_since: when the first of the executions was created that try the same thing again, each in the place of the
+        one before; 0 where this is the first
     pending: where opening stopped at the work limit, the next last: paths of blocks, lanes (`loop#3`) or task runs
     """
 
@@ -125,6 +127,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     original: ExecutionId | None = None
     attempt: int = 1
     created: int = 0
+    tried_since: int = 0
     scheduled: int | None = None
     block: Phase | None = None
     runs_made: int = 0

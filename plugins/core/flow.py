@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from engine.plugin import Block, Child, Context, Kind, NodeId, RawTask, Shape, Task
+from engine.plugin import Block, Child, Context, Kind, NodeId, RawTask, Shape, Task, duration_text
 
 Place = tuple[str | int, ...]
 
@@ -99,6 +99,7 @@ class ForEach(Block):
 
     values: str | list[Any] = Field(description="A list, or an expression that renders to a JSON array.")
     concurrency_limit: int = Field(1, ge=0, description="Values worked on at once; 0 is all.")
+    child_failure_policy: Literal["STOP"] = Field("STOP", description="A failure stops the loop from going on.")
     tasks: list[RawTask] = Field(description="The tasks, one after another for each value.")
 
     def shape(self) -> Shape:
@@ -170,13 +171,5 @@ class Sleep(Task):
 
     async def run(self, ctx: Context) -> None:
         """Wait for the duration."""
-        ctx.log(f"Waiting for {in_iso(self.duration)}")
+        ctx.log(f"Waiting for {duration_text(round(self.duration.total_seconds() * 1000))}")
         await anyio.sleep(self.duration.total_seconds())
-
-
-def in_iso(duration: timedelta) -> str:
-    """A duration as `PT1H30M5.5S`."""
-    hours, rest = divmod(duration.total_seconds(), 3600)
-    minutes, seconds = divmod(rest, 60)
-    parts = [f"{hours:.0f}H" * (hours > 0), f"{minutes:.0f}M" * (minutes > 0), f"{seconds:g}S" * (seconds > 0)]
-    return f"PT{''.join(parts) or '0S'}"

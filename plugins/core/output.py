@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from engine.plugin import Context, Task
+from engine.plugin import Context, Task, TaskError, Template
 
 
 class Values(BaseModel):
@@ -18,8 +18,13 @@ class Values(BaseModel):
 class OutputValues(Task):
     """Keep rendered values as outputs: `{{ outputs.ID.values.NAME }}`."""
 
-    values: dict[str, Any] = Field(default_factory=dict, description="Values by name; they may be nested.")
+    values: Template = Field(
+        Template({}), description="Values by name; they may be nested. What is one expression keeps its type."
+    )
 
     async def run(self, ctx: Context) -> Values:
         """Return the values."""
-        return Values(values=self.values)
+        values = await ctx.render(self.values, typed=True)
+        if not isinstance(values, dict):
+            raise TaskError(f"values: must be a map, but is {values!r}")
+        return Values(values=values)

@@ -67,6 +67,8 @@ async def _step(bench: Bench, course: Course, step: Mapping[str, Any]) -> list[s
     actions = [name for name in step if name not in BESIDE and (name != "revision" or step[name])]
     if len(actions) != 1 or actions[0] not in ACTIONS:
         raise Unbound(f"no step does {', '.join(actions) or 'this'}")
+    if course.current is not None and not course.stays:
+        await bench.engine.control.wait(course.current)
     course.edited, course.stays, course.error = None, step.get("run") is False, None
     try:
         if not course.flows:
@@ -119,13 +121,11 @@ async def _execute(bench: Bench, course: Course, options: Mapping[str, Any]) -> 
     if "id" in options:
         bench.names[f"id of {options['id']}"] = bench.names[str(options["id"])] = id
     until = options.get("until")
-    if until is None:
-        await bench.engine.control.wait(id)
-    elif until in Status.__members__:
+    if until is not None and until not in Status.__members__:
+        raise Unbound(f"nothing waits until '{until}'")
+    if until is not None:
         await bench.until(id, Status(until))
         course.stays = True
-    else:
-        raise Unbound(f"nothing waits until '{until}'")
 
 
 async def _edit(bench: Bench, course: Course, make: Callable[[Any, Record, int], Record]) -> Record:
@@ -246,7 +246,7 @@ async def _look(bench: Bench, course: Course, expect: Mapping[str, Any], final: 
     if course.edited is not None and (course.stays or not final):
         return bench.seen(course.edited, course.source, lines=await bench.lines(course.edited.execution.id))
     assert course.current is not None
-    if final:
+    if final or not course.stays:
         state = str(expect.get("state"))
         going = state in Status.__members__ and not Status(state).terminal
         await (bench.until(course.current, Status(state)) if going else bench.engine.control.wait(course.current))

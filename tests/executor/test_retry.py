@@ -6,6 +6,7 @@ import pytest
 
 from engine.executor.plan import Backoff, Kind, Plan, Retry
 from engine.executor.retry import delay, next_date
+from engine.executor.work import replace
 from engine.ids import NodeId, TaskRunId
 from engine.state.command import NewExecution, WakeAt
 from engine.state.event import Due, TaskEnded
@@ -146,6 +147,14 @@ def test_a_new_execution_replaces_the_failed_one_when_its_date_comes() -> None:
     world.ring("", "new_execution")
     assert world.new_executions == [2]
     assert world.sent[-1] == NewExecution(2)
+
+
+def test_the_time_for_new_executions_counts_from_the_first_one() -> None:
+    retry = Retry(Backoff.CONSTANT, interval=2000, max_duration=5000, new_execution=True)
+    started = World(plan_of(node("a", retry=retry)), {"a": Status.FAILED}).start()
+    started.record.execution = replace(started.record.execution, tried_since=started.now - 4000)
+    assert started.run().state is Status.FAILED
+    assert World(plan_of(node("a", retry=retry)), {"a": Status.FAILED}).start().run().state is Status.RETRIED
 
 
 def test_the_last_execution_of_a_chain_fails() -> None:

@@ -45,7 +45,7 @@ def tasks(*written: str) -> str:
             tasks("{id: a, type: core.flow.Sleep, duration: soon}"),
             "4:46: tasks[0].duration: must be a duration such as",
         ),
-        (HEAD, "1:1: the property 'tasks' is required"),
+        (HEAD, "1:1: tasks: must not be empty"),
     ],
     ids=["yaml", "type", "property", "duplicate", "duration", "no-tasks"],
 )

@@ -193,3 +193,4 @@ tasks:
     (again,) = others
     assert again.state is Status.SUCCESS
     assert again.original == record.execution.id
+    assert again.tried_since == record.execution.created

@@ -93,7 +93,7 @@ def test_a_flow_with_many_mistakes_reports_all_of_them_at_their_places() -> None
         "25:13: tasks[2].options: Unrecognized field \"readTimout\", did you mean 'readTimeout'?",
         "25:45: tasks[2].options.followRedirects: must be true or false, but is maybe",
         "26:3: tasks[2]: Unrecognized field \"runif\", did you mean 'runIf'?",
-        "27:3: tasks[3]: Not existing task id in dependency: e2",
+        "27:3: tasks[3]: e: Not existing task id in dependency: e2",
         "33:57: triggers[0]: Unrecognized field \"corn\", did you mean 'cron'?",
     ]
 
@@ -125,7 +125,7 @@ def test_numbers_stay_numbers_where_a_number_or_anything_fits() -> None:
     [
         ("", "1:1: a flow is a map with at least id, namespace and tasks"),
         ("- a", "1:1: a flow is a map with at least id, namespace and tasks"),
-        ("id: f\nnamespace: n", "1:1: the property 'tasks' is required"),
+        ("id: f\nnamespace: n", "1:1: tasks: must not be empty"),
         ("id: f\nnamespace: n\ntasks: []", "3:8: tasks: must not be empty"),
         ("id: f\nnamespace: n\ntasks: null", "3:8: tasks: must be a list, but has no value"),
         ("id: f\nnamespace: n\ntasks: [5]", "3:9: tasks[0]: must be a map, but is 5"),
@@ -174,7 +174,7 @@ def test_numbers_stay_numbers_where_a_number_or_anything_fits() -> None:
         (flow("retry: {type: random, minInterval: PT1S}"), "'maxInterval' is required for a retry of type random"),
         (
             flow("retry: {type: constant, interval: PT2S, maxDuration: PT1S}"),
-            "'interval' must be less than 'maxDuration'",
+            "'interval' must be less than 'maxDuration' but is PT2S",
         ),
         (flow("triggers: [{id: a, type: x.Y}, {id: a, type: x.Y}]"), "Duplicate trigger id with name [a]"),
         (flow("triggers: [{type: x.Y}]"), "triggers[0]: the property 'id' is required"),
@@ -191,7 +191,7 @@ def test_a_graph_in_a_ring_names_its_members_only() -> None:
         for id, waits in (("a", "b"), ("b", "a"), ("c", "b"))
     )
     found = mistakes(flow("", f"- id: dag\n  type: core.flow.Dag\n  tasks:\n{steps}"))
-    assert found == ["4:3: tasks[0]: Cyclic dependency detected: a, b"]
+    assert found == ["4:3: tasks[0]: dag: Cyclic dependency detected: a, b"]
 
 
 def test_children_of_a_wrong_block_are_checked_too() -> None:
