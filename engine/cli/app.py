@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from engine.cli import doctor, evaluate, execution, file, plugin, run, validate
+from engine.cli import doctor, evaluate, execution, file, kv, namespace, plugin, run, secret, validate
 from engine.errors import StorageError, TaskError, TidegateError, Unavailable
 
 FAILED = 1
@@ -33,6 +33,9 @@ app.command("eval")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(execution.app, name="execution")
 app.add_typer(file.app, name="file")
+app.add_typer(kv.app, name="kv")
+app.add_typer(namespace.app, name="namespace")
+app.add_typer(secret.app, name="secret")
 app.add_typer(plugin.app, name="plugin")
 
 

@@ -25,6 +25,7 @@ from engine.state.sealed import is_sealed
 from engine.store.protocols import Entry, FlowStore, KvStore
 
 TYPES = ("STRING", "NUMBER", "BOOLEAN", "DATETIME", "DATE", "DURATION", "JSON")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 KEY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 KEY_RULE = (
     "Key must start with an alphanumeric character (uppercase or lowercase) and can contain alphanumeric characters "
@@ -173,12 +174,18 @@ def typed(value: Any, type: str | None = None) -> tuple[str, Any]:
         raise Refused(f"The value is no {type}: {error}") from None
 
 
-def guessed(text: str) -> Any:
-    """The value that a text written by hand stands for: JSON where it is that, else the text."""
+def guessed(text: str) -> tuple[str | None, Any]:
+    """What a text written by hand stands for: a moment, a date, a JSON value, else itself; the type, where known."""
+    if DAY.match(text):
+        for type in ("DATE", "DATETIME"):
+            try:
+                return type, coerce(type, text)
+            except ValueError:
+                continue
     try:
-        return _decode(text)
+        return None, _decode(text)
     except msgspec.DecodeError:
-        return text
+        return None, text
 
 
 def _type_of(value: Any) -> str:

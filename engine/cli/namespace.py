@@ -1,0 +1,128 @@
+"""`tidegate namespace files …`: files that all flows of a namespace share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.options import Config, Data, Json
+from engine.cli.session import run_async, session
+from engine.errors import NotFound
+
+app = typer.Typer(help="What belongs to a namespace.", no_args_is_help=True, rich_markup_mode=None)
+files = typer.Typer(help="Files that all flows of a namespace share.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(files, name="files")
+
+Namespace = Annotated[str, typer.Argument(help="The namespace.")]
+FilePath = Annotated[str, typer.Argument(help="Path of the file, as queries/top.sql.")]
+
+
+@files.command("list")
+def list_files(
+    namespace: Namespace,
+    globs: Annotated[list[str] | None, typer.Argument(help="Only files that match one of these globs.")] = None,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """List the files of a namespace."""
+
+    async def work() -> None:
+        from rich.markup import escape
+
+        from engine.cli import look
+        from engine.cli.tables import plain_table
+
+        async with session(data, config) as engine:
+            found = await engine.namespaces.list(namespace, globs)
+        console = look.stdout()
+        if as_json:
+            console.print(
+                look.as_json([{"path": path, "size": info.size} for path, info in found.items()]), markup=False
+            )
+            return
+        if not found:
+            console.print("No files.")
+            return
+        table = plain_table("", "size", "path", "changed")
+        for path, info in found.items():
+            table.add_row(look.size(info.size), escape(path), look.moment(info.modified))
+        console.print(table)
+
+    run_async(work)
+
+
+@files.command("get")
+def get(
+    namespace: Namespace,
+    path: FilePath,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.")
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Download a file of a namespace."""
+
+    async def work() -> None:
+        from engine.runtime.namespaces import address_of
+
+        address = address_of(namespace, path)
+        async with session(data, config) as engine:
+            if output is not None:
+                await engine.files.fetch(address, output)
+                return
+            async for chunk in engine.files.read(address):
+                sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+
+    run_async(work)
+
+
+@files.command("put")
+def put(
+    namespace: Namespace,
+    source: Annotated[Path, typer.Argument(help="A file, or a folder with all that is in it.", exists=True)],
+    path: Annotated[str, typer.Argument(help="Where to: a file, or the folder for those of a folder.")] = "",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Store a file or a folder among the files of a namespace, replacing what was there."""
+
+    async def work() -> None:
+        async with session(data, config) as engine:
+            for file, target in _targets(source, path):
+                await engine.namespaces.put(namespace, target, file)
+                typer.echo(target)
+
+    run_async(work)
+
+
+@files.command("delete")
+def delete(namespace: Namespace, path: FilePath, data: Data = None, config: Config = None) -> None:
+    """Delete a file of a namespace, or a folder with all that is in it."""
+
+    async def work() -> None:
+        async with session(data, config) as engine:
+            if not await engine.namespaces.delete(namespace, path):
+                raise NotFound(
+                    "file", path, f"`tidegate namespace files list {namespace}` shows those of the namespace"
+                )
+
+    run_async(work)
+
+
+def _targets(source: Path, path: str) -> list[tuple[Path, str]]:
+    """Local files, and the paths that they get; hidden ones of a folder are left out."""
+    if source.is_file():
+        name = f"{path}{source.name}" if path.endswith("/") or not path else path
+        return [(source, f"/{name.lstrip('/')}")]
+    found = []
+    for file in sorted(source.rglob("*")):
+        steps = file.relative_to(source).parts
+        if file.is_file() and not any(step.startswith(".") for step in steps):
+            found.append((file, "/".join(["", *(step for step in path.split("/") if step), *steps])))
+    return found
