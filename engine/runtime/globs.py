@@ -35,8 +35,7 @@ def path_test(pattern: str) -> Callable[[str], bool]:
     if pattern.startswith("regex:"):
         return _matcher(_compiled(pattern))
     glob = pattern.removeprefix("glob:").removeprefix("./")
-    # `**/` at the front also stands for no folder at all, which the root is.
-    return _matcher(re.compile(translate(glob if glob.startswith(("/", "*")) else f"/{glob}"), re.DOTALL))
+    return _matcher(re.compile(translate(glob if glob.startswith(("/", "**")) else f"/{glob}"), re.DOTALL))
 
 
 def _matcher(pattern: re.Pattern[str]) -> Callable[[str], bool]:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from engine.plugin import Context
+from engine.plugin.testing import run_task
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.record import Record
 from engine.state.status import Status
+from plugins.core.namespace import Uploaded, UploadFiles
 from support.running import messages, run, runs_of
 
 SHELL = "type: scripts.shell.Commands, taskRunner: {type: core.runner.Process}"
@@ -188,3 +191,27 @@ tasks: [{id: t, type: core.debug.Return, format: "{{ inputs.file }} {{ read(inpu
         {"file": "nsfile:///a/b/test1.txt"},
     )
     assert outputs(record, "t") == {"value": "nsfile:///a/b/test1.txt shop/a/b/test1.txt"}
+
+
+class UploadMade(UploadFiles):
+    """Uploads what lies in its working directory."""
+
+    async def run(self, ctx: Context) -> Uploaded:
+        for name in ("application-test.yml", "deep/application.txt", "other.txt"):
+            target = ctx.folder.resolve(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(name)
+        return await super().run(ctx)
+
+
+@pytest.mark.parametrize(
+    ("files", "paths"),
+    [
+        (["glob:**application**"], ["/folder/application-test.yml", "/folder/deep/application.txt"]),
+        ("*.txt", ["/folder/other.txt"]),
+    ],
+)
+async def test_uploads_files_of_the_working_directory(files: Any, paths: list[str]) -> None:
+    ran = await run_task(UploadMade, {"files": files, "destination": "/folder/", "conflict": "SKIP"})
+    assert ran.state == "SUCCESS", ran.messages
+    assert ran.outputs["files"] == {path: f"kestra:///testing/_files{path}" for path in paths}
