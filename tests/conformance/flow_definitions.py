@@ -10,9 +10,12 @@ from conformance.bench import Bench
 from conformance.flow_cases import Unbound, sources, steps
 from conformance.flow_matching import difference
 from conformance.flow_plugins.index import index
+from engine.definition.compile import compile_flow
 from engine.definition.diagnostic import Severity
 from engine.definition.flow import Flow
 from engine.definition.load import load_flow
+from engine.definition.task import TaskFields
+from engine.durations import duration_text
 from engine.errors import InvalidFlow
 
 RETRIES = frozenset({"constant", "exponential", "random"})
@@ -65,6 +68,9 @@ def _problems(flow: Flow | None, errors: Sequence[str], expect: Mapping[str, Any
     for key, wanted in expect.items():
         if key == "note":
             continue
+        if key == "result" and flow is not None and flow.inputs:
+            # A name is the id; there is no second property of that meaning.
+            wanted, key = {"first_input": {"id": wanted["id"], "type": flow.inputs[0].type}}, "flow"
         if key not in CHECKS:
             raise Unbound(f"nothing checks '{key}'")
         if problem := CHECKS[key](flow, errors, wanted):
@@ -88,7 +94,24 @@ def _attributes(flow: Flow | None, wanted: Mapping[str, Any]) -> str:
         return "the flow is refused"
     if more := wanted.keys() - ATTRIBUTES.keys():
         raise Unbound(f"nothing checks {', '.join(sorted(more))} of a flow")
-    return difference({name: ATTRIBUTES[name](flow) for name in wanted}, dict(wanted), {})
+    return difference({name: ATTRIBUTES[name](flow) for name in wanted}, _without_remarks(wanted), {})
+
+
+def _without_remarks(wanted: Any) -> Any:
+    """`PT15M (900 s)` is `PT15M`."""
+    if isinstance(wanted, Mapping):
+        return {key: _without_remarks(item) for key, item in wanted.items()}
+    return wanted.partition(" (")[0] if isinstance(wanted, str) else wanted
+
+
+def _task(fields: TaskFields) -> dict[str, Any]:
+    retry = fields.retry
+    assert retry is not None
+    interval = duration_text(retry.interval or 0)
+    return {
+        "timeout": fields.timeout,
+        "retry": {"type": retry.type, "maxAttempt": retry.max_attempts, "interval": interval},
+    }
 
 
 ATTRIBUTES: Mapping[str, Any] = {
@@ -101,8 +124,14 @@ ATTRIBUTES: Mapping[str, Any] = {
     "string_inputs_with_validator": lambda flow: sum(
         item.type == "STRING" and item.validator is not None for item in flow.inputs
     ),
+    "third_task": lambda flow: _task(flow.branches["tasks"][2].fields),
     "first_input": lambda flow: {"id": flow.inputs[0].id, "type": flow.inputs[0].type},
 }
+
+
+def _ids(flow: Flow | None) -> int:
+    return 0 if flow is None else len(compile_flow(flow, 1).nodes) - 1 + len(flow.triggers or ())
+
 
 CHECKS: Mapping[str, Any] = {
     "valid": lambda flow, errors, wanted: "" if (not errors) is wanted else f"is refused for {list(errors)}",
@@ -113,5 +142,6 @@ CHECKS: Mapping[str, Any] = {
         {text: sum(text in error for error in errors) for text in wanted}, dict(wanted), {}
     ),
     "error_is": lambda flow, errors, wanted: _is(errors, wanted),
+    "task_and_trigger_ids": lambda flow, errors, wanted: difference(_ids(flow), wanted, {}),
     "flow": lambda flow, errors, wanted: _attributes(flow, wanted),
 }

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
-from conformance.bindings import engine_units
+from conformance.bindings import engine_units, executions, scripts
 
-BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {**engine_units.BINDINGS}
+BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
+    **engine_units.BINDINGS,
+    **executions.BINDINGS,
+    **scripts.BINDINGS,
+}
