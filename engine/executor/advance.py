@@ -46,6 +46,7 @@ from engine.state.event import (
 )
 from engine.state.execution import Attempt, Change, TaskRun
 from engine.state.record import Record
+from engine.state.sealed import is_sealed
 from engine.state.status import Status
 
 LOST = "The process that ran this attempt is gone"
@@ -207,7 +208,7 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         into, source = todo.pop()
         for key, value in source.items():
             held = into.get(key)
-            if isinstance(held, Mapping) and isinstance(value, Mapping):
+            if isinstance(held, Mapping) and isinstance(value, Mapping) and not (is_sealed(held) or is_sealed(value)):
                 into[key] = dict(held)
                 todo.append((into[key], value))
             else:

@@ -2,7 +2,7 @@
 
 from engine.clock import monotonic
 from engine.durations import duration_text, parse_duration
-from engine.errors import TaskError
+from engine.errors import ExpressionError, TaskError
 from engine.executor.plan import Kind
 from engine.ids import NodeId
 from engine.plugin.base import (
@@ -37,7 +37,9 @@ from engine.plugin.context import (
     PythonEnvironment,
     TaskInfo,
 )
+from engine.plugin.fields import unrendered
 from engine.plugin.index import Index, installed
+from engine.plugin.records import read_record
 from engine.settings import Settings
 from engine.state.status import Status
 
@@ -49,6 +51,7 @@ __all__ = [
     "ExecutionChoice",
     "ExecutionInfo",
     "Executions",
+    "ExpressionError",
     "Files",
     "Folder",
     "Index",
@@ -80,4 +83,6 @@ __all__ = [
     "installed",
     "monotonic",
     "parse_duration",
+    "read_record",
+    "unrendered",
 ]

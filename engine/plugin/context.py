@@ -321,8 +321,13 @@ class Context(Protocol):
         """Publish a metric; timers in milliseconds."""
         ...
 
-    async def render(self, value: Any, *, typed: bool = False, **variables: Any) -> Any:
-        """Render a Template, text, map or list with extra variables. None stays None."""
+    async def render(
+        self, value: Any, variables: Mapping[str, Any] | None = None, /, *, typed: bool = False, **more: Any
+    ) -> Any:
+        """Render a Template, text, map or list with extra variables. None stays None.
+
+        typed: whether a text that is a single expression keeps the type of its value
+        """
         ...
 
     async def thread(self, function: Callable[..., T], *args: Any, stop: Callable[[], object] | None = None) -> T:

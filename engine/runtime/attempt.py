@@ -134,8 +134,11 @@ async def _success(services: Services, ctx: TaskContext, outcome: Any) -> Ending
     patch = None
     if result.labels or result.variables is not None or result.removed or result.end:
         patch = Patch(
-            labels=tuple(Label(key, value) for key, value in (result.labels or {}).items()),
-            variables=None if result.variables is None else dict(result.variables),
+            # Labels are there to be seen, so what may not be seen is no part of them.
+            labels=tuple(Label(key, ctx.masked(value)) for key, value in (result.labels or {}).items()),
+            variables=None
+            if result.variables is None
+            else services.vault.seal_secrets(plain(result.variables), ctx.masks),
             removed=tuple(result.removed),
             end=Status(result.end) if result.end else None,
         )

@@ -220,13 +220,16 @@ class TaskContext:
             )
         )
 
-    async def render(self, value: Any, *, typed: bool = False, **variables: Any) -> Any:
+    async def render(
+        self, value: Any, variables: Mapping[str, Any] | None = None, /, *, typed: bool = False, **more: Any
+    ) -> Any:
         source = value.source if isinstance(value, Template) else value
         if source is None:
             return None
+        extra = {**variables, **more} if variables else more
         return await self._services.renderer.render(
             source,
-            self._variables.extended(variables) if variables else self._variables,
+            self._variables.extended(extra) if extra else self._variables,
             typed=typed,
             look_up=self._services.look_ups.for_execution(self._execution, self._variables),
             masks=self.masks,

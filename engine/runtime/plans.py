@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel
 
 from engine.definition.compile import compile_flow
 from engine.definition.flow import Flow
@@ -17,7 +14,8 @@ from engine.definition.load import load_flow
 from engine.definition.templates import holds_template
 from engine.executor.plan import Kind, Node, Plan
 from engine.ids import NodeId
-from engine.plugin.base import Task, Template
+from engine.plugin.base import Task
+from engine.plugin.fields import structured, unrendered
 from engine.plugin.index import Index
 from engine.store.protocols import FlowStore, StoredFlow
 
@@ -38,11 +36,10 @@ class Prepared:
 
     def __init__(self, plugin: type[Task], properties: Mapping[str, Any]) -> None:
         self.plugin = plugin
-        fields = {field.alias or name: field.annotation for name, field in plugin.model_fields.items()}
-        own = {name for name, kind in fields.items() if _mentions(kind, Template)}
+        own = unrendered(plugin)
         self.templates = {name: it for name, it in properties.items() if name not in own and holds_template(it)}
         self.literal = {name: it for name, it in properties.items() if name not in self.templates}
-        self.structured = frozenset(name for name, kind in fields.items() if not _takes_text(kind))
+        self.structured = structured(plugin)
         self.fixed = None if self.templates else plugin.model_validate(dict(properties))
 
 
@@ -117,25 +114,3 @@ def _prepare(node: Node, index: Index) -> Prepared:
     if not issubclass(plugin, Task):
         raise TypeError(f"{node.type} is not a runnable task")
     return Prepared(plugin, node.properties)
-
-
-def _arms(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return tuple(arm for part in typing.get_args(annotation) for arm in _arms(part))
-    if typing.get_origin(annotation) is typing.Annotated:
-        return _arms(typing.get_args(annotation)[0])
-    return (annotation,)
-
-
-def _mentions(annotation: Any, kind: type) -> bool:
-    return any(arm is kind for arm in _arms(annotation))
-
-
-def _takes_text(annotation: Any) -> bool:
-    """Whether a text is a valid value of its own, so that it must not be read as JSON."""
-    arms = [arm for arm in _arms(annotation) if arm is not type(None)]
-    return not all(
-        typing.get_origin(arm) in (list, dict, tuple, set, typing.get_origin(Mapping[str, str]))
-        or (isinstance(arm, type) and issubclass(arm, BaseModel | list | dict))
-        for arm in arms
-    )

@@ -85,7 +85,7 @@ class View:
 
     def vars(self) -> dict[str, Any]:
         changed = self._record.execution.variables
-        return dict(self._plan.variables if changed is None else changed)
+        return dict(self._plan.variables) if changed is None else revive_deep(changed)
 
     def globals(self) -> dict[str, Any]:
         return dict(self._plan.globals)
