@@ -77,6 +77,13 @@ class Http(Group, frozen=True):
     body_bytes: int = 10 * 1024 * 1024
 
 
+class Files(Group, frozen=True):
+    """Files of this machine: the folders whose files flows may read as `file:///…`, and whether templates may too."""
+
+    allowed: tuple[str, ...] = ()
+    in_templates: bool = True
+
+
 class Duckdb(Group, frozen=True):
     """What a DuckDB task may use and reach: nothing outside its folder, folder files, network, or all."""
 
@@ -108,6 +115,7 @@ class Settings(Group, frozen=True):
     logs: Logs = Logs()
     process: Process = Process()
     http: Http = Http()
+    files: Files = Files()
     duckdb: Duckdb = Duckdb()
     sqlite: Sqlite = Sqlite()
     variables: Variables = Variables()

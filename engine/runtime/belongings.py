@@ -12,13 +12,15 @@ from engine.expressions.masks import forms
 from engine.files.protocol import InternalStorage
 from engine.runtime.keys import Keys
 from engine.runtime.namespaces import NamespaceFiles, address_of, resolved
+from engine.runtime.sources import Sources
 
 
 class TaskFiles:
-    """Internal storage for one task run."""
+    """Internal storage for one task run, and what else it may read."""
 
-    def __init__(self, storage: InternalStorage, folder: str, namespace: str) -> None:
+    def __init__(self, storage: InternalStorage, sources: Sources, folder: str, namespace: str) -> None:
         self._storage = storage
+        self._sources = sources
         self._folder = folder
         self._namespace = namespace
 
@@ -31,18 +33,18 @@ class TaskFiles:
         return (await self._storage.put(address, _content(source), attributes)).address
 
     def read(self, uri: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        return self._storage.read(self._address(uri), start, end)
+        return self._sources.read(uri, self._namespace, start, end)
 
     async def fetch(self, uri: str, path: Path) -> None:
         with _tidily():
-            await self._storage.fetch(self._address(uri), path)
+            await self._sources.fetch(uri, self._namespace, path)
 
     async def size(self, uri: str) -> int:
-        return (await self._storage.stat(self._address(uri))).size
+        return await self._sources.size(uri, self._namespace)
 
     async def exists(self, uri: str) -> bool:
         try:
-            await self._storage.stat(self._address(uri))
+            await self._sources.size(uri, self._namespace)
         except NotFound:
             return False
         return True

@@ -15,6 +15,7 @@ import anyio.to_thread
 from engine.clock import Clock
 from engine.expressions.masks import masked
 from engine.files.addresses import task_folder
+from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.plugin.base import Template
 from engine.plugin.context import LEVELS, ExecutionInfo, Level, OnLine, PythonEnvironment, TaskInfo
@@ -28,6 +29,7 @@ from engine.runtime.lookups import LookUps
 from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.process import run_process
 from engine.runtime.renderer import Renderer
+from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.variables import Variables
 from engine.runtime.vault import Vault
@@ -66,6 +68,7 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.files = files
+        self.sources = Sources(files, LocalFiles(settings.files.allowed))
         self.logs = logs
         self.renderer = renderer
         self.look_ups = look_ups
@@ -162,7 +165,7 @@ class TaskContext:
 
     @cached_property
     def files(self) -> TaskFiles:
-        return TaskFiles(self._services.files, self.address, self._execution.namespace)
+        return TaskFiles(self._services.files, self._services.sources, self.address, self._execution.namespace)
 
     @cached_property
     def folder(self) -> WorkingFolder:

@@ -12,6 +12,7 @@ import anyio
 
 from engine.clock import Clock, SystemClock
 from engine.files.disk import DiskStorage
+from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.plugin.index import Index, installed
 from engine.runtime.context import Services
@@ -29,6 +30,7 @@ from engine.runtime.nodes import Node, Nodes
 from engine.runtime.plans import Plans
 from engine.runtime.renderer import Renderer
 from engine.runtime.secrets import Secrets
+from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.timers import Timers
 from engine.runtime.vault import Vault
@@ -111,7 +113,8 @@ async def _assemble(
     keys = Keys(store.kv, store.flows, files, vault, clock)
     secrets = Secrets(store.secrets, vault, clock)
     namespaces = NamespaceFiles(files)
-    look_ups = LookUps(files, store.logs, vault, keys, secrets)
+    local = LocalFiles(settings.files.allowed if settings.files.in_templates else ())
+    look_ups = LookUps(Sources(files, local), store.logs, vault, keys, secrets)
     environments = Environments(folder / "environments", settings)
     interpreters = await stack.enter_async_context(Interpreters(environments, settings))
     executions = StoredExecutions(store, files, logs)

@@ -9,11 +9,10 @@ import msgspec
 
 from engine.errors import NotFound, Refused, StorageError
 from engine.expressions.needs import Missing, Need
-from engine.files.protocol import InternalStorage
 from engine.runtime.http_lookup import ask
 from engine.runtime.keys import Keys, stored
-from engine.runtime.namespaces import located
 from engine.runtime.secrets import Secrets
+from engine.runtime.sources import Sources
 from engine.runtime.vault import Vault
 from engine.state.execution import Execution
 from engine.store.protocols import LogStore
@@ -24,8 +23,8 @@ LookUp = Callable[[Need], Awaitable[Any]]
 class LookUps:
     """The look-ups of a process. A failed one answers with `Missing` and the reason."""
 
-    def __init__(self, files: InternalStorage, logs: LogStore, vault: Vault, keys: Keys, secrets: Secrets) -> None:
-        self.files = files
+    def __init__(self, sources: Sources, logs: LogStore, vault: Vault, keys: Keys, secrets: Secrets) -> None:
+        self.sources = sources
         self.logs = logs
         self.vault = vault
         self.keys = keys
@@ -38,7 +37,7 @@ class LookUps:
 
 class _ExecutionLookUps:
     def __init__(self, all: LookUps, execution: Execution, variables: Mapping[str, Any]) -> None:
-        self._files = all.files
+        self._sources = all.sources
         self._logs = all.logs
         self._vault = all.vault
         self._keys = all.keys
@@ -84,16 +83,16 @@ class _ExecutionLookUps:
         if version is not None:
             return Missing(f"Unable to read version {version} of the file '{path}': only the latest one is kept")
         try:
-            return (await self._bytes(self._address(path, namespace))).decode()
+            return (await self._bytes(self._named(path, namespace))).decode()
         except UnicodeDecodeError:
             return Missing(f"Unable to read the file '{path}': it is not text")
 
     async def _file_size(self, path: str, namespace: str | None = None) -> Any:
-        return (await self._files.stat(self._address(path, namespace))).size
+        return await self._sources.size(self._named(path, namespace), self._execution.namespace)
 
     async def _file_exists(self, path: str, namespace: str | None = None) -> Any:
         try:
-            await self._files.stat(self._address(path, namespace))
+            await self._sources.size(self._named(path, namespace), self._execution.namespace)
         except NotFound:
             return False
         return True
@@ -105,9 +104,9 @@ class _ExecutionLookUps:
         lines = await self._logs.lines(self._execution.id, levels=("ERROR",))
         return [{"taskId": line.task, "message": line.message, "level": line.level} for _, line in lines]
 
-    def _address(self, path: str, namespace: str | None) -> str:
-        """The address of a file of internal storage, where those of all executions may be read, or of a namespace."""
-        return located(path, namespace or self._execution.namespace)
+    def _named(self, path: str, namespace: str | None) -> str:
+        """The URI of a file. Of internal storage the files of all executions may be read."""
+        return self._sources.named(path, namespace or self._execution.namespace)
 
-    async def _bytes(self, address: str) -> bytes:
-        return b"".join([chunk async for chunk in self._files.read(address)])
+    async def _bytes(self, uri: str) -> bytes:
+        return b"".join([chunk async for chunk in self._sources.read(uri, self._execution.namespace)])

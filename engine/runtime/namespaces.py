@@ -84,7 +84,7 @@ def resolved(uri: str, namespace: str) -> str:
     if FOREIGN.match(uri) and not uri.startswith(SCHEME):
         raise StorageError(
             f"'{uri}' lies outside: only internal storage (kestra:///…) can be read, and files of namespaces "
-            "(nsfile:///…)"
+            "(nsfile:///…); the setting files.allowed opens folders of this machine"
         )
     return uri
 
@@ -96,6 +96,6 @@ def located(path: str, namespace: str) -> str:
     if not path.startswith((NSFILE, SCHEME)):
         raise StorageError(
             f"Unable to read the file '{path}': only files of internal storage (kestra:///…) and of namespaces "
-            "(nsfile:///…) can be read here"
+            "(nsfile:///…) can be read here; the setting files.allowed opens folders of this machine"
         )
     return resolved(path, namespace)

@@ -20,6 +20,7 @@ from engine.errors import ExpressionError
 from engine.expressions.needs import Missing, Need
 from engine.expressions.numbers import Float32
 from engine.files.disk import DiskStorage
+from engine.files.local import LocalFiles
 from engine.ids import ExecutionId
 from engine.runtime.keys import Keys
 from engine.runtime.lookups import LookUps
@@ -27,6 +28,7 @@ from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.outputs import revive
 from engine.runtime.renderer import Renderer
 from engine.runtime.secrets import Secrets
+from engine.runtime.sources import Sources
 from engine.runtime.vault import Vault
 from engine.settings import Expressions, Settings
 from engine.state.execution import Change, Execution
@@ -66,6 +68,8 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("case", TABLE.counted, ids=lambda case: case["id"])
 async def test_case(case: tables.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pending = TABLE.pending_reason(case)
+    if "local_files" in case.get("setup", {}):
+        case = json.loads(json.dumps(case).replace("/tmp/", f"{tmp_path}/").replace('"/tmp"', f'"{tmp_path}"'))
     problem = await _problem(case, tmp_path, monkeypatch)
     if pending is not None:
         if problem:
@@ -162,6 +166,8 @@ async def _answers(
     storage = DiskStorage(folder / "files")
     for file in setup.get("files", ()):
         await storage.put(file["uri"], file["content"].encode())
+    for file in setup.get("local_files", ()):
+        Path(file["path"]).write_text(file["content"])
     for file in setup.get("namespace_files", ()):
         latest = file["versions"][-1] if "versions" in file else file
         await NamespaceFiles(storage).put(file["namespace"], file["path"], latest["content"].encode())
@@ -181,8 +187,13 @@ async def _answers(
         history=(Change(Status.CREATED, 0),),
     )
     logs: Any = _Logs(setup.get("logs", ()))
-    look_ups = LookUps(storage, logs, vault, keys, Secrets(store.secrets, vault, clock))
+    look_ups = LookUps(Sources(storage, _local(case)), logs, vault, keys, Secrets(store.secrets, vault, clock))
     return _Answers(setup, look_ups.for_execution(execution, variables))
+
+
+def _local(case: tables.Case) -> LocalFiles:
+    config = case.get("config", {})
+    return LocalFiles(config.get("allowed_local_paths", ()) if config.get("enable_local_file_functions", True) else ())
 
 
 def _wrong_error(case: tables.Case, message: str) -> str:

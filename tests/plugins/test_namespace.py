@@ -11,7 +11,7 @@ import pytest
 from engine.plugin import Context
 from engine.plugin.testing import run_task
 from engine.runtime.engine import Engine, open_engine
-from engine.settings import Settings
+from engine.settings import Files, Settings
 from engine.state.record import Record
 from engine.state.status import Status
 from plugins.core.namespace import Uploaded, UploadFiles
@@ -215,3 +215,24 @@ async def test_uploads_files_of_the_working_directory(files: Any, paths: list[st
     ran = await run_task(UploadMade, {"files": files, "destination": "/folder/", "conflict": "SKIP"})
     assert ran.state == "SUCCESS", ran.messages
     assert ran.outputs["files"] == {path: f"kestra:///testing/_files{path}" for path in paths}
+
+
+async def test_allowed_files_of_the_machine_are_read_like_others(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "x.txt").write_text("local")
+    uri = f"file://{tmp_path}/open/x.txt"
+    script = f"{SHELL}, inputFiles: {{x.txt: '{uri}'}}, commands: ['cat x.txt']"
+    template = f"type: core.debug.Return, format: \"{{{{ read('{uri}') }}}}\""
+    files = Files(allowed=(str(tmp_path / "open"),))
+    async with open_engine(tmp_path / "data", Settings(files=files)) as engine:
+        record = await ran(engine, script, template)
+        assert await messages(engine, record.execution.id, "t0") == ["local"]
+        assert outputs(record, "t1") == {"value": "local"}
+        said = await failed(engine, f"{SHELL}, inputFiles: {{x: 'file:///etc/hosts'}}, commands: ['cat x']")
+        assert said == (
+            "inputFiles.x: The path file:///etc/hosts is not authorized: only files below the folders of the setting "
+            "files.allowed can be read"
+        )
+    async with open_engine(tmp_path / "data", Settings(files=Files(files.allowed, in_templates=False))) as engine:
+        await ran(engine, script)
+        assert "only files of internal storage" in await failed(engine, template)
