@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from conformance import tables
 from conformance.bench import Bench
@@ -33,10 +34,52 @@ async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engi
         yield opened
 
 
+class Ahead:
+    """Cases that wait for time to pass, run all at once while the others are run one by one."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, str] = {}
+        self._ended: dict[str, anyio.Event] = {}
+
+    def start(self, group: TaskGroup, bench: Bench) -> None:
+        self._ended[bench.case["id"]] = anyio.Event()
+        group.start_soon(self._run, bench)
+
+    async def problem(self, id: str) -> str | None:
+        """What is wrong with a case once it has ended; None for one that was not run ahead."""
+        if id not in self._ended:
+            return None
+        await self._ended[id].wait()
+        return self._problems[id]
+
+    async def _run(self, bench: Bench) -> None:
+        id = bench.case["id"]
+        try:
+            self._problems[id] = await _problem(bench)
+        except Exception as error:
+            self._problems[id] = f"{type(error).__name__}: {error}"
+        finally:
+            self._ended[id].set()
+
+
+@pytest.fixture(scope="module")
+async def ahead(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[Ahead]:
+    cases = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]  # type: ignore[attr-defined]
+    begun = Ahead()
+    async with anyio.create_task_group() as group:
+        for case in cases:
+            if "clock" in case.get("needs", ()) and "env" not in case:
+                begun.start(group, _bench(case, engine, tmp_path_factory.mktemp("ahead"), tmp_path_factory))
+        yield begun
+
+
 @pytest.mark.parametrize("case", TABLES.counted, ids=lambda case: case["id"])
 async def test_case(
     case: tables.Case,
     engine: Engine,
+    ahead: Ahead,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
@@ -45,16 +88,21 @@ async def test_case(
         monkeypatch.setenv(name, value)
     for name in SECRET.findall(str(case["start"])):
         monkeypatch.setenv(f"SECRET_{name.upper()}", base64.b64encode(b"the secret value").decode())
-    vault = Vault(tmp_path_factory.getbasetemp() / DATA / "key")
-    bench = Bench(engine, tmp_path, case, TABLES.cases, SystemClock().now(), vault)
+    problem = await ahead.problem(case["id"])
+    if problem is None:
+        problem = await _problem(_bench(case, engine, tmp_path, tmp_path_factory))
     reason = TABLES.reason(case)
-    problem = await _problem(bench)
     if reason is None and problem:
         pytest.fail(problem, pytrace=False)
     if reason is not None:
         if problem:
             pytest.xfail(reason)
         pytest.fail(f"{case['id']} passes: take it off the list that says '{reason}'", pytrace=False)
+
+
+def _bench(case: tables.Case, engine: Engine, folder: Path, factory: pytest.TempPathFactory) -> Bench:
+    vault = Vault(factory.getbasetemp() / DATA / "key")
+    return Bench(engine, folder, case, TABLES.cases, SystemClock().now(), vault)
 
 
 async def _problem(bench: Bench) -> str:

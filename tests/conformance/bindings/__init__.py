@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
-from conformance.bindings import engine_units, executions, scripts
+from conformance.bindings import engine_units, executions, files, keys, scripts
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **engine_units.BINDINGS,
     **executions.BINDINGS,
+    **files.BINDINGS,
+    **keys.BINDINGS,
     **scripts.BINDINGS,
 }
