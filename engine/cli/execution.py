@@ -209,6 +209,54 @@ def replay(
     raise typer.Exit(_exit_code(run_async(work)))
 
 
+@app.command("pause")
+def pause(id: Id, data: Data = None, config: Config = None) -> None:
+    """Let an execution start nothing more until it is resumed; what runs goes on to its end."""
+
+    async def work() -> None:
+        from engine.cli import look
+
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, id)
+            await engine.control.pause(chosen)
+            look.stdout().print(f"{chosen} pauses; go on with: tidegate execution resume {chosen}")
+
+    run_async(work)
+
+
+@app.command("resume")
+def resume(
+    id: Id,
+    inputs: Annotated[list[str] | None, typer.Option("-i", "--input", help="An input: key=value.")] = None,
+    files: Annotated[list[str] | None, typer.Option("-f", "--file", help="A FILE input: key=path.")] = None,
+    task_run: Annotated[str | None, typer.Option("--task-run", help="This task run, not the first paused one.")] = None,
+    data: Data = None,
+    flows: Flows = None,
+    config: Config = None,
+) -> None:
+    """Let a paused execution go on. Where no other process has it in hand, it is run to its end here."""
+
+    async def work() -> int:
+        from engine.cli import look
+        from engine.cli.progress import Follower
+        from engine.cli.run import exit_code, given_inputs, show_end
+
+        given = given_inputs(inputs, files)
+        async with session(data, config, flows) as engine:
+            console = look.stdout()
+            chosen = await resolve(engine, id)
+            follower = Follower(engine, console)
+            await engine.control.resume(chosen, given, task_run=task_run)
+            if (await engine.store.executions.head(chosen))[1] not in ("", engine.node.id):
+                console.print(f"{chosen} goes on in the process that has it in hand")
+                return 0
+            ended = await follower.until_end(chosen)
+            await show_end(engine, console, ended, None)
+            return exit_code(ended)
+
+    raise typer.Exit(run_async(work))
+
+
 @app.command("kill")
 def kill(id: Id, data: Data = None, config: Config = None) -> None:
     """Stop an execution, whichever process runs it, and wait until it has ended."""

@@ -39,7 +39,7 @@ def run(
     config: Config = None,
 ) -> None:
     """Run a flow and show it live. Exit code: 0 SUCCESS or WARNING, 1 FAILED, 2 refused, 130 KILLED."""
-    given = {**_pairs(inputs, "-i"), **_existing(_pairs(files, "-f"))}
+    given = given_inputs(inputs, files)
     named = _pairs(labels, "-l")
 
     async def work() -> Execution:
@@ -103,6 +103,11 @@ def _target(folder: Path, tasks: dict[Any, Any], info: FileInfo, taken: set[Path
     node, rest = tasks[parts[run]], parts[run + 1 :]
     target = folder.joinpath(node, *rest)
     return folder.joinpath(node, parts[run], *rest) if target in taken else target
+
+
+def given_inputs(inputs: list[str] | None, files: list[str] | None) -> dict[str, str]:
+    """Inputs as a person gives them, by id. Raises Refused for what is no pair, or no file."""
+    return {**_pairs(inputs, "-i"), **_existing(_pairs(files, "-f"))}
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:

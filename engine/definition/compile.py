@@ -55,6 +55,7 @@ def _node(task: Task, above: Retry | None) -> Node:
         timeout=fields.timeout,
         log_level=fields.log_level,
         properties={} if shape else task.properties,
+        inputs=task.inputs,
     )
 
 

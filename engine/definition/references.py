@@ -29,19 +29,19 @@ def check_names(raw: dict[str, Any], collector: Collector) -> None:
             collector.error(path, text, "system-label", key=True)
 
 
-def check_types(raw: Any, collector: Collector) -> None:
+def check_types(raw: Any, collector: Collector, at: Path = ("inputs",)) -> None:
     """Report inputs of types that this version lacks; nothing else is said of them."""
     for place, item in _maps(raw):
         row = difference("input", item["type"]) if isinstance(item.get("type"), str) else None
         if row is not None:
             text = f"inputs of type {row.name} are not available in this version"
-            collector.error(("inputs", place, "type"), text, "not-available")
-            collector.ignore(("inputs", place))
+            collector.error((*at, place, "type"), text, "not-available")
+            collector.ignore((*at, place))
 
 
-def check_inputs(raw: Any, collector: Collector) -> None:
+def check_inputs(raw: Any, collector: Collector, at: Path = ("inputs",)) -> None:
     """Report ids that stand twice, and dependencies that don't exist or go in a ring."""
-    check_unique(raw, "inputs", "input", collector)
+    check_unique(raw, at, "input", collector)
     waits: dict[str, list[str]] = {}
     for _, item in _maps(raw):
         id = item.get("id", item.get("name"))
@@ -52,12 +52,12 @@ def check_inputs(raw: Any, collector: Collector) -> None:
     for place, item in _maps(raw):
         id = item.get("id", item.get("name"))
         if isinstance(id, str):
-            _dependencies(id, ("inputs", place, "dependsOn", "inputs"), waits, collector)
+            _dependencies(id, (*at, place, "dependsOn", "inputs"), waits, collector)
 
 
 def check_outputs(raw: Any, collector: Collector) -> None:
     """Report ids that stand twice."""
-    check_unique(raw, "outputs", "output", collector)
+    check_unique(raw, ("outputs",), "output", collector)
 
 
 def _dependencies(id: str, path: Path, waits: dict[str, list[str]], collector: Collector) -> None:
@@ -79,14 +79,14 @@ def _dependencies(id: str, path: Path, waits: dict[str, list[str]], collector: C
             todo.extend(waits.get(name, ()))
 
 
-def check_unique(raw: Any, name: str, kind: str, collector: Collector) -> None:
-    """Report ids that stand twice in the list of maps called `name`."""
+def check_unique(raw: Any, at: Path, kind: str, collector: Collector) -> None:
+    """Report ids that stand twice in the list of maps at a path."""
     first: dict[str, int] = {}
     for place, item in _maps(raw):
         id = item.get("id", item.get("name"))
         if not isinstance(id, str):
             continue
-        path = (name, place, "id" if "id" in item else "name")
+        path = (*at, place, "id" if "id" in item else "name")
         if id in first:
             text = f"Duplicate {kind} with name [{id}], it stands first on line {first[id]}"
             collector.error(path, text, "duplicate-id")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from engine.definition.declared import Input
 from engine.definition.retry import RetryFields
 from engine.durations import parse_duration
 from engine.plugin.base import Plugin, Shape
@@ -85,6 +86,7 @@ class Task(NamedTuple):
     type_name: the full name of the plugin type
     properties: what belongs to the plugin, not rendered
     shape: None for a runnable task
+    inputs: what a Pause asks for when it is resumed
     """
 
     fields: TaskFields
@@ -93,3 +95,4 @@ class Task(NamedTuple):
     properties: Mapping[str, Any]
     shape: Shape | None
     branches: Mapping[str, tuple[Task, ...]]
+    inputs: tuple[Input, ...] = ()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import create_model
+
 from engine.definition.annotations import as_texts, fields_by_name, property_names
 from engine.definition.collect import Collector
+from engine.definition.declared import Input
 from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
 from engine.definition.plugins import find_plugin
+from engine.definition.references import check_inputs, check_types
 from engine.definition.task import COMMON, NO_EFFECT, Task, TaskFields
 from engine.ids import NodeId
 from engine.plugin.base import Block, Plugin, Shape, TaskRunner
@@ -55,7 +59,8 @@ class TaskReader:
             valid = self._runnable(plugin, own, path)
         if fields is None or not valid:
             return None
-        return Task(fields, self._index.canonical(fields.type), plugin, own, shape, branches)
+        inputs = self._inputs(shape, path) if shape is not None else ()
+        return Task(fields, self._index.canonical(fields.type), plugin, own, shape, branches, inputs)
 
     def _unique(self, id: Any, path: Path) -> None:
         if not isinstance(id, str):
@@ -135,6 +140,17 @@ class TaskReader:
             for text in _wrong_dependencies(shape.depends_on):
                 self._collector.error(path, f"{id}: {text}", "dependency")
         return shape
+
+    def _inputs(self, shape: Shape, path: Path) -> tuple[Input, ...]:
+        """What a block asks for when it is resumed."""
+        if shape.inputs is None:
+            return ()
+        name, raw = shape.inputs
+        check_types(raw, self._collector, (*path, name))
+        check_inputs(raw, self._collector, (*path, name))
+        model = create_model("Asked", **{name: (tuple[Input, ...], ())})  # type: ignore[call-overload]
+        asked = self._collector.validate(model, {name: raw or []}, path)
+        return () if asked is None else tuple(getattr(asked, name))
 
     def _check(self, plugin: type[Plugin], own: dict[str, Any], path: Path, *, rendered: bool) -> Plugin | None:
         try:

@@ -50,7 +50,7 @@ KNOWN: Mapping[str, str] = {
 def check_triggers(raw: Any, collector: Collector, index: Index, dialect: int) -> None:
     """Report wrong shapes, ids that stand twice, misspelt properties, and that triggers don't fire yet."""
     items = raw if isinstance(raw, list) else []
-    check_unique(raw, "triggers", "trigger id", collector)
+    check_unique(raw, ("triggers",), "trigger id", collector)
     for place, item in enumerate(items):
         if isinstance(item, dict):
             _check(item, ("triggers", place), collector, index, dialect)

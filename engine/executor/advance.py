@@ -27,6 +27,7 @@ from engine.executor.names import (
     SUCCESS,
     WARNING,
 )
+from engine.executor.pause import TIMER, ask_pause, note_paused, resume, time_is_over
 from engine.executor.plan import Plan
 from engine.executor.retry import come_due, failures, next_date, next_execution, try_again, wait
 from engine.executor.work import Work, awaited, entered, replace
@@ -40,6 +41,8 @@ from engine.state.event import (
     KillAsked,
     Lost,
     Patch,
+    PauseAsked,
+    Resumed,
     Started,
     TaskEnded,
     TaskStarted,
@@ -70,14 +73,22 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
             _started(work, event)
         case KillAsked():
             kill(work)
+        case Resumed():
+            if resume(work, event):
+                _continue(work)
+        case PauseAsked():
+            ask_pause(work)
         case Edited():
             _edited(work)
         case Continue():
             _continue(work)
-    if work.todo:
+    if work.todo and not work.get("held"):
         look(work)
         if work.todo:
-            work.put_pending(isinstance(event, Continue | Edited) or not record.execution.pending)
+            # What is not pending yet, or was taken from there just now, nobody has been asked to come back to.
+            work.put_pending(isinstance(event, Continue | Edited | Resumed) or not record.execution.pending)
+    elif work.todo:
+        work.put_pending(False)
     return work.step()
 
 
@@ -255,6 +266,8 @@ def _due(work: Work, event: Due) -> None:
     run = work.run(event.path)
     if run is not None and event.kind == "retry":
         come_due(work, run)
+    elif run is not None and event.kind == TIMER:
+        time_is_over(work, run)
 
 
 def _edited(work: Work) -> None:
@@ -266,11 +279,12 @@ def _edited(work: Work) -> None:
         work.removed = edit.removed
     if work.state is RESTARTED:
         work.move(RUNNING)
+        note_paused(work)
         _continue(work)
 
 
 def _continue(work: Work) -> None:
-    if not work.state.terminal and work.stopping is None:
+    if not work.state.terminal and work.stopping is None and not work.get("held"):
         work.todo = list(work.get("pending"))
         if work.todo:
             work.put(pending=())

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
-from engine.executor.finish import ERRORS, FINALLY, STOPS
+from engine.executor.finish import DONE, ERRORS, FINALLY, STOPS
 from engine.executor.lanes import ASKS, main_phase
+from engine.executor.pause import resumed_outputs
 from engine.executor.plan import Kind, Node, Plan
 from engine.executor.rebuild import rebuild
 from engine.executor.work import awaited, entered, replace, run_id
@@ -23,6 +24,9 @@ from engine.state.status import Status
 
 RANK = {ERRORS: 1, FINALLY: 2}
 
+# What a restart runs again; a Pause goes on.
+RESTARTS = (*STOPS, Status.PAUSED)
+
 
 def restart(plan: Plan, record: Record, now: int) -> Record:
     """The same execution, about to run again what did not succeed. Raises Refused.
@@ -33,19 +37,23 @@ def restart(plan: Plan, record: Record, now: int) -> Record:
     if not execution.state.terminal and execution.state is not Status.PAUSED:
         raise Refused(f"Execution must be terminated to be restarted, current state is '{execution.state}' !")
     draft = Draft(plan, record, now)
-    chosen = [run for run in record.runs.values() if run.state in STOPS and not draft.aside(run.path)]
+    chosen = [run for run in record.runs.values() if run.state in RESTARTS and not draft.aside(run.path)]
+    chosen = chosen or [run for run in record.runs.values() if run.state is Status.PAUSED]
     if not chosen:
         raise Refused("No task found to restart execution from!")
     draft.reopen((run.path for run in chosen), {run.path for run in chosen if draft.goes_on(run)})
     for run in chosen:
-        draft.run_again(run)
+        if run.state is Status.PAUSED:
+            draft.resume(run)
+        else:
+            draft.run_again(run)
     return draft.finish()
 
 
 def change_status(plan: Plan, record: Record, task_run: str, state: Status, now: int) -> Record:
     """The same execution with one task run (id, path or task id) in another state. Raises NotFound, Refused."""
     execution = record.execution
-    if not execution.state.terminal:
+    if not execution.state.terminal and execution.state is not Status.PAUSED:
         raise Refused(f"Execution must be terminated to change a state in it, current state is '{execution.state}' !")
     if not state.terminal or state is Status.RETRIED:
         raise Refused(
@@ -61,7 +69,8 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
     # A block that could not decide what to run stays undecided, should it ever run again.
     outputs = None if run.block is not None and run.error is not None else run.outputs
     history = entered(run.history, state, now)
-    draft.put(replace(run, history=history, attempts=attempts, outputs=outputs, error=None))
+    block = None if run.block is None else replace(run.block, phase=DONE, live=0)
+    draft.put(replace(run, history=history, attempts=attempts, outputs=outputs, error=None, block=block, due=None))
     return draft.finish()
 
 
@@ -93,7 +102,7 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
     draft.run_again(run, anew=True)
     for other in list(draft.runs.values()):
         if not other.state.terminal and other.path not in draft.reopened and other.path != run.path:
-            draft.run_again(other)
+            draft.run_again(other, anew=other.state is Status.PAUSED)
     for path, kept in draft.runs.items():
         draft.runs[path] = replace(kept, id=run_id(new_id, path, 0), generation=0)
     return draft.finish(everything=True)
@@ -181,8 +190,15 @@ class Draft:
             self.put(replace(run, history=history))
         else:
             self.remove([path for path in self.runs if path.startswith((f"{run.path}/", f"{run.path}#"))])
-            self.answers.pop(run.path, None)
-            self.put(replace(run, history=history, block=None, outputs=None, error=None))
+            if anew:
+                self.answers.pop(run.path, None)
+            self.put(replace(run, history=history, block=None, outputs=None, error=None, due=None))
+
+    def resume(self, run: TaskRun) -> None:
+        """Let a paused task run go on."""
+        outputs = resumed_outputs(self.now, Status.RUNNING) if run.outputs is None else run.outputs
+        history = entered(run.history, Status.RUNNING, self.now)
+        self.put(replace(self.runs[run.path], history=history, outputs=outputs, due=None))
 
     def goes_on(self, run: TaskRun) -> bool:
         """Whether a block knows what to run, so that it can go on from where it stood."""
@@ -191,7 +207,7 @@ class Draft:
         kind = self.plan.nodes[run.node].kind
         if kind in (Kind.FOREACH, Kind.EACH_PARALLEL):
             return run.path in self.answers
-        return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH)
+        return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH, Kind.PAUSE)
 
     def aside(self, path: str) -> bool:
         """Whether a task run belongs to some errors or finally branch."""
@@ -235,6 +251,7 @@ class Draft:
         execution = self.source.execution
         root = main_phase(self.plan.root, "tasks")
         fields: dict[str, Any] = {} if everything else {"attempt": execution.attempt + 1}
+        fields["paused"] = sum(1 for run in self.runs.values() if run.state is Status.PAUSED)
         history = entered(execution.history, Status.RESTARTED, self.now)
         edited = Record(_cleared(execution, history, block=root, **fields), self.runs, self.answers)
         rebuilt = rebuild(self.plan, edited)
@@ -266,9 +283,8 @@ def _starts(plan: Plan, run: TaskRun) -> bool:
 
 
 def _cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) -> Execution:
-    return replace(
-        execution, history=history, outputs=None, error=None, killing=False, requested=None, pending=(), **fields
-    )
+    cleared: dict[str, Any] = {"outputs": None, "error": None, "killing": False, "requested": None, "pending": ()}
+    return replace(execution, history=history, **{**cleared, "paused": 0, "held": False, **fields})
 
 
 def _depends(block: Node, id: NodeId, other: NodeId) -> bool:

@@ -23,6 +23,7 @@ from engine.state.execution import Change, Phase, TaskRun, parent_path
 from engine.state.status import SEVERITY, Status
 
 ASKING = "asking"
+WAITING = "waiting"
 MAIN = "main"
 ERRORS = "errors"
 FINALLY = "finally"
@@ -179,7 +180,7 @@ def end(work: Work, state: Status) -> None:
     block = work.block("")
     if block is not None:
         work.blocks[""] = replace(block, phase=DONE, live=0)
-    work.put(pending=())
+    work.put(pending=(), held=False)
     work.todo.clear()
     work.move(state)
     work.commands.append(Ended(state))
@@ -188,7 +189,7 @@ def end(work: Work, state: Status) -> None:
         work.commands.append(WakeAt("", "new_execution", due))
 
 
-def drop_retry(work: Work, run: TaskRun) -> None:
-    """Forget the timer of a task run that was waiting for its retry."""
+def drop_timer(work: Work, run: TaskRun) -> None:
+    """Forget the timer of a task run that was waiting: for its retry, or paused."""
     if run.due is not None:
-        work.commands.append(DropTimer(run.path, "retry"))
+        work.commands.append(DropTimer(run.path, "retry" if run.block is None else "pause"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from engine.executor.finish import close_run, conclude, drop_retry
-from engine.executor.names import CANCELLED, KILLED, KILLING
+from engine.executor.finish import close_run, conclude, drop_timer
+from engine.executor.names import CANCELLED, KILLED, KILLING, PAUSED, RUNNING
 from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import StopBelow
 from engine.state.execution import TaskRun, parent_path
@@ -34,7 +34,9 @@ def stop(work: Work, state: Status) -> None:
     """Close every open task run that no live attempt holds up, and cancel those attempts."""
     work.stopping = state
     work.todo.clear()
-    work.put(pending=())
+    work.put(pending=(), paused=0, held=False)
+    if work.state is PAUSED:
+        work.move(RUNNING)
     open_runs = [run for run in work.runs() if not run.state.terminal]
     below: Counter[str] = Counter()
     # Children come before their blocks, so that a block knows what is left below it.
@@ -46,7 +48,7 @@ def stop(work: Work, state: Status) -> None:
                 counters = replace(run.block, live=below[run.path])
                 work.changed[run.path] = replace(run, block=counters, history=history)
         else:
-            drop_retry(work, run)
+            drop_timer(work, run)
             close_run(work, run, _closed(run, state), due=None)
     block = work.block("")
     if block is not None and below[""] > 0:

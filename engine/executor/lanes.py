@@ -22,12 +22,14 @@ from engine.executor.names import (
     FOREACH,
     IF,
     PARALLEL,
+    PAUSE,
     RESTARTED,
     RUNNING,
     SKIPPED,
     SWITCH,
     TASK,
 )
+from engine.executor.pause import begin_pause
 from engine.executor.plan import Node
 from engine.executor.retry import try_again
 from engine.executor.work import Work, awaited, entered, replace
@@ -41,7 +43,7 @@ RUN_IF = "run_if"
 PHASES = (MAIN, ERRORS, FINALLY)
 
 # What a block of this kind must know before it opens anything.
-QUESTIONS = {IF: "condition", SWITCH: "value", FOREACH: "values", EACH_PARALLEL: "values"}
+QUESTIONS = {IF: "condition", SWITCH: "value", FOREACH: "values", EACH_PARALLEL: "values", PAUSE: "pause"}
 
 # Blocks that open several lanes or children at once.
 SIDE_BY_SIDE = frozenset({PARALLEL, DAG, FOREACH, EACH_PARALLEL})
@@ -125,6 +127,8 @@ def answered(work: Work, run: TaskRun, event: Evaluated) -> None:
             _if_answered(work, run, node, event.value)
         elif node.kind is SWITCH:
             _switch_answered(work, run, node, event.value)
+        elif node.kind is PAUSE:
+            begin_pause(work, run, event.value)
         else:
             _values_answered(work, run, node, event.value)
 

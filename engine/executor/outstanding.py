@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.executor.finish import ASKING, OUTPUTS
+from engine.executor.finish import ASKING, OUTPUTS, WAITING
 from engine.executor.lanes import RUN_IF
 from engine.executor.plan import Plan
 from engine.executor.work import awaited
@@ -25,7 +25,7 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
     commands = [command for run in record.runs.values() for command in _of_run(plan, run)]
     if execution.block.phase == OUTPUTS:
         commands.append(Evaluate("", OUTPUTS))
-    if execution.pending:
+    if execution.pending and not execution.held:
         commands.append(Again())
     if execution.killing or execution.requested is not None:
         commands.append(StopBelow("", Status.KILLED))
@@ -38,6 +38,8 @@ def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:
     if run.block is not None:
         if run.block.phase == ASKING:
             yield Evaluate(run.path, run.block.branch)
+        elif run.block.phase == WAITING and run.due is not None:
+            yield WakeAt(run.path, "pause", run.due)
     elif run.state is Status.RETRYING and run.due is not None:
         yield WakeAt(run.path, "retry", run.due)
     elif awaited(run):

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     EACH_PARALLEL = "each_parallel"
     DAG = "dag"
     ALLOW_FAILURE = "allow_failure"
+    PAUSE = "pause"
 
 
 class Backoff(StrEnum):
@@ -49,7 +50,9 @@ class Node(msgspec.Struct, frozen=True):
     """One task of the flow.
 
     branches: children by branch name (tasks; then, else; case:KEY, defaults; errors; finally), disabled ones left out
-    ask: the raw expression a block needs when it opens: If condition, Switch value, ForEach values
+    ask: the raw expression a block needs when it opens: If condition, Switch value, ForEach values; for a Pause a map
+        of its times and its behavior
+    inputs: what a Pause asks for when it is resumed, as declared
     retry: own, nearest enclosing block's, or the flow's
     concurrent: lanes open at once (ForEach) or children open at once (Parallel, Dag); 0 is unlimited
     depends_on: for a Dag: child id to the ids it waits for
@@ -71,6 +74,7 @@ class Node(msgspec.Struct, frozen=True):
     timeout: str | None = None
     log_level: str | None = None
     properties: Mapping[str, Any] = {}
+    inputs: tuple[Any, ...] = ()
 
     def children(self) -> Iterator[Node]:
         for branch in self.branches.values():

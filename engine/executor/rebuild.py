@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, OUTPUTS, STOPS, worse
+from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, OUTPUTS, STOPS, WAITING, worse
+from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
 from engine.state.execution import Phase, TaskRun, lane_of, parent_path
 from engine.state.record import Record
@@ -83,7 +84,8 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         held = record.runs[path].block if path else record.execution.block
         if held is None:
             continue
-        if held.phase == ASKING or (not path and held.phase in (OUTPUTS, DONE)):
+        waits = held.phase == WAITING and record.runs[path].state is Status.PAUSED
+        if held.phase == ASKING or waits or (not path and held.phase in (OUTPUTS, DONE)):
             rebuilt.blocks[path] = held
         else:
             rebuilt.blocks[path] = _counted(plan, record, path, tally, rebuilt.lanes)
@@ -96,6 +98,8 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
     own_failure = run is not None and run.error is not None
     failed = own_failure or tally.stopped[MAIN]
     worst = worse(tally.worst, Status.FAILED) if own_failure else tally.worst
+    if node.kind is Kind.PAUSE and run is not None and warned(run.outputs):
+        worst = worse(worst, Status.WARNING)
     phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), MAIN)
     branch = main_branch(node, run) if phase == MAIN else phase
     total = len(node.branches.get(branch, ()))

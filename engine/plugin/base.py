@@ -127,12 +127,14 @@ class Shape(NamedTuple):
     ask: the expression (text or list) that the block needs when it opens
     concurrent: lanes (ForEach) or children (Parallel, Dag) open at once; 0 is unlimited
     depends_on: for a Dag, child id to the ids it waits for
+    inputs: property and value of the inputs that are asked for when it is resumed
     """
 
     kind: Kind
     ask: Any = None
     concurrent: int = 0
     depends_on: Mapping[NodeId, tuple[NodeId, ...]] = {}
+    inputs: tuple[str, Any] | None = None
 
 
 class Child(NamedTuple):

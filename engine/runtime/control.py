@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,6 +10,7 @@ import anyio
 import msgspec
 
 from engine.clock import Clock
+from engine.definition.declared import Input
 from engine.definition.inputs import resolve_inputs
 from engine.errors import Conflict, ExpressionError, InvalidInputs, NotFound, Refused, StorageError
 from engine.executor import edit
@@ -23,9 +24,9 @@ from engine.runtime.namespaces import NSFILE, resolved
 from engine.runtime.nodes import Nodes
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
-from engine.runtime.variables import View
+from engine.runtime.variables import Variables, View
 from engine.runtime.vault import Vault
-from engine.state.event import AnyEvent, Edited, KillAsked, Started
+from engine.state.event import AnyEvent, Edited, KillAsked, PauseAsked, Resumed, Started
 from engine.state.execution import Change, Execution, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import Status
@@ -90,7 +91,8 @@ class Control:
             if compiled.flow.disabled:
                 raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
             execution = self._blank(compiled, labels or {}, trigger)
-            values = await self._inputs(compiled, execution, inputs or {})
+            view = View(compiled.plan, Record(execution))
+            values = await self._inputs(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
             execution = msgspec.structs.replace(execution, inputs=values)
             try:
                 await self._driver.begin(execution, compiled, Started(at=self._clock.now()), latest=revision is None)
@@ -119,12 +121,56 @@ class Control:
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
         await self._tell(id, owner, KillAsked(at=self._clock.now()))
 
+    async def pause(self, id: ExecutionId) -> None:
+        """Let an execution open nothing more until it is resumed. Raises NotFound, Refused when it isn't running."""
+        execution, owner = await self._head(id)
+        if execution.state not in (Status.RUNNING, Status.RETRYING):
+            raise Refused(f"The execution is not running, its state is {execution.state}")
+        await self._tell(id, owner, PauseAsked(at=self._clock.now()))
+
+    async def resume(
+        self,
+        id: ExecutionId,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        task_run: str | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Let a paused execution go on: what `pause` stopped, and its first paused task run or the one named.
+
+        inputs: values for the `onResume` of that Pause; FILE inputs are local paths or storage URIs
+        Raises NotFound, Refused when nothing is paused, InvalidInputs with every problem.
+        """
+        held = await self._held(id)
+        record = held.record
+        waiting = [run for run in record.runs.values() if run.state is Status.PAUSED]
+        if record.execution.state.terminal or not (waiting or record.execution.held):
+            raise Refused(f"The execution is not paused, its state is {record.execution.state}")
+        run = min(waiting, key=lambda run: run.order) if waiting else None
+        if task_run is not None:
+            run = edit.find_run(record, task_run)
+            if run.state is not Status.PAUSED:
+                raise Refused(f"The task run '{task_run}' is not paused, its state is {run.state}")
+        events: list[AnyEvent] = []
+        now = self._clock.now()
+        if run is not None:
+            compiled = await self._compiled(held)
+            declared = compiled.plan.nodes[run.node].inputs
+            seen = View(compiled.plan, record).of(run)
+            values = await self._inputs(declared, record.execution, seen, inputs or {})
+            events.append(Resumed(at=now, path=run.path, since=run.history[-1].at, inputs=values, by=by))
+        if record.execution.held:
+            events.append(Resumed(at=now))
+        for event in events:
+            _, owner = await self._head(id)
+            await self._tell(id, owner, event)
+
     async def restart(self, id: ExecutionId) -> Execution:
         """Run again what failed; the same execution goes on. Raises NotFound, Refused."""
         held = await self._held(id)
         compiled = await self._compiled(held)
         record = edit.restart(compiled.plan, held.record, self._clock.now())
-        await self._claim(id)
+        await self._claim(held)
         await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
         return record.execution
 
@@ -144,7 +190,7 @@ class Control:
         held = await self._held(id)
         compiled = await self._compiled(held)
         record = edit.change_status(compiled.plan, held.record, task_run, state, self._clock.now())
-        await self._claim(id)
+        await self._claim(held)
         await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
         return record.execution
 
@@ -181,15 +227,16 @@ class Control:
             created=now,
         )
 
-    async def _inputs(self, compiled: Compiled, execution: Execution, given: Mapping[str, Any]) -> dict[str, Any]:
-        if not compiled.flow.inputs:
+    async def _inputs(
+        self, declared: Sequence[Input], execution: Execution, seen: Variables, given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Values for declared inputs; their expressions see the variables `seen`. Raises InvalidInputs."""
+        if not declared:
             return {}
-        view = View(compiled.plan, Record(execution))
-
         masks: set[str] = set()
 
         async def render(value: Any, inputs: Mapping[str, Any]) -> Any:
-            variables = view.of_flow().extended({"inputs": inputs})
+            variables = seen.extended({"inputs": inputs})
             look_up = self._look_ups.for_execution(execution, variables)
             return await self._renderer.render(value, variables, typed=True, look_up=look_up, masks=masks)
 
@@ -198,7 +245,7 @@ class Control:
 
         seal = self._vault.seal
         try:
-            return await resolve_inputs(compiled.flow.inputs, given, render=render, save_file=save_file, seal=seal)
+            return await resolve_inputs(declared, given, render=render, save_file=save_file, seal=seal)
         except InvalidInputs as error:
             raise InvalidInputs({id: masked(text, masks) for id, text in error.problems.items()}) from None
 
@@ -245,7 +292,11 @@ class Control:
         execution = held.record.execution
         return await self._plans.get(execution.namespace, execution.flow, execution.revision)
 
-    async def _claim(self, id: ExecutionId) -> None:
+    async def _claim(self, held: Held) -> None:
+        """Become the owner of an execution that is to be edited: one that ended, or is paused. Raises Refused."""
+        id, owner = held.record.execution.id, held.owner
+        if owner == self._owner or (owner and await self._took_over(id, owner)):
+            return
         if not await self._store.executions.claim(id, self._owner):
             raise Refused(f"Execution '{id}' is being driven by another process")
 

@@ -10,6 +10,7 @@ from engine.clock import Clock
 from engine.definition.coerce import Seal
 from engine.definition.outputs import coerce_output
 from engine.definition.templates import holds_template
+from engine.durations import parse_duration
 from engine.errors import ExpressionError, InvalidInputs
 from engine.executor.plan import Plan
 from engine.expressions.masks import masked
@@ -24,6 +25,8 @@ from engine.state.command import Evaluate
 from engine.state.event import Evaluated
 from engine.state.execution import Execution
 from engine.store.protocols import LogLine
+
+BEHAVIORS = ("RESUME", "WARN", "CANCEL", "FAIL")
 
 
 class Question(NamedTuple):
@@ -114,6 +117,8 @@ def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:
         return Question("runIf", node.run_if, False, _same)
     if command.ask == "values":
         return Question("values", node.ask, False, loop_values)
+    if command.ask == "pause":
+        return Question("Pause", node.ask, False, pause_times)
     return Question(command.ask, node.ask, False, _same)
 
 
@@ -130,6 +135,26 @@ def _node(path: str) -> Any:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def pause_times(rendered: dict[str, Any]) -> dict[str, Any]:
+    """How long a Pause lasts (`duration`, milliseconds, None: until resumed), and what comes `then`.
+
+    Raises ExpressionError.
+    """
+    times: dict[str, int | None] = {}
+    for name in ("pauseDuration", "timeout"):
+        text = rendered[name]
+        try:
+            times[name] = parse_duration(str(text)) if text not in (None, "") else None
+        except ValueError as error:
+            raise ExpressionError(f"{name} {error}") from None
+    behavior = str(rendered["behavior"] or "RESUME").strip().upper()
+    if behavior not in BEHAVIORS:
+        raise ExpressionError(f"behavior must be one of {', '.join(BEHAVIORS)}, but is '{behavior}'")
+    if times["pauseDuration"] is not None:
+        return {"duration": times["pauseDuration"], "then": behavior}
+    return {"duration": times["timeout"], "then": "RESUME" if times["timeout"] is None else "FAIL"}
 
 
 def loop_values(rendered: Any) -> list[Any]:

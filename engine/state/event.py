@@ -78,6 +78,23 @@ class Lost(Event, frozen=True):
     attempt: int
 
 
+class PauseAsked(Event, frozen=True):
+    """Open nothing new; what runs goes on to its end."""
+
+
+class Resumed(Event, frozen=True):
+    """Go on: the paused task run at `path`, or what `PauseAsked` stopped where the path is empty.
+
+    since: when that task run was paused, so that a later pause of it isn't meant; 0: whenever
+    inputs: values of what it asks for, checked; by: who resumed it
+    """
+
+    path: str = ""
+    since: int = 0
+    inputs: dict[str, Any] | None = None
+    by: str | None = None
+
+
 class KillAsked(Event, frozen=True):
     """Stop everything; the execution ends KILLED."""
 
@@ -90,4 +107,6 @@ class Continue(Event, frozen=True):
     """The last step stopped at its work limit: go on."""
 
 
-AnyEvent = Started | Evaluated | TaskStarted | TaskEnded | Due | Lost | KillAsked | Edited | Continue
+AnyEvent = (
+    Started | Evaluated | TaskStarted | TaskEnded | Due | Lost | PauseAsked | Resumed | KillAsked | Edited | Continue
+)

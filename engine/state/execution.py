@@ -43,7 +43,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The counters that a block keeps in its own task run; never a list per lane.
 
-    phase: asking | main | errors | finally | outputs | done, and what later blocks add
+    phase: asking | waiting | main | errors | finally | outputs | done
     branch: which children are being run (tasks, then, else, case:…, defaults, errors, finally); while asking, what is
         asked (run_if, condition, value, values); empty where the block could not decide
     next: index of the next lane or child to open
@@ -108,7 +108,10 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     variables: all of them once a task changed one; until then those of the flow
     tried_since: when the first of the executions was created that try the same thing again, each in the place of the
         one before; 0 where this is the first
-    pending: where opening stopped at the work limit, the next last: paths of blocks, lanes (`loop#3`) or task runs
+    pending: where opening stopped at the work limit or because it is `held`, the next last: paths of blocks, lanes
+        (`loop#3`) or task runs
+    paused: how many of its task runs are PAUSED
+    held: it was asked to pause and opens nothing more
     """
 
     id: ExecutionId
@@ -134,6 +137,8 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     killing: bool = False
     requested: Status | None = None
     pending: tuple[str, ...] = ()
+    paused: int = 0
+    held: bool = False
     error: str | None = None
 
     @property

@@ -195,3 +195,23 @@ def _until(condition: object, seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.05)
+
+
+def test_a_paused_execution_is_resumed_from_another_terminal_or_after_a_crash(place: Place) -> None:
+    flow = place.flow(
+        "id: asks\nnamespace: test\ntasks:\n"
+        "  - {id: ask, type: core.flow.Pause, onResume: [{id: reason, type: STRING}]}\n"
+        '  - {id: say, type: core.debug.Return, format: "{{ outputs.ask.onResume.reason }}"}\n'
+    )
+    with place.start("run", flow) as process:
+        _until(lambda: "PAUSED" in place.call("execution", "list"))
+        assert "reason" in place.call("execution", "resume", "last", code=1)
+        assert "in hand" in place.call("execution", "resume", "last", "-i", "reason=fine")
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, out + err
+    assert "fine" in out
+    with place.start("run", flow) as process:
+        _until(lambda: "PAUSED" in place.call("execution", "list"))
+        process.kill()
+        process.communicate(timeout=30)
+    assert "late" in place.call("execution", "resume", "last", "-i", "reason=late")

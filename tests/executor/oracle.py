@@ -15,7 +15,13 @@ from engine.state.execution import node_of
 from engine.state.status import Status, worst
 
 BAD = {Status.FAILED, Status.KILLED, Status.CANCELLED, Status.RETRIED}
-ASKS = {Kind.IF: "condition", Kind.SWITCH: "value", Kind.FOREACH: "values", Kind.EACH_PARALLEL: "values"}
+ASKS = {
+    Kind.IF: "condition",
+    Kind.SWITCH: "value",
+    Kind.FOREACH: "values",
+    Kind.EACH_PARALLEL: "values",
+    Kind.PAUSE: "pause",
+}
 
 SIDE_BY_SIDE = {Kind.PARALLEL, Kind.DAG, Kind.FOREACH, Kind.EACH_PARALLEL}
 
@@ -41,6 +47,8 @@ class Oracle:
         self.branches: dict[str, str] = {}
         self.values: dict[str, list[str]] = {}
         self.broken: set[str] = set()
+        self.paused: dict[str, str] = {}
+        self.warned: set[str] = set()
         self.stopped_by: Status | None = None
         self.before_outputs: Status | None = None
 
@@ -70,6 +78,8 @@ class Oracle:
             self.branches[path] = f"case:{value}" if f"case:{value}" in node.branches else "defaults"
             if self.branches[path] not in node.branches:
                 self.broken.add(path)
+        elif ask == "pause":
+            self.paused[path] = value["then"]
         else:
             self.branches[path] = "tasks"
             self.values[path] = list(dict.fromkeys(value))
@@ -109,7 +119,22 @@ class Oracle:
         return True
 
     def due(self, path: str) -> None:
+        """A timer rang: of a retry, or of a Pause."""
         self.retrying.discard(path)
+        then = self.paused.get(path)
+        if then == "CANCEL":
+            self.stop(Status.CANCELLED)
+        elif then is not None:
+            if then == "WARN":
+                self.warned.add(path)
+            elif then == "FAIL":
+                self.broken.add(path)
+            self.resume(path)
+
+    def resume(self, path: str) -> None:
+        """A Pause goes on."""
+        del self.paused[path]
+        self._walk()
 
     def stop(self, state: Status) -> None:
         """A kill, or the end that a task asked for."""
@@ -124,6 +149,7 @@ class Oracle:
                 self.states[path] = Status.KILLED if state is Status.KILLED else Status.FAILED
         self.asking.clear()
         self.retrying.clear()
+        self.paused.clear()
         self._walk()
 
     def _walk(self) -> None:
@@ -169,7 +195,8 @@ class Oracle:
                 self._open_next(chain)
             if self._open(chain, failed):
                 return
-        state = worst([*ended, Status.FAILED] if path in self.broken else ended)
+        own = [Status.FAILED] * (path in self.broken) + [Status.WARNING] * (path in self.warned)
+        state = worst([*ended, *own])
         if path:
             self.states[path] = soften(node, state)
         elif self.state is None and self.before_outputs is None:
@@ -199,7 +226,8 @@ class Oracle:
     def _settle_children(self, chains: list[Chain]) -> None:
         for child in chained.from_iterable(chains):
             is_open = child.path in self.states and self.states[child.path] is None
-            if is_open and child.node.kind is not Kind.TASK and child.path not in self.asking:
+            waits = child.path in self.asking or child.path in self.paused
+            if is_open and child.node.kind is not Kind.TASK and not waits:
                 self._settle(child.path, child.node)
 
     def _open_main(self, path: str, node: Node, chains: list[Chain]) -> None:

@@ -43,6 +43,16 @@ VALUES: tuple[list[str | None] | None, ...] = (
 )
 
 
+PAUSES: tuple[dict[str, Any] | None, ...] = (
+    {"duration": None, "then": "RESUME"},
+    {"duration": 1000, "then": "RESUME"},
+    {"duration": 1000, "then": "WARN"},
+    {"duration": 1000, "then": "FAIL"},
+    {"duration": 1000, "then": "CANCEL"},
+    None,
+)
+
+
 class Luck:
     """What happens to whom; the same for the same seed, in whatever order it is asked."""
 
@@ -80,12 +90,19 @@ class Luck:
             value = {"o": "x"} if number % 5 else None
         elif ask == "condition":
             value = ("true", "false", "yes", "0", None)[number % 5]
+        elif ask == "pause":
+            value = self._pause(number)
         else:
             value = ("a", "b", "a", "c", None)[number % 5]
-        wrong = value in (None, "c") or (ask == "values" and None in value)
+        wrong = value is None or value == "c" or (ask == "values" and None in value)
         if wrong and not self._fails:
             return {"run_if": "true", "values": ["a"], "outputs": {"o": "x"}}.get(ask, "a")
         return ValueError("no such thing") if value is None else value
+
+    def _pause(self, number: int) -> dict[str, Any] | None:
+        pauses = PAUSES if self._fails else PAUSES[:2]
+        value = pauses[number % len(pauses)]
+        return PAUSES[0] if value is not None and value["then"] == "CANCEL" and not self._exits else value
 
 
 class Case(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 
 from engine.executor.rebuild import rebuild
-from engine.state.event import AnyEvent, Due, Evaluated, KillAsked, Lost, Started, TaskEnded
+from engine.state.event import AnyEvent, Due, Evaluated, KillAsked, Lost, Resumed, Started, TaskEnded
 from engine.state.status import Status
 from executor.oracle import Oracle
 from executor.strategies import Case, cases, many
@@ -71,7 +71,11 @@ class Watched(World):
             return self.oracle.asking.get(event.path) == event.ask
         if isinstance(event, Due):
             run = self.record.runs.get(event.path)
-            return run is not None and run.state is Status.RETRYING and (run.due or 0) <= event.at
+            waits = run is not None and run.state in (Status.RETRYING, Status.PAUSED)
+            return waits and run is not None and (run.due or 0) <= event.at
+        if isinstance(event, Resumed):
+            run = self.record.runs.get(event.path)
+            return run is not None and run.state is Status.PAUSED and run.history[-1].at == event.since
         return False
 
     def _tell(self, event: Any) -> None:
@@ -88,6 +92,8 @@ class Watched(World):
             self.oracle.answer(event.path, event.ask, event.value, event.error is not None)
         elif isinstance(event, Due):
             self.oracle.due(event.path)
+        elif isinstance(event, Resumed):
+            self.oracle.resume(event.path)
         elif isinstance(event, KillAsked):
             self.oracle.stop(Status.KILLED)
 
@@ -99,6 +105,8 @@ class Watched(World):
         execution = self.record.execution
         if execution.block is None or self.state.terminal or execution.killing or execution.requested is not None:
             return
+        assert execution.paused == len(self.oracle.paused)
+        assert (self.state is Status.PAUSED) == bool(self.oracle.paused)
         rebuilt = rebuild(self.plan, self.record)
         kept = {run.path: run.block for run in self.record.runs.values() if run.block and not run.state.terminal}
         assert rebuilt.blocks == {"": execution.block, **kept}

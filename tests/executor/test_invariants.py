@@ -13,7 +13,7 @@ from engine.errors import Refused
 from engine.executor.advance import advance
 from engine.executor.edit import restart
 from engine.executor.plan import Node
-from engine.state.event import KillAsked, Started
+from engine.state.event import KillAsked, PauseAsked, Started
 from engine.state.execution import Change, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import TRANSITIONS, Status
@@ -98,6 +98,25 @@ def test_a_kill_is_final_whenever_it_comes(case: Case) -> None:
     assert world.history()[-1] is Status.KILLED
     assert set(world.states) == before
     assert all(state.terminal for state in world.states.values())
+
+
+@given(cases(exits=False))
+@many
+def test_pausing_at_any_time_changes_nothing_of_the_end(case: Case) -> None:
+    luck = case.luck.without_failures()
+    straight = World(case.plan, luck.outcome, luck.answer).start().run()
+    world = World(case.plan, luck.outcome, luck.answer).start()
+    while world.step(lambda count: case.order.randrange(count)):
+        if case.order.randrange(4) == 0:
+            before = set(world.states)
+            world.send(PauseAsked(at=world.now))
+            assert world.state is Status.PAUSED or world.state.terminal
+            world.run(lambda count: case.order.randrange(max(1, count - 1)), steps=case.order.randrange(3))
+            if world.record.execution.held:
+                assert set(world.states) == before
+    assert world.states == straight.states
+    assert world.state is straight.state
+    assert lawful(world.record.execution.history)
 
 
 class FirstTimeUnlucky:

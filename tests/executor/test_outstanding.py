@@ -32,7 +32,7 @@ def test_what_is_outstanding_is_what_was_commanded_and_not_answered(case: Case) 
 
 
 def _retries(world: World) -> dict[tuple[str, str], int]:
-    return {key: due for key, due in world.timers.items() if key[1] == "retry"}
+    return {key: due for key, due in world.timers.items() if key[1] in ("retry", "pause")}
 
 
 @given(cases(exits=False))

@@ -30,6 +30,7 @@ from engine.state.event import (
     Edited,
     Evaluated,
     Patch,
+    Resumed,
     Started,
     TaskEnded,
     TaskStarted,
@@ -230,14 +231,26 @@ class World:
         if self.tasks:
             task = next(iter(self.tasks))
             return [lambda: self._run_task(*task)]
-        return [lambda: self.ring(*min(self.timers, key=lambda key: self.timers[key]))] if self.timers else []
+        if self.timers:
+            return [lambda: self.ring(*min(self.timers, key=lambda key: self.timers[key]))]
+        return self._resumes()[:1]
 
     def _choices(self) -> list[Callable[[], None]]:
         choices: list[Callable[[], None]] = [lambda key=key: self._run_task(*key) for key in self.tasks]  # type: ignore[misc]
         choices += [lambda key=key: self._answer(*key) for key in self.asks]  # type: ignore[misc]
         choices += [lambda key=key: self.ring(*key) for key in self.timers]  # type: ignore[misc]
         choices += [self._continue] if self.agains else []
-        return choices
+        return choices + self._resumes()
+
+    def _resumes(self) -> list[Callable[[], None]]:
+        paused = [path for path, state in self.states.items() if state is Status.PAUSED]
+        resumes: list[Callable[[], None]] = [lambda path=path: self.resume(path) for path in paused]  # type: ignore[misc]
+        return [*resumes, self.resume] if self.record.execution.held else resumes
+
+    def resume(self, path: str = "") -> None:
+        """Let a paused task run go on, or for the empty path what was asked to pause."""
+        since = self.record.runs[path].history[-1].at if path else 0
+        self.send(Resumed(at=self.now, path=path, since=since))
 
     def _continue(self) -> None:
         self.agains -= 1

@@ -1,0 +1,139 @@
+"""Pause, and executions that are asked to pause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.executor.edit import change_status, restart
+from engine.executor.plan import Kind, Node
+from engine.state.event import Due, KillAsked, PauseAsked, Resumed
+from engine.state.status import Status
+from executor.world import World, node, plan_of
+
+S = Status
+MANUAL = {"duration": None, "then": "RESUME"}
+
+
+def pause(*tasks: Node, id: str = "pause", **fields: Any) -> Node:
+    branches = {"tasks": tasks, **fields.pop("branches", {})}
+    return node(id, kind=Kind.PAUSE, ask={}, branches=branches, **fields)
+
+
+def paused_world(*tasks: Node, answer: dict[str, Any] = MANUAL, **outcomes: Status) -> World:
+    """A world that waits at the Pause, the first of its tasks."""
+    world = World(plan_of(*tasks), outcomes, {"pause": answer}).start().run(steps=1)
+    assert world.state is S.PAUSED
+    return world
+
+
+def test_a_pause_waits_until_it_is_resumed() -> None:
+    world = paused_world(pause(node("inside")), node("after"))
+    assert not world.tasks
+    world.send(Resumed(at=world.now + 5, path="pause", inputs={"x": 1}, by="anna"))
+    assert world.history() == [S.CREATED, S.RUNNING, S.PAUSED, S.RESTARTED, S.RUNNING]
+    outputs = world.task_run("pause").outputs
+    assert outputs is not None
+    assert outputs["onResume"] == {"x": 1}
+    assert (outputs["resumed"]["by"], outputs["resumed"]["to"]) == ("anna", "RUNNING")
+    assert world.run().state is S.SUCCESS
+    assert world.history("pause") == [S.CREATED, S.RUNNING, S.PAUSED, S.RUNNING, S.SUCCESS]
+    assert list(world.states) == ["pause", "pause/inside", "after"]
+
+
+@pytest.mark.parametrize(
+    ("then", "history", "state", "after"),
+    [
+        ("RESUME", [S.RUNNING, S.SUCCESS], S.SUCCESS, True),
+        ("WARN", [S.RUNNING, S.WARNING], S.WARNING, True),
+        ("FAIL", [S.FAILED], S.FAILED, False),
+        ("CANCEL", [S.CANCELLED], S.CANCELLED, False),
+    ],
+)
+def test_when_its_time_is_over(then: str, history: list[Status], state: Status, after: bool) -> None:
+    world = paused_world(pause(), node("after"), answer={"duration": 1000, "then": then})
+    world.run()
+    assert world.history("pause") == [S.CREATED, S.RUNNING, S.PAUSED, *history]
+    assert world.state is state
+    assert ("after" in world.states) is after
+
+
+def test_a_pause_that_was_resumed_by_hand_forgets_its_time() -> None:
+    world = paused_world(pause(node("inside")), answer={"duration": 1000, "then": "FAIL"})
+    world.resume("pause")
+    assert not world.timers
+    world.send(Due(at=world.now + 5000, path="pause", kind="pause"))
+    assert world.run().state is S.SUCCESS
+
+
+def test_a_resume_that_comes_twice_or_for_an_earlier_pause_is_nothing() -> None:
+    world = paused_world(pause())
+    before = world.record.execution
+    world.send(Resumed(at=world.now, path="pause", since=1))
+    assert world.record.execution is before
+
+
+def test_errors_and_finally_run_when_it_was_not_resumed_in_time() -> None:
+    branches = {"errors": (node("e"),), "finally": (node("f"),)}
+    world = paused_world(pause(branches=branches, allow_failure=True), answer={"duration": 1, "then": "FAIL"}).run()
+    assert list(world.states) == ["pause", "pause/e", "pause/f"]
+    assert world.state is S.WARNING
+
+
+def test_the_execution_stays_paused_until_every_branch_is_resumed() -> None:
+    both = node("both", kind=Kind.PARALLEL, branches={"tasks": (pause(id="one"), pause(id="two"), node("t"))})
+    world = World(plan_of(both), answers={"one": MANUAL, "two": MANUAL}).start().run(steps=2)
+    assert world.record.execution.paused == 2
+    world.resume("both/one")
+    world.run(steps=1)
+    assert world.states["both/t"] is S.SUCCESS
+    assert world.state is S.PAUSED
+    world.resume("both/two")
+    assert world.run().history()[-1] is S.SUCCESS
+
+
+def test_a_kill_ends_a_pause_at_once_and_for_good() -> None:
+    world = paused_world(pause(), node("after"), answer={"duration": 1000, "then": "RESUME"})
+    world.send(KillAsked(at=world.now))
+    assert world.state is S.KILLED
+    assert world.states == {"pause": S.KILLED}
+    assert not world.timers
+
+
+def test_a_restart_of_what_is_paused_goes_on_and_does_not_pause_again() -> None:
+    world = paused_world(pause(node("inside")), node("after"))
+    world.edit(restart(world.plan, world.record, world.now)).run()
+    assert world.state is S.SUCCESS
+    assert world.history("pause") == [S.CREATED, S.RUNNING, S.PAUSED, S.RUNNING, S.SUCCESS]
+
+
+@pytest.mark.parametrize("then", ["FAIL", "CANCEL", "KILL"])
+def test_a_restart_of_a_pause_that_was_never_resumed_pauses_again(then: str) -> None:
+    world = paused_world(pause(node("inside")), answer={"duration": 1000, "then": then})
+    world.send(KillAsked(at=world.now)) if then == "KILL" else world.ring("pause", "pause")
+    assert world.state.terminal
+    world.edit(restart(world.plan, world.record, world.now)).run(steps=1)
+    assert world.state is S.PAUSED
+    world.resume("pause")
+    assert world.run().state is S.SUCCESS
+
+
+def test_another_state_for_a_paused_task_run_goes_on_from_there() -> None:
+    world = paused_world(pause(node("inside")), node("after"))
+    world.edit(change_status(world.plan, world.record, "pause", S.WARNING, world.now)).run()
+    assert world.state is S.WARNING
+    assert list(world.states) == ["pause", "after"]
+
+
+def test_an_execution_that_is_asked_to_pause_opens_nothing_more() -> None:
+    world = World(plan_of(node("a"), node("b"))).start()
+    world.send(PauseAsked(at=world.now))
+    assert world.state is S.PAUSED
+    world.end("a", S.SUCCESS)
+    assert world.states == {"a": S.SUCCESS}
+    world.forget()
+    assert not world.tasks
+    world.resume()
+    assert world.run().state is S.SUCCESS
+    assert world.history() == [S.CREATED, S.RUNNING, S.PAUSED, S.RESTARTED, S.RUNNING, S.SUCCESS]
