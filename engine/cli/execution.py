@@ -164,9 +164,9 @@ def restart(id: Id, data: Data = None, flows: Flows = None, config: Config = Non
 
         async with session(data, config, flows) as engine:
             console = stdout()
-            follower = Follower(engine, console)
-            execution = await engine.control.restart(await resolve(engine, id))
-            ended = await follower.until_end(execution.id)
+            async with Follower(engine, console) as follower:
+                execution = await engine.control.restart(await resolve(engine, id))
+                ended = await follower.until_end(execution.id)
             await show_end(engine, console, ended, None)
             return ended
 
@@ -200,9 +200,9 @@ def replay(
                 if not matching:
                     raise Refused(f"Execution '{chosen}' has no task run of the task '{task}'")
                 start = min(matching, key=lambda run: run.order).id
-            follower = Follower(engine, console)
-            execution = await engine.control.replay(chosen, start, revision)
-            ended = await follower.until_end(execution.id)
+            async with Follower(engine, console) as follower:
+                execution = await engine.control.replay(chosen, start, revision)
+                ended = await follower.until_end(execution.id)
             await show_end(engine, console, ended, None)
             return ended
 
@@ -245,12 +245,12 @@ def resume(
         async with session(data, config, flows) as engine:
             console = look.stdout()
             chosen = await resolve(engine, id)
-            follower = Follower(engine, console)
-            await engine.control.resume(chosen, given, task_run=task_run)
-            if (await engine.store.executions.head(chosen))[1] not in ("", engine.node.id):
-                console.print(f"{chosen} goes on in the process that has it in hand")
-                return 0
-            ended = await follower.until_end(chosen)
+            async with Follower(engine, console) as follower:
+                await engine.control.resume(chosen, given, task_run=task_run)
+                if (await engine.store.executions.head(chosen))[1] not in ("", engine.node.id):
+                    console.print(f"{chosen} goes on in the process that has it in hand")
+                    return 0
+                ended = await follower.until_end(chosen)
             await show_end(engine, console, ended, None)
             return exit_code(ended)
 

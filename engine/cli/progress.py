@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from anyio.abc import TaskStatus
@@ -52,6 +53,11 @@ class Progress:
             self.runs[run.path] = run
             if not self._live and (before is None or before.state is not run.state):
                 self._say(run)
+        if execution.state.terminal and not self._live:
+            took = look.lasted(execution, self._clock.now())
+            self._console.print(
+                f"{look.state(execution.state)} [bold]{escape(execution.flow)}[/] [bright_black]{took}[/]"
+            )
 
     def on_line(self, line: LogLine) -> None:
         """Show a log line above the tree."""
@@ -117,19 +123,33 @@ def _most_telling(runs: Sequence[TaskRun]) -> list[TaskRun]:
 
 
 class Follower:
-    """Shows an execution until it ends. Ctrl-C kills the execution; a second one leaves at once."""
+    """Shows an execution until it ends. Ctrl-C kills the execution; a second one leaves at once.
+
+    Opened before the execution is begun: an interrupt that comes sooner leaves at once, too.
+    """
 
     def __init__(self, engine: Engine, console: Console) -> None:
         self._engine = engine
         self._console = console
+        self._tasks = anyio.create_task_group()
         self.progress = Progress(console, SystemClock())
-        engine.driver.observers.append(self.progress.on_change)
-        engine.logs.listeners.append(self.progress.on_line)
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        await self._tasks.start(self._kill_on_interrupt)
+        self._engine.driver.observers.append(self.progress.on_change)
+        self._engine.logs.listeners.append(self.progress.on_line)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        return await self._tasks.__aexit__(kind, error, trace)
 
     async def until_end(self, id: ExecutionId) -> Execution:
         """Raises KeyboardInterrupt on the second interrupt."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._kill_on_interrupt, id)
             if self._console.is_terminal:
                 await tasks.start(self._show)
             execution = await self._engine.control.wait(id)
@@ -151,16 +171,18 @@ class Follower:
             live.refresh()
             await anyio.sleep(REFRESH_SECONDS)
 
-    async def _kill_on_interrupt(self, id: ExecutionId) -> None:
+    async def _kill_on_interrupt(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         interrupts = 0
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
             async for _ in signals:
                 interrupts += 1
-                if interrupts > 1:
+                execution = self.progress.execution
+                if interrupts > 1 or execution is None:
                     raise KeyboardInterrupt
                 self._console.print("[magenta]Killing the execution; once more leaves at once.[/]")
                 try:
-                    await self._engine.control.kill(id)
+                    await self._engine.control.kill(execution.id)
                 except Conflict:
                     # It ended by itself in the same moment.
                     return

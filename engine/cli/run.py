@@ -52,9 +52,9 @@ def run(
         async with session(data, config, flows) as engine:
             stored = await engine.control.save_flow(source, str(flow))
             _check_declared(given, (await engine.plans.get(stored.namespace, stored.id, stored.revision)).flow)
-            follower = Follower(engine, console)
-            execution = await engine.control.create(stored.namespace, stored.id, inputs=given, labels=named)
-            ended = await follower.until_end(execution.id)
+            async with Follower(engine, console) as follower:
+                execution = await engine.control.create(stored.namespace, stored.id, inputs=given, labels=named)
+                ended = await follower.until_end(execution.id)
             await show_end(engine, console, ended, save)
             return ended
 

@@ -205,7 +205,7 @@ def test_a_paused_execution_is_resumed_from_another_terminal_or_after_a_crash(pl
     )
     with place.start("run", flow) as process:
         _until(lambda: "PAUSED" in place.call("execution", "list"))
-        assert "reason" in place.call("execution", "resume", "last", code=1)
+        assert "reason" in place.call("execution", "resume", "last", code=2)
         assert "in hand" in place.call("execution", "resume", "last", "-i", "reason=fine")
         out, err = process.communicate(timeout=30)
     assert process.returncode == 0, out + err
