@@ -38,7 +38,7 @@ def list_executions(
 
     async def work() -> None:
         from engine.cli import look
-        from engine.cli.tables import plain_table
+        from engine.cli.columns import Columns
         from engine.store.protocols import ExecutionFilter
 
         async with session(data, config) as engine:
@@ -52,7 +52,7 @@ def list_executions(
         if not found:
             console.print("No executions.")
             return
-        table = plain_table("", "id", "flow", "state", "started", "took")
+        table = Columns("", "id", "flow", "state", "started", "took")
         for one in found:
             flow_name = f"{one.namespace}.{one.flow}"
             table.add_row(one.id, flow_name, look.state(one.state), look.moment(one.started), _took(one))

@@ -84,7 +84,7 @@ def list_keys(
 
     async def work() -> None:
         from engine.cli import look
-        from engine.cli.tables import plain_table
+        from engine.cli.columns import Columns
         from engine.runtime.keys import stored
 
         async with session(data, config) as engine:
@@ -96,7 +96,7 @@ def list_keys(
         if not entries:
             console.print("No keys.")
             return
-        table = plain_table("", "namespace", "key", "type", "value", "updated", "expires")
+        table = Columns("", "namespace", "key", "type", "value", "updated", "expires")
         for entry in entries:
             expires = "" if entry.expires is None else look.moment(entry.expires)
             value = look.brief(stored(entry))

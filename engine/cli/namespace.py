@@ -34,7 +34,7 @@ def list_files(
         from rich.markup import escape
 
         from engine.cli import look
-        from engine.cli.tables import plain_table
+        from engine.cli.columns import Columns
 
         async with session(data, config) as engine:
             found = await engine.namespaces.list(namespace, globs)
@@ -47,7 +47,7 @@ def list_files(
         if not found:
             console.print("No files.")
             return
-        table = plain_table("", "size", "path", "changed")
+        table = Columns("", "size", "path", "changed")
         for path, info in found.items():
             table.add_row(look.size(info.size), escape(path), look.moment(info.modified))
         console.print(table)

@@ -70,7 +70,7 @@ def list_secrets(
 
     async def work() -> None:
         from engine.cli import look
-        from engine.cli.tables import plain_table
+        from engine.cli.columns import Columns
         from engine.runtime.secrets import of_environment
 
         async with session(data, config) as engine:
@@ -85,7 +85,7 @@ def list_secrets(
         if not given and not stored:
             console.print("No secrets: `tidegate secret set KEY` stores one.")
             return
-        table = plain_table("", "key", "namespace", "description", "updated")
+        table = Columns("", "key", "namespace", "description", "updated")
         for key in given:
             table.add_row(key, "(all)", f"of the environment: SECRET_{key}", "")
         for one in stored:

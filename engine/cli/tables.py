@@ -1,4 +1,4 @@
-"""Tables of what an execution left: outputs and files."""
+"""What an execution left and what plugins take, in columns and tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from engine.cli import look
+from engine.cli.columns import Columns
 from engine.files.protocol import FileInfo
 from engine.plugin.describe import Described, Property
 from engine.runtime.preview import Preview
@@ -28,7 +29,7 @@ def plain_table(title: str, *columns: str) -> Table:
     return table
 
 
-def outputs_table(record: Record) -> Table | None:
+def outputs_table(record: Record) -> Columns | None:
     """Outputs of the flow and of its task runs; None when there are none."""
     rows = [("", name, value) for name, value in (record.execution.outputs or {}).items()]
     runs = [run for run in sorted(record.runs.values(), key=lambda run: run.order) if run.outputs]
@@ -37,7 +38,7 @@ def outputs_table(record: Record) -> Table | None:
         rows.extend((task, name, value) for name, value in _flat(run.outputs or {}))
     if not rows:
         return None
-    table = plain_table("Outputs", "task", "output", "value")
+    table = Columns("Outputs", "task", "output", "value")
     for task, name, value in rows:
         table.add_row(escape(task) if task else "[bold](flow)[/]", escape(name), look.brief(value))
     if len(runs) > SHOWN_RUNS:
@@ -45,14 +46,14 @@ def outputs_table(record: Record) -> Table | None:
     return table
 
 
-def files_table(files: Sequence[FileInfo], saved: Mapping[str, Path]) -> Table:
+def files_table(files: Sequence[FileInfo], saved: Mapping[str, Path]) -> Columns:
     """Files of an execution: size and URI, and the local copy where there is one."""
-    table = plain_table("Files", "size", "URI", *(["saved as"] if saved else []))
+    table = Columns("Files", "size", *(["saved as"] if saved else []), "URI")
     for info in files[:SHOWN_RUNS]:
-        row = [look.size(info.size), escape(info.address)]
-        table.add_row(*row, *([escape(str(saved[info.address]))] if saved else []))
+        copy = [escape(str(saved[info.address]))] if saved else []
+        table.add_row(look.size(info.size), *copy, escape(info.address))
     if len(files) > SHOWN_RUNS:
-        table.add_row("…", f"{len(files) - SHOWN_RUNS} more files")
+        table.add_row("…", *([""] if saved else []), f"{len(files) - SHOWN_RUNS} more files")
     return table
 
 
