@@ -31,7 +31,7 @@ from engine.executor.pause import TIMER, ask_pause, note_paused, resume, time_is
 from engine.executor.plan import Plan
 from engine.executor.retry import come_due, failures, next_date, next_execution, try_again, wait
 from engine.executor.work import Work, awaited, entered, replace
-from engine.state.command import NewExecution, Step
+from engine.state.command import NewExecution, Step, TellCaller, WakeAt
 from engine.state.event import (
     AnyEvent,
     Continue,
@@ -107,7 +107,10 @@ def apply(record: Record, step: Step) -> None:
 def _started(work: Work, event: Started) -> None:
     if work.block("") is not None or work.state.terminal:
         return
-    if event.admission == "queued":
+    scheduled = work.get("scheduled")
+    if scheduled is not None and scheduled > work.at:
+        work.commands.append(WakeAt("", "start", scheduled))
+    elif event.admission == "queued":
         work.move(QUEUED)
     elif event.admission == "refused":
         end(work, event.state or CANCELLED)
@@ -138,6 +141,8 @@ def _awaited(work: Work, path: str, attempt: int) -> TaskRun | None:
 
 def _task_started(work: Work, event: TaskStarted) -> None:
     run = _awaited(work, event.path, event.attempt)
+    if run is not None and event.outputs is not None and event.outputs != run.outputs:
+        run = work.changed[run.path] = replace(run, outputs=event.outputs)
     if run is not None and run.attempts[-1].state is CREATED:
         last = run.attempts[-1]
         attempt = replace(last, history=entered(last.history, RUNNING, event.at))
@@ -263,11 +268,22 @@ def _due(work: Work, event: Due) -> None:
         if work.state is RETRIED:
             work.commands.append(NewExecution(work.get("attempt") + 1))
         return
+    if event.kind in ("tell", "start"):
+        _own_timer(work, event.kind)
+        return
     run = work.run(event.path)
     if run is not None and event.kind == "retry":
         come_due(work, run)
     elif run is not None and event.kind == TIMER:
         time_is_over(work, run)
+
+
+def _own_timer(work: Work, kind: str) -> None:
+    """A timer of the execution itself: it has to tell of its end, or its date has come."""
+    if kind == "tell" and work.state.terminal:
+        work.commands.append(TellCaller())
+    elif kind == "start":
+        _started(work, Started(at=work.at))
 
 
 def _edited(work: Work) -> None:

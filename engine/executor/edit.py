@@ -86,6 +86,7 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
         revision=plan.revision,
         version=0,
         parent=source.id,
+        caller=None,
         original=source.original or source.id,
         created=now,
         tried_since=0,

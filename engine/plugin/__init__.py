@@ -7,6 +7,7 @@ from engine.executor.plan import Kind
 from engine.ids import NodeId
 from engine.plugin.base import (
     Block,
+    Call,
     Child,
     Plugin,
     Program,
@@ -46,6 +47,7 @@ from engine.state.status import Status
 __all__ = [
     "LEVELS",
     "Block",
+    "Call",
     "Child",
     "Context",
     "ExecutionChoice",

@@ -83,12 +83,35 @@ class Result(NamedTuple):
     removed: Sequence[str] = ()
 
 
+class Call(NamedTuple):
+    """An execution to be started by a task.
+
+    inputs: values by input id, files as URIs of internal storage
+    inherit_labels: all labels of the task's execution, not only those that the system sets
+    wait: the attempt ends when that execution does; transmit_failed: and as badly
+    schedule_date: when it starts, in milliseconds; None: now
+    """
+
+    namespace: str
+    flow: str
+    revision: int | None = None
+    inputs: Mapping[str, Any] = {}
+    labels: Mapping[str, str] = {}
+    inherit_labels: bool = False
+    wait: bool = True
+    transmit_failed: bool = True
+    schedule_date: int | None = None
+
+
 class Task(Plugin):
     """A runnable task. `id`, `retry`, `timeout` and the other common properties belong to the engine: not seen here."""
 
+    calls: ClassVar[bool] = False
+    """Whether `run` returns a `Call`: the work of such a task is done by another execution."""
+
     @abstractmethod
     async def run(self, ctx: Context) -> Any:
-        """Do the work and return the outputs: a model, a map, None, or a `Result`.
+        """Do the work and return the outputs: a model, a map, None, or a `Result`; with `calls`, a `Call`.
 
         Raise TaskError for a tidy failure; any other exception fails the task too. Kill, timeout and shutdown arrive as
         cancellation.

@@ -45,6 +45,7 @@ def next_attempt(before: Execution, attempt: int, now: int) -> Execution:
         labels=before.labels,
         trigger=before.trigger,
         parent=before.parent,
+        caller=before.caller,
         original=before.original,
         attempt=attempt,
         created=now,

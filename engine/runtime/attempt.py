@@ -12,13 +12,13 @@ from engine.definition.collect import misfits
 from engine.definition.diagnostic import path_text
 from engine.durations import parse_duration
 from engine.errors import ExpressionError, TaskError, TidegateError
-from engine.plugin.base import Result, Task
+from engine.plugin.base import Call, Result, Task
 from engine.runtime.context import Services, TaskContext
 from engine.runtime.outputs import offload, plain
 from engine.runtime.places import placed
 from engine.runtime.plans import Prepared
 from engine.runtime.variables import View
-from engine.state.event import Patch, TaskEnded
+from engine.state.event import Patch, TaskEnded, TaskStarted
 from engine.state.execution import Execution, Label, TaskRun
 from engine.state.status import Status
 
@@ -42,10 +42,11 @@ class Ending(NamedTuple):
     outputs: dict[str, Any] | None = None
     error: str | None = None
     patch: Patch | None = None
+    handed: bool = False
 
 
-async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
-    """Run an attempt to its end. Cancellation passes through after the clean-up."""
+async def run_attempt(services: Services, work: Assignment) -> TaskEnded | TaskStarted:
+    """Run an attempt until it ends, or another execution has its work. Cancellation passes after the clean-up."""
     started = services.clock.now()
     variables = work.view.of(work.run)
     ctx = TaskContext(services, work.execution, work.run, work.type, work.log_level, variables)
@@ -61,6 +62,8 @@ async def run_attempt(services: Services, work: Assignment) -> TaskEnded:
         if ctx.made_folder:
             with anyio.CancelScope(shield=True):
                 await ctx.folder.close()
+    if ending.handed:
+        return TaskStarted(at=started, path=work.run.path, attempt=work.run.attempt, outputs=ending.outputs)
     return TaskEnded(
         at=services.clock.now(),
         path=work.run.path,
@@ -99,7 +102,12 @@ async def _run(services: Services, work: Assignment, ctx: TaskContext) -> Ending
 
 async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Ending:
     task = work.prepared.fixed or await _build(work, ctx)
-    return await _success(services, ctx, await task.run(ctx))
+    outcome = await task.run(ctx)
+    if isinstance(outcome, Call):
+        outputs = await services.subflows.start(work.execution, work.run, work.type, outcome)
+        ctx.log(f"Started the execution '{outputs['executionId']}' of {outcome.namespace}.{outcome.flow}")
+        return Ending(Status.SUCCESS, outputs=outputs, handed=outcome.wait)
+    return await _success(services, ctx, outcome)
 
 
 async def _build(work: Assignment, ctx: TaskContext) -> Task:

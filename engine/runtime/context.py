@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from engine.clock import Clock
+from engine.errors import TaskError
 from engine.expressions.masks import masked
 from engine.files.addresses import task_folder
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
-from engine.plugin.base import Template
+from engine.plugin.base import Call, Template
 from engine.plugin.context import LEVELS, ExecutionInfo, Level, OnLine, PythonEnvironment, TaskInfo
 from engine.runtime.belongings import TaskFiles, TaskKeys, TaskNamespaces
 from engine.runtime.environments import Environments
@@ -41,6 +42,19 @@ if TYPE_CHECKING:
     import aiohttp
 
 T = TypeVar("T")
+
+
+class Starter(Protocol):
+    """Starts the execution that an attempt asks for."""
+
+    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> dict[str, Any]: ...
+
+
+class NoStarter:
+    """Stands in until the operations on executions are there."""
+
+    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> dict[str, Any]:
+        raise TaskError("No execution can be started here")
 
 
 class Services:
@@ -81,6 +95,7 @@ class Services:
         self.stored_logs = stored_logs
         self.work_folder = work_folder
         self.threads = anyio.CapacityLimiter(settings.worker.threads)
+        self.subflows: Starter = NoStarter()
         self._stack = stack
         self._http: aiohttp.ClientSession | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -27,7 +27,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.variables import Variables, View
 from engine.runtime.vault import Vault
 from engine.state.event import AnyEvent, Edited, KillAsked, PauseAsked, Resumed, Started
-from engine.state.execution import Change, Execution, Label, TriggeredBy
+from engine.state.execution import Caller, Change, Execution, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Held, Store, StoredFlow
@@ -35,6 +35,15 @@ from engine.store.protocols import Held, Store, StoredFlow
 # How often the store is asked for the end of an execution that another process drives, or of one of our own.
 WAIT_SECONDS = 0.2
 OWN_WAIT_SECONDS = 5.0
+
+
+class Child(NamedTuple):
+    """What an execution that a task starts has besides: its id, labels that come with it, who waits, when it begins."""
+
+    id: ExecutionId
+    inherited: Mapping[str, str]
+    caller: Caller | None
+    scheduled: int | None
 
 
 class Control:
@@ -81,6 +90,7 @@ class Control:
         inputs: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         trigger: TriggeredBy | None = None,
+        child: Child | None = None,
     ) -> Execution:
         """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
 
@@ -90,7 +100,7 @@ class Control:
             compiled = await self._plans.get(namespace, flow, revision)
             if compiled.flow.disabled:
                 raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
-            execution = self._blank(compiled, labels or {}, trigger)
+            execution = self._blank(compiled, labels or {}, trigger, child)
             view = View(compiled.plan, Record(execution))
             values = await self._inputs(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
             execution = msgspec.structs.replace(execution, inputs=values)
@@ -98,12 +108,14 @@ class Control:
                 await self._driver.begin(execution, compiled, Started(at=self._clock.now()), latest=revision is None)
                 return execution
             except Conflict:
+                if child is not None and await self._exists(child.id):
+                    return execution
                 # Another process stored a later revision.
                 self._plans.outdated(namespace, flow)
 
     async def wait(self, id: ExecutionId) -> Execution:
         """The execution when it has ended, whichever process drives it."""
-        with self._driver.watch(id) as watch:
+        with self._driver.watches.open(id) as watch:
             while watch.execution is None:
                 ours = self._driver.drives(id)
                 if not ours:
@@ -120,6 +132,38 @@ class Control:
         if execution.state.terminal:
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
         await self._tell(id, owner, KillAsked(at=self._clock.now()))
+        for started in await self._started_by(id):
+            await self.kill_if_alive(started)
+
+    async def kill_if_alive(self, id: ExecutionId) -> None:
+        """Kill an execution; one that has ended or does not exist is left alone."""
+        try:
+            await self.kill(id)
+        except (Conflict, NotFound):
+            return
+
+    async def tell(self, id: ExecutionId, event: AnyEvent) -> None:
+        """Bring an event to an execution, whoever drives it; one that has ended or was deleted needs none."""
+        try:
+            execution, owner = await self._store.executions.head(id)
+        except NotFound:
+            return
+        if not execution.state.terminal:
+            await self._tell(id, owner, event)
+
+    async def _started_by(self, id: ExecutionId) -> list[ExecutionId]:
+        """Executions that tasks of an execution started."""
+        held = await self._held(id)
+        tasks = (await self._compiled(held)).tasks
+        runs = [run for run in held.record.runs.values() if run.node in tasks and tasks[run.node].plugin.calls]
+        return [ExecutionId(run.outputs["executionId"]) for run in runs if run.outputs and "executionId" in run.outputs]
+
+    async def _exists(self, id: ExecutionId) -> bool:
+        try:
+            await self._store.executions.head(id)
+        except NotFound:
+            return False
+        return True
 
     async def pause(self, id: ExecutionId) -> None:
         """Let an execution open nothing more until it is resumed. Raises NotFound, Refused when it isn't running."""
@@ -211,10 +255,13 @@ class Control:
             raise ExpressionError(masked(str(error), masks)) from None
         return masked_value(rendered, masks)
 
-    def _blank(self, compiled: Compiled, labels: Mapping[str, str], trigger: TriggeredBy | None) -> Execution:
+    def _blank(
+        self, compiled: Compiled, labels: Mapping[str, str], trigger: TriggeredBy | None, child: Child | None
+    ) -> Execution:
         now = self._clock.now()
-        id = ExecutionId(random_id())
-        merged = {**compiled.flow.label_map(), **labels, "system.correlationId": id}
+        id = ExecutionId(random_id()) if child is None else child.id
+        inherited = {} if child is None else child.inherited
+        merged = {"system.correlationId": id, **compiled.flow.label_map(), **inherited, **labels}
         return Execution(
             id=id,
             namespace=compiled.flow.namespace,
@@ -225,6 +272,8 @@ class Control:
             trigger=trigger,
             original=id,
             created=now,
+            caller=child.caller if child else None,
+            scheduled=child.scheduled if child else None,
         )
 
     async def _inputs(
@@ -255,6 +304,9 @@ class Control:
         if source.startswith(NSFILE):
             await self._files.stat(resolved(source, execution.namespace))
             return source
+        if execution.trigger is not None:
+            # Whoever writes flows must not read the files of this machine that way.
+            raise StorageError(f"The input '{input_id}' takes a file of internal storage, but is '{source}'")
         path = Path(source.removeprefix("file://"))
         if not await anyio.Path(path).is_file():
             raise StorageError(f"The file '{source}' for the input '{input_id}' does not exist")

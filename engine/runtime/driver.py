@@ -7,8 +7,7 @@ nothing in this process is forgotten and read again when something happens.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import anyio
 import msgspec
@@ -22,9 +21,10 @@ from engine.faults import fault_point
 from engine.ids import ExecutionId
 from engine.runtime.aftermath import given_up, next_attempt
 from engine.runtime.attempt import Assignment
+from engine.runtime.callees import Callees, calls, handed
 from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
-from engine.runtime.hot import Done, Hot, Watch
+from engine.runtime.hot import Done, Hot, Watches
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.variables import View
 from engine.runtime.worker import Worker, is_below
@@ -38,9 +38,10 @@ from engine.state.command import (
     RunTask,
     StopBelow,
     StopTask,
+    TellCaller,
     WakeAt,
 )
-from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, Started, TaskEnded
+from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, Started, TaskEnded, TaskStarted
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
@@ -64,9 +65,10 @@ class Driver:
         self._evaluator = evaluator
         self._clock = clock
         self._hot: dict[ExecutionId, Hot] = {}
-        self._watches: dict[ExecutionId, list[Watch]] = {}
+        self.watches = Watches()
         self._tasks: TaskGroup | None = None
         self.observers: list[Observer] = []
+        self.subflows: Callees | None = None
         self.on_timer: Callable[[int], None] = lambda _due: None
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -123,7 +125,13 @@ class Driver:
         now = self._clock.now()
         changes = Changes()
         for command in outstanding(hot.compiled.plan, hot.record):
-            if isinstance(command, RunTask):
+            if isinstance(command, RunTask) and calls(hot, command.path):
+                # What such an attempt has started tells of its end by itself.
+                if hot.record.execution.killing or hot.record.execution.requested is not None:
+                    self._stop_task(hot, command.path, command.attempt, Status.KILLED)
+                elif not handed(hot, command.path):
+                    self._run_task(hot, command)
+            elif isinstance(command, RunTask):
                 self.post(id, Lost(at=now, path=command.path, attempt=command.attempt))
             elif isinstance(command, Evaluate):
                 changes.asks.append(command)
@@ -131,20 +139,8 @@ class Driver:
                 self.post(id, Continue(at=now))
         self._dispatch(hot, changes)
         self._forget_idle(hot)
-
-    @contextmanager
-    def watch(self, id: ExecutionId) -> Iterator[Watch]:
-        """Learn of the end of an execution, from now on, while the block is open."""
-        watch = Watch()
-        self._watches.setdefault(id, []).append(watch)
-        try:
-            yield watch
-        finally:
-            others = [other for other in self._watches[id] if other is not watch]
-            if others:
-                self._watches[id] = others
-            else:
-                del self._watches[id]
+        # Its timers came with it, and some may be due.
+        self.on_timer(now)
 
     def drives(self, id: ExecutionId) -> bool:
         """Whether this process has the execution in hand and its end is still to come."""
@@ -214,6 +210,9 @@ class Driver:
                 if isinstance(command, NewExecution):
                     # Before the commit that forgets the timer: doing it twice makes the same execution.
                     await self._start_again(hot, command.attempt)
+                elif isinstance(command, TellCaller):
+                    assert self.subflows is not None
+                    await self.subflows.tell(hot.record.execution)
             try:
                 await self._commit(hot, changes)
             except Conflict:
@@ -235,8 +234,11 @@ class Driver:
         todo = list(reversed(events))
         while todo:
             event = todo.pop()
-            if isinstance(event, TaskEnded):
+            if isinstance(event, TaskEnded) or (isinstance(event, TaskStarted) and event.outputs is not None):
                 hot.running.discard((event.path, event.attempt))
+                if isinstance(event, TaskEnded) and event.state is Status.KILLED and calls(hot, event.path):
+                    # It may have started another execution in the moment in which it was stopped.
+                    changes.commands.append(StopTask(event.path, event.attempt))
             elif isinstance(event, Due):
                 changes.drop(event.path, event.kind)
             step = advance(plan, record, event)
@@ -335,6 +337,11 @@ class Driver:
     def _stop_task(self, hot: Hot, path: str, attempt: int, state: Status) -> None:
         if (path, attempt) in hot.running:
             self._worker.stop(hot.id, path, attempt, state)
+        elif calls(hot, path):
+            assert self._tasks is not None
+            assert self.subflows is not None
+            assert hot.record is not None
+            self._tasks.start_soon(self.subflows.stop, hot.id, hot.record.runs[path], self._clock.now())
         else:
             # Nothing of it lives here: it was another process's and that one is gone.
             self.post(hot.id, Lost(at=self._clock.now(), path=path, attempt=attempt))
@@ -378,8 +385,7 @@ class Driver:
 
     def _end(self, hot: Hot, execution: Execution) -> None:
         hot.ended = True
-        for watch in self._watches.get(hot.id, ()):
-            watch.set(execution)
+        self.watches.tell(execution)
 
     async def _load(self, hot: Hot) -> None:
         held = await self._store.executions.load(hot.id)

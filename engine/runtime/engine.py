@@ -32,6 +32,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.secrets import Secrets
 from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
+from engine.runtime.subflows import Subflows
 from engine.runtime.timers import Timers
 from engine.runtime.vault import Vault
 from engine.runtime.worker import Worker
@@ -163,4 +164,5 @@ async def _assemble(
         owner=node.id,
     )
     executions.on_kill = control.kill
+    services.subflows = driver.subflows = Subflows(store, control)
     return Engine(control, driver, store, files, logs, plans, nodes, renderer, node, keys, secrets, namespaces, vault)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import anyio
 
 from engine.ids import ExecutionId
@@ -52,6 +55,32 @@ class Watch:
 
     async def wait(self) -> None:
         await self._event.wait()
+
+
+class Watches:
+    """Who waits for the end of which execution."""
+
+    def __init__(self) -> None:
+        self._open: dict[ExecutionId, list[Watch]] = {}
+
+    @contextmanager
+    def open(self, id: ExecutionId) -> Iterator[Watch]:
+        """Learn of the end of an execution, from now on, while the block is open."""
+        watch = Watch()
+        self._open.setdefault(id, []).append(watch)
+        try:
+            yield watch
+        finally:
+            others = [other for other in self._open[id] if other is not watch]
+            if others:
+                self._open[id] = others
+            else:
+                del self._open[id]
+
+    def tell(self, execution: Execution) -> None:
+        """An execution has ended."""
+        for watch in self._open.get(execution.id, ()):
+            watch.set(execution)
 
 
 class Hot:

@@ -116,7 +116,7 @@ class Worker:
         self._tasks.start_soon(self._attempt, key, live)
 
     async def _attempt(self, key: AttemptKey, live: Live) -> None:
-        ended: TaskEnded | None = None
+        ended: TaskEnded | TaskStarted | None = None
         try:
             with live.scope:
                 ended = await run_attempt(self._services, live.assignment)

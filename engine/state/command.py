@@ -71,7 +71,11 @@ class NewExecution(msgspec.Struct, frozen=True, tag=True):
     attempt: int
 
 
-Command = Evaluate | RunTask | StopTask | StopBelow | WakeAt | DropTimer | Again | Ended | NewExecution
+class TellCaller(msgspec.Struct, frozen=True, tag=True):
+    """The execution has ended: tell the attempt that waits for it, before the timer that says so is forgotten."""
+
+
+Command = Evaluate | RunTask | StopTask | StopBelow | WakeAt | DropTimer | Again | Ended | NewExecution | TellCaller
 
 
 class Step(msgspec.Struct, frozen=True):

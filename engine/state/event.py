@@ -48,8 +48,11 @@ class Evaluated(Event, frozen=True):
 
 
 class TaskStarted(Event, frozen=True):
+    """An attempt began. `outputs`: it has handed its work to another execution, and nothing of it runs any more."""
+
     path: str
     attempt: int
+    outputs: dict[str, Any] | None = None
 
 
 class TaskEnded(Event, frozen=True):

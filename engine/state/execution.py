@@ -102,6 +102,15 @@ class TriggeredBy(msgspec.Struct, frozen=True):
     variables: dict[str, Any] = {}
 
 
+class Caller(msgspec.Struct, frozen=True):
+    """The attempt of another execution that waits for this one's end; `transmit`: it shares a failure."""
+
+    execution: ExecutionId
+    path: str
+    attempt: int
+    transmit: bool = True
+
+
 class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     """One execution without its task runs. `version` counts commits; 0 is not stored yet.
 
@@ -127,6 +136,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     variables: dict[str, Any] | None = None
     trigger: TriggeredBy | None = None
     parent: ExecutionId | None = None
+    caller: Caller | None = None
     original: ExecutionId | None = None
     attempt: int = 1
     created: int = 0

@@ -21,6 +21,7 @@ from engine.state.command import (
     NewExecution,
     RunTask,
     StopBelow,
+    TellCaller,
     WakeAt,
 )
 from engine.state.event import (
@@ -219,7 +220,7 @@ class World:
                 self.agains += 1
             case NewExecution(attempt):
                 self.new_executions.append(attempt)
-            case StopBelow() | Ended():
+            case StopBelow() | Ended() | TellCaller():
                 pass
 
     def _first(self) -> list[Callable[[], None]]:

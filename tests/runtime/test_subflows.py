@@ -1,0 +1,144 @@
+"""Subflow through the real engine: outputs, labels, states, kill."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from engine.ids import ExecutionId
+from engine.runtime.engine import Engine
+from engine.state.record import Record
+from engine.state.status import Status
+from support.running import SECONDS, end, messages, run, runs_of, start, states, until
+
+CHILD = """
+id: child
+namespace: test
+inputs: [{id: n, type: INT}]
+labels: {of: child, both: child}
+tasks:
+  - {id: work, type: core.debug.Return, format: "{{ inputs.n * 2 }} {{ trigger.flowId }} {{ trigger.taskId }}"}
+outputs: [{id: result, type: STRING, value: "{{ outputs.work.value }}"}]
+"""
+SLEEPER = """
+id: sleeper
+namespace: test
+tasks: [{id: sleep, type: core.flow.Sleep, duration: PT300S}]
+"""
+FAILING = """
+id: failing
+namespace: test
+tasks: [{id: no, type: core.execution.Fail}]
+"""
+
+
+def calling(flow: str, *more: str) -> str:
+    lines = "".join(f"    {line}\n" for line in more)
+    return f"""
+id: parent
+namespace: test
+labels: {{of: parent, mine: yes!}}
+tasks:
+  - id: call
+    type: io.kestra.plugin.core.flow.Subflow
+    namespace: test
+    flowId: {flow}
+{lines}
+  - {{id: after, type: core.debug.Return, format: "{{{{ outputs.call }}}}"}}
+"""
+
+
+async def child_of(engine: Engine, record: Record) -> Record:
+    return await end(engine, ExecutionId((runs_of(record, "call")[0].outputs or {})["executionId"]))
+
+
+async def test_it_waits_and_has_the_outputs_of_its_execution(engine: Engine) -> None:
+    await engine.control.save_flow(CHILD)
+    record = await run(engine, calling("child", 'inputs: {n: "{{ 20 + 1 }}"}', "labels: {both: task}"))
+    assert record.execution.state is Status.SUCCESS
+    child = await child_of(engine, record)
+    assert runs_of(record, "call")[0].outputs == {
+        "executionId": child.execution.id,
+        "state": "SUCCESS",
+        "outputs": {"result": "42 parent call"},
+    }
+    labels = {label.key: label.value for label in child.execution.labels}
+    assert labels == {"of": "child", "both": "task", "system.correlationId": record.execution.id}
+    assert [change.state for change in runs_of(record, "call")[0].history] == ["CREATED", "RUNNING", "SUCCESS"]
+
+
+async def test_labels_are_inherited_when_asked_for(engine: Engine) -> None:
+    await engine.control.save_flow(CHILD)
+    record = await run(
+        engine, calling("child", "inputs: {n: 1}", "inheritLabels: true", "labels: [{key: k, value: 1}]")
+    )
+    labels = {label.key: label.value for label in (await child_of(engine, record)).execution.labels}
+    assert {"of": "parent", "mine": "yes!", "both": "child", "k": "1"}.items() <= labels.items()
+
+
+@pytest.mark.parametrize(
+    ("more", "call", "state"),
+    [
+        ((), "FAILED", "FAILED"),
+        (("allowFailure: true",), "WARNING", "WARNING"),
+        (("transmitFailed: false",), "SUCCESS", "SUCCESS"),
+        (("wait: false",), "SUCCESS", "SUCCESS"),
+    ],
+)
+async def test_how_it_ends_when_its_execution_fails(
+    engine: Engine, more: tuple[str, ...], call: str, state: str
+) -> None:
+    await engine.control.save_flow(FAILING)
+    record = await run(engine, calling("failing", *more))
+    assert record.execution.state == state
+    assert states(record)["call"] == call
+    assert (await child_of(engine, record)).execution.state is Status.FAILED
+
+
+async def test_a_retry_starts_another_execution(engine: Engine) -> None:
+    await engine.control.save_flow(FAILING)
+    record = await run(engine, calling("failing", "retry: {type: constant, interval: PT0.05S, maxAttempts: 2}"))
+    assert [attempt.state for attempt in runs_of(record, "call")[0].attempts] == [Status.FAILED, Status.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("revision: 7", "inputs: {n: 1}"), "Unable to find flow 'test'.'child' with revision '7'"),
+        ((), "n"),
+        (("inputs: {n: 1}", "labels: {system.x: y}"), "System labels"),
+    ],
+)
+async def test_what_can_not_be_started_fails_the_task(engine: Engine, more: tuple[str, ...], said: str) -> None:
+    await engine.control.save_flow(CHILD)
+    record = await run(engine, calling("child", *more))
+    assert states(record) == {"call": "FAILED"}
+    assert said in "\n".join(await messages(engine, record.execution.id, "call", "ERROR"))
+
+
+@pytest.mark.parametrize("wait", [True, False])
+async def test_a_kill_reaches_the_executions_that_were_started(engine: Engine, wait: bool) -> None:
+    await engine.control.save_flow(SLEEPER)
+    slow = "\n  - {id: slow, type: core.flow.Sleep, duration: PT300S}"
+    execution = await start(engine, calling("sleeper", f"wait: {str(wait).lower()}") + slow)
+    await until(engine, execution.id, "call" if wait else "slow", Status.RUNNING)
+    with anyio.fail_after(SECONDS):
+        while True:
+            record = (await engine.store.executions.load(execution.id)).record
+            if runs_of(record, "call")[0].outputs:
+                break
+            await anyio.sleep(0.01)
+    await engine.control.kill(execution.id)
+    assert (await end(engine, execution.id)).execution.state is Status.KILLED
+    assert (await child_of(engine, record)).execution.state is Status.KILLED
+
+
+async def test_an_execution_for_later_waits_for_its_date(engine: Engine) -> None:
+    await engine.control.save_flow(CHILD)
+    record = await run(
+        engine,
+        calling("child", "inputs: {n: 1}", "scheduleDate: \"{{ now() | dateAdd(1, 'SECONDS') }}\""),
+    )
+    child = (await child_of(engine, record)).execution
+    assert child.scheduled is not None
+    assert child.history[1].at >= child.scheduled
