@@ -92,7 +92,6 @@ def _collect_rarely() -> None:
     Measured: a fifth of the time of a small execution.
     """
     if gc.get_threshold()[0] < COLLECT_AFTER:
-        gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER, 50, 100)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from engine.cli.app import app
+from engine.cli.app import build
 from engine.plugin.describe import describe
 from engine.plugin.index import installed
 
@@ -27,7 +27,7 @@ def commands(command: Any) -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
-@pytest.mark.parametrize("words", list(commands(typer.main.get_command(app))), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands(typer.main.get_command(build("")))), ids=" ".join)
 def test_every_command_has_its_row(words: tuple[str, ...]) -> None:
     rows = [row for row in SECTIONS["Commands"].splitlines() if row.startswith(f"| `tidegate {words[0]}")]
     assert any(re.search(rf"`(tidegate {words[0]} )?{words[-1]}\b|`tidegate {' '.join(words)}\b", row) for row in rows)
