@@ -77,7 +77,7 @@ def test_a_fault_of_the_engine_is_one_sentence_and_a_file_of_details(
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("engine.cli.faults._reported", [])
-    monkeypatch.setattr(app, "app", broken)
+    monkeypatch.setattr(app, "build", broken)
     assert app.run_app(["run"]) == 1
     said = capfd.readouterr().err
     assert said.startswith("Error: Tidegate itself made a mistake (RuntimeError: the tide is out); the details are in ")
