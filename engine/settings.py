@@ -46,7 +46,6 @@ class Worker(Group, frozen=True):
     concurrency: int = 256
     threads: int = 32
     grace_seconds: float = 5.0
-    shutdown_seconds: float = 10.0
 
 
 class Logs(Group, frozen=True):

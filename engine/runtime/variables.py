@@ -12,7 +12,6 @@ from typing import Any
 
 from engine.clock import to_datetime
 from engine.executor.plan import Plan
-from engine.ids import ExecutionId
 from engine.runtime.outputs import revive, revive_deep
 from engine.state.execution import TaskRun, parent_path
 from engine.state.record import Record
@@ -223,7 +222,3 @@ def environment_variables() -> dict[str, str]:
         for name, value in os.environ.items()
         if name.startswith(ENVIRONMENT_PREFIX)
     }
-
-
-def execution_id_of(variables: Mapping[str, Any]) -> ExecutionId:
-    return ExecutionId(variables["execution"]["id"])
