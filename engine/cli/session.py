@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from engine.runtime.engine import Engine
 
 T = TypeVar("T")
-FLOW_SUFFIXES = (".yaml", ".yml")
 
 
 def run_async(work: Callable[[], Awaitable[T]]) -> T:
@@ -53,7 +52,7 @@ def for_commands(settings: Settings) -> Settings:
 
 async def store_flows(engine: Engine, folder: Path) -> None:
     """Store every flow file below a folder. Raises InvalidFlow with the mistakes of all of them."""
-    from engine.definition.check_path import read_flow
+    from engine.definition.check_path import flow_files, read_flow
 
     mistakes: list[Any] = []
     for file in flow_files(folder):
@@ -63,12 +62,3 @@ async def store_flows(engine: Engine, folder: Path) -> None:
             mistakes.extend(error.diagnostics)
     if mistakes:
         raise InvalidFlow(mistakes)
-
-
-def flow_files(folder: Path) -> list[Path]:
-    """Flow files below a folder, sorted, hidden ones left out."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix in FLOW_SUFFIXES and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )

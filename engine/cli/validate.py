@@ -16,15 +16,13 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check flows. Exit code 1 when one has a mistake."""
-    from engine.cli.session import flow_files
-    from engine.definition.check_path import check_file
+    from engine.definition.check_path import check_path
     from engine.plugin.index import installed
 
-    files = [file for path in paths for file in (flow_files(path) if path.is_dir() else [path])]
-    if not files:
+    reports = [report for path in paths for report in check_path(path, installed())]
+    if not reports:
         sys.stderr.write("No flow files there: they end with .yaml or .yml\n")
         raise typer.Exit(1)
-    reports = [check_file(file, installed()) for file in files]
     if as_json:
         from engine.cli.look import as_json as to_json
 

@@ -24,10 +24,13 @@ class Report(NamedTuple):
 
 def check_path(path: Path, index: Index) -> list[Report]:
     """A report for a file, or for each flow file below a folder, hidden ones left out."""
-    if not path.is_dir():
-        return [check_file(path, index)]
-    files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    return [check_file(file, index) for file in files if not _hidden(file.relative_to(path))]
+    return [check_file(file, index) for file in (flow_files(path) if path.is_dir() else [path])]
+
+
+def flow_files(folder: Path) -> list[Path]:
+    """Flow files below a folder, sorted, hidden ones left out."""
+    files = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
 
 def check_file(file: Path, index: Index) -> Report:
@@ -53,7 +56,3 @@ def read_flow(file: Path) -> str:
 
 def _unreadable(file: Path, message: str) -> Diagnostic:
     return Diagnostic(message, 1, 1, "unreadable", file=str(file))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
