@@ -18,7 +18,7 @@ from engine.expressions.masks import masked, masked_value
 from engine.files.addresses import input_file
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
-from engine.runtime.driver import Driver, not_found
+from engine.runtime.driver import Driver
 from engine.runtime.lookups import LookUps
 from engine.runtime.namespaces import NSFILE, resolved
 from engine.runtime.nodes import Nodes
@@ -332,13 +332,13 @@ class Control:
         try:
             return await self._store.executions.head(id)
         except NotFound:
-            raise not_found(id) from None
+            raise _not_found(id) from None
 
     async def _held(self, id: ExecutionId) -> Held:
         try:
             return await self._store.executions.load(id)
         except NotFound:
-            raise not_found(id) from None
+            raise _not_found(id) from None
 
     async def _compiled(self, held: Held) -> Compiled:
         execution = held.record.execution
@@ -362,3 +362,7 @@ def _path_of(record: Record, task: str) -> str:
         known = ", ".join(sorted({run.node for run in record.runs.values()}))
         raise NotFound("task run", task, f"this execution ran {known or 'no task'}")
     return max(found, key=lambda run: run.order).path
+
+
+def _not_found(id: ExecutionId) -> NotFound:
+    return NotFound("execution", id, "`tidegate execution list` shows those that exist")

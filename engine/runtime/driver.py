@@ -14,7 +14,7 @@ import msgspec
 from anyio.abc import TaskGroup, TaskStatus
 
 from engine.clock import Clock
-from engine.errors import Conflict, NotFound, TidegateError, Unavailable
+from engine.errors import Conflict, TidegateError, Unavailable
 from engine.executor.advance import advance, apply
 from engine.executor.outstanding import outstanding
 from engine.faults import fault_point
@@ -399,7 +399,3 @@ class Driver:
     def _forget_idle(self, hot: Hot) -> None:
         if hot.idle and self._hot.get(hot.id) is hot:
             del self._hot[hot.id]
-
-
-def not_found(id: ExecutionId) -> NotFound:
-    return NotFound("execution", id, "`tidegate execution list` shows those that exist")
