@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated
 
 import typer
 
+from engine.cli.download import Output, download
 from engine.cli.options import Config, Data, Json
 from engine.cli.session import run_async, session
 
@@ -21,9 +21,7 @@ Uri = Annotated[str, typer.Argument(help="kestra:///…, as outputs show it.")]
 @app.command("get")
 def get(
     uri: Uri,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.")
-    ] = None,
+    output: Output = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -31,12 +29,7 @@ def get(
 
     async def work() -> None:
         async with session(data, config) as engine:
-            if output is not None:
-                await engine.files.fetch(uri, output)
-                return
-            async for chunk in engine.files.read(uri):
-                sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+            await download(engine.files, uri, output)
 
     run_async(work)
 

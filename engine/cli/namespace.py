@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from engine.cli.download import Output, download
 from engine.cli.options import Config, Data, Json
 from engine.cli.session import run_async, session
 from engine.errors import NotFound
@@ -59,9 +59,7 @@ def list_files(
 def get(
     namespace: Namespace,
     path: FilePath,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.")
-    ] = None,
+    output: Output = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -72,12 +70,7 @@ def get(
 
         address = address_of(namespace, path)
         async with session(data, config) as engine:
-            if output is not None:
-                await engine.files.fetch(address, output)
-                return
-            async for chunk in engine.files.read(address):
-                sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+            await download(engine.files, address, output)
 
     run_async(work)
 
