@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -158,17 +159,10 @@ def restart(id: Id, data: Data = None, flows: Flows = None, config: Config = Non
     """Run again what failed, in the same execution, and show it live."""
 
     async def work() -> Execution:
-        from engine.cli.look import stdout
-        from engine.cli.progress import Follower
-        from engine.cli.run import show_end
+        from engine.cli.run import follow
 
         async with session(data, config, flows) as engine:
-            console = stdout()
-            async with Follower(engine, console) as follower:
-                execution = await engine.control.restart(await resolve(engine, id))
-                ended = await follower.until_end(execution.id)
-            await show_end(engine, console, ended, None)
-            return ended
+            return await follow(engine, partial(engine.control.restart, await resolve(engine, id)))
 
     raise typer.Exit(_exit_code(run_async(work)))
 
@@ -186,12 +180,9 @@ def replay(
     """Run it anew as another execution with the same inputs, from the start or from a task run."""
 
     async def work() -> Execution:
-        from engine.cli.look import stdout
-        from engine.cli.progress import Follower
-        from engine.cli.run import show_end
+        from engine.cli.run import follow
 
         async with session(data, config, flows) as engine:
-            console = stdout()
             chosen = await resolve(engine, id)
             start = task_run
             if task is not None:
@@ -200,11 +191,7 @@ def replay(
                 if not matching:
                     raise Refused(f"Execution '{chosen}' has no task run of the task '{task}'")
                 start = min(matching, key=lambda run: run.order).id
-            async with Follower(engine, console) as follower:
-                execution = await engine.control.replay(chosen, start, revision)
-                ended = await follower.until_end(execution.id)
-            await show_end(engine, console, ended, None)
-            return ended
+            return await follow(engine, partial(engine.control.replay, chosen, start, revision))
 
     raise typer.Exit(_exit_code(run_async(work)))
 

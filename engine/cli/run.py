@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,20 +44,14 @@ def run(
     named = _pairs(labels, "-l")
 
     async def work() -> Execution:
-        from engine.cli.look import stdout
-        from engine.cli.progress import Follower
         from engine.definition.check_path import read_flow
 
-        console = stdout()
         source = read_flow(flow)
         async with session(data, config, flows) as engine:
             stored = await engine.control.save_flow(source, str(flow))
             _check_declared(given, (await engine.plans.get(stored.namespace, stored.id, stored.revision)).flow)
-            async with Follower(engine, console) as follower:
-                execution = await engine.control.create(stored.namespace, stored.id, inputs=given, labels=named)
-                ended = await follower.until_end(execution.id)
-            await show_end(engine, console, ended, save)
-            return ended
+            begin = partial(engine.control.create, stored.namespace, stored.id, inputs=given, labels=named)
+            return await follow(engine, begin, save)
 
     raise typer.Exit(exit_code(run_async(work)))
 
@@ -64,6 +59,18 @@ def run(
 def exit_code(execution: Execution) -> int:
     """What a process returns for an execution's state."""
     return EXIT_CODES.get(execution.state, 1)
+
+
+async def follow(engine: Engine, begin: Callable[[], Awaitable[Execution]], save: Path | None = None) -> Execution:
+    """Begin an execution, show it until it ends, then what it left; copy its files to `save`."""
+    from engine.cli.look import stdout
+    from engine.cli.progress import Follower
+
+    console = stdout()
+    async with Follower(engine, console) as follower:
+        ended = await follower.until_end((await begin()).id)
+    await show_end(engine, console, ended, save)
+    return ended
 
 
 async def show_end(engine: Engine, console: Console, execution: Execution, save: Path | None) -> None:
