@@ -24,8 +24,6 @@ def child_id(execution: ExecutionId, run: TaskRun) -> ExecutionId:
 
 def calls(hot: Hot, path: str) -> bool:
     """Whether the task run at a path has its work done by another execution."""
-    assert hot.record is not None
-    assert hot.compiled is not None
     run = hot.record.runs.get(path)
     prepared = hot.compiled.tasks.get(run.node) if run is not None else None
     return prepared is not None and prepared.plugin.calls
@@ -33,6 +31,5 @@ def calls(hot: Hot, path: str) -> bool:
 
 def handed(hot: Hot, path: str) -> bool:
     """Whether the current attempt of such a task run has started that execution, as far as its own one knows."""
-    assert hot.record is not None
     run = hot.record.runs[path]
     return (run.outputs or {}).get("executionId") == child_id(hot.id, run)

@@ -26,7 +26,6 @@ from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.hot import Done, Hot, Watches
 from engine.runtime.plans import Compiled, Plans
-from engine.runtime.variables import View
 from engine.runtime.worker import Worker, is_below
 from engine.state.command import (
     Again,
@@ -120,8 +119,6 @@ class Driver:
         """Take up an execution of a process that died: lost attempts again, unanswered questions again."""
         hot = self._hot.setdefault(id, Hot(id))
         await self._load(hot)
-        assert hot.record is not None
-        assert hot.compiled is not None
         now = self._clock.now()
         changes = Changes()
         for command in outstanding(hot.compiled.plan, hot.record):
@@ -168,7 +165,7 @@ class Driver:
             await self._process(hot, [event for event, _ in batch])
         except TidegateError as problem:
             error = problem
-            hot.record = None
+            hot.drop()
         except Exception as fault:
             # A fault in one execution must not stop the others; it is told to whoever waits and to the operator.
             logging.getLogger("tidegate").exception("Execution %s: %s", hot.id, fault)
@@ -185,7 +182,7 @@ class Driver:
 
     async def _give_up(self, hot: Hot, fault: Exception) -> None:
         """End an execution that the engine itself can't go on with, so that nobody waits for it for ever."""
-        hot.record = None
+        hot.drop()
         self._worker.stop_below(hot.id, "", Status.FAILED)
         try:
             held = await self._store.executions.load(hot.id)
@@ -201,9 +198,8 @@ class Driver:
 
     async def _process(self, hot: Hot, events: list[AnyEvent]) -> None:
         while True:
-            if hot.record is None:
+            if not hot.loaded:
                 await self._load(hot)
-            assert hot.record is not None
             new = hot.record.execution.version == 0
             changes = self._advance(hot, events)
             for command in changes.commands:
@@ -216,7 +212,7 @@ class Driver:
             try:
                 await self._commit(hot, changes)
             except Conflict:
-                hot.record = None
+                hot.drop()
                 if new or any(isinstance(event, Edited) for event in events):
                     # What was edited or begun is no longer what is stored: whoever did so must look again.
                     raise
@@ -226,9 +222,6 @@ class Driver:
 
     def _advance(self, hot: Hot, events: Sequence[AnyEvent]) -> Changes:
         """Let the reducer take in events, with the answers that can be had at once."""
-        assert hot.record is not None
-        assert hot.compiled is not None
-        assert hot.view is not None
         plan, record = hot.compiled.plan, hot.record
         changes = Changes()
         todo = list(reversed(events))
@@ -247,7 +240,7 @@ class Driver:
             apply(record, step)
             changes.add(step)
             if step.removed or isinstance(event, Edited):
-                hot.view = View(plan, record)
+                hot.look_again()
             else:
                 for run in step.changed.values():
                     hot.view.add(run)
@@ -257,8 +250,6 @@ class Driver:
 
     def _take(self, hot: Hot, command: Command, changes: Changes) -> AnyEvent | None:
         """Note a command for after the commit; the answer to a question that needs no I/O."""
-        assert hot.compiled is not None
-        assert hot.view is not None
         if isinstance(command, Evaluate):
             answer = self._evaluator.now(hot.compiled.plan, hot.view, command)
             if answer is None:
@@ -274,8 +265,6 @@ class Driver:
 
     async def _start_again(self, hot: Hot, attempt: int) -> None:
         """Start the next attempt of an execution that was retried as a whole."""
-        assert hot.record is not None
-        assert hot.compiled is not None
         before = hot.record.execution
         now = self._clock.now()
         fresh = next_attempt(before, attempt, now)
@@ -287,7 +276,6 @@ class Driver:
     async def _commit(self, hot: Hot, changes: Changes) -> None:
         if changes.empty:
             return
-        assert hot.record is not None
         record = hot.record
         record.execution = msgspec.structs.replace(record.execution, version=record.execution.version + 1)
         write = Write(
@@ -321,7 +309,6 @@ class Driver:
             elif isinstance(command, Again):
                 self.post(hot.id, Continue(at=self._clock.now()))
             elif isinstance(command, Ended):
-                assert hot.record is not None
                 self._end(hot, hot.record.execution)
         for wake in changes.timers.values():
             self.on_timer(wake.due)
@@ -330,7 +317,7 @@ class Driver:
                 hot.asking.add((ask.path, ask.ask))
                 assert self._tasks is not None
                 self._tasks.start_soon(self._answer, hot, ask)
-        if self.observers and hot.record is not None:
+        if self.observers and hot.loaded:
             for observer in self.observers:
                 observer(hot.record.execution, tuple(changes.changed.values()))
 
@@ -340,23 +327,17 @@ class Driver:
         elif calls(hot, path):
             assert self._tasks is not None
             assert self.subflows is not None
-            assert hot.record is not None
             self._tasks.start_soon(self.subflows.stop, hot.id, hot.record.runs[path], self._clock.now())
         else:
             # Nothing of it lives here: it was another process's and that one is gone.
             self.post(hot.id, Lost(at=self._clock.now(), path=path, attempt=attempt))
 
     def _stop_below(self, hot: Hot, command: StopBelow) -> None:
-        assert hot.record is not None
-        assert hot.compiled is not None
         for awaited in outstanding(hot.compiled.plan, hot.record):
             if isinstance(awaited, RunTask) and is_below(awaited.path, command.path):
                 self._stop_task(hot, awaited.path, awaited.attempt, command.state)
 
     def _run_task(self, hot: Hot, command: RunTask) -> None:
-        assert hot.record is not None
-        assert hot.compiled is not None
-        assert hot.view is not None
         run = hot.record.runs.get(command.path)
         if run is None or run.state.terminal or run.attempt != command.attempt:
             return
@@ -376,9 +357,6 @@ class Driver:
 
     async def _answer(self, hot: Hot, ask: Evaluate) -> None:
         """Fetch what a question needs and answer it; other events go through meanwhile."""
-        assert hot.record is not None
-        assert hot.compiled is not None
-        assert hot.view is not None
         answer = await self._evaluator.later(hot.compiled.plan, hot.view, hot.record.execution, ask)
         hot.asking.discard((ask.path, ask.ask))
         self.post(hot.id, answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import anyio
 
@@ -83,10 +84,18 @@ class Watches:
             watch.set(execution)
 
 
-class Hot:
-    """An execution that this process has in hand."""
+class Known(NamedTuple):
+    """An execution in memory: its record, its flow and what its templates see."""
 
-    __slots__ = ("asking", "compiled", "draining", "ended", "id", "inbox", "latest", "record", "running", "view")
+    record: Record
+    compiled: Compiled
+    view: View
+
+
+class Hot:
+    """An execution that this process has in hand. `record`, `compiled` and `view` are there while it is `loaded`."""
+
+    __slots__ = ("_known", "asking", "draining", "ended", "id", "inbox", "latest", "running")
 
     def __init__(self, id: ExecutionId, latest: bool = False) -> None:
         self.id = id
@@ -94,17 +103,43 @@ class Hot:
         self.inbox: list[tuple[AnyEvent, Done | None]] = []
         self.draining = False
         self.ended = False
-        self.record: Record | None = None
-        self.compiled: Compiled | None = None
-        self.view: View | None = None
+        self._known: Known | None = None
         self.running: set[tuple[str, int]] = set()
         self.asking: set[tuple[str, str]] = set()
 
     def take(self, record: Record, compiled: Compiled) -> None:
-        self.record = record
-        self.compiled = compiled
-        self.view = View(compiled.plan, record)
+        self._known = Known(record, compiled, View(compiled.plan, record))
         self.ended = False
+
+    def drop(self) -> None:
+        """Forget what is known: it is not what is stored."""
+        self._known = None
+
+    def look_again(self) -> None:
+        """Let templates see the record as it is now, after task runs were taken out of it."""
+        known = self.known
+        self._known = known._replace(view=View(known.compiled.plan, known.record))
+
+    @property
+    def loaded(self) -> bool:
+        return self._known is not None
+
+    @property
+    def known(self) -> Known:
+        assert self._known is not None
+        return self._known
+
+    @property
+    def record(self) -> Record:
+        return self.known.record
+
+    @property
+    def compiled(self) -> Compiled:
+        return self.known.compiled
+
+    @property
+    def view(self) -> View:
+        return self.known.view
 
     @property
     def idle(self) -> bool:
