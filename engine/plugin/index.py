@@ -26,7 +26,7 @@ class Index:
     """The installed plugin types."""
 
     def __init__(self, modules: Mapping[str, str]) -> None:
-        """`modules` maps the front of a type name (`core.log`) to the Python module that holds its classes."""
+        """`modules` maps the front of a type name (`core.log`) to the Python module or package that has its classes."""
         self._modules = dict(modules)
         self._classes: dict[str, type[Plugin]] = {}
 
@@ -84,7 +84,7 @@ def _plugins_of(module: ModuleType) -> list[type[Plugin]]:
         if not name.startswith("_")
         and inspect.isclass(value)
         and issubclass(value, Plugin)
-        and value.__module__ == module.__name__
+        and f"{value.__module__}.".startswith(f"{module.__name__}.")
         and not inspect.isabstract(value)
     ]
 

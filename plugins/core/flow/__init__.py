@@ -1,0 +1,23 @@
+"""What decides how the tasks of a flow follow each other, a file for each kind of block."""
+
+from plugins.core.flow.choice import If, Switch
+from plugins.core.flow.each import EachParallel, EachSequential, ForEach
+from plugins.core.flow.pause import Pause
+from plugins.core.flow.sequence import AllowFailure, Dag, Parallel, Sequential
+from plugins.core.flow.sleep import Sleep
+from plugins.core.flow.subflow import Subflow
+
+__all__ = [
+    "AllowFailure",
+    "Dag",
+    "EachParallel",
+    "EachSequential",
+    "ForEach",
+    "If",
+    "Parallel",
+    "Pause",
+    "Sequential",
+    "Sleep",
+    "Subflow",
+    "Switch",
+]
