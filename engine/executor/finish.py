@@ -184,7 +184,8 @@ def end(work: Work, state: Status) -> None:
     work.todo.clear()
     work.move(state)
     work.commands.append(Ended(state))
-    if work.record.execution.caller is not None and state is not RETRIED:
+    caller = work.record.execution.caller
+    if caller is not None and caller.waits and state is not RETRIED:
         work.commands.append(WakeAt("", "tell", work.at))
     if state is RETRIED:
         due = max((run.due for run in work.runs() if run.due is not None and run.state is state), default=work.at)

@@ -50,7 +50,7 @@ class Subflows:
         child = Child(
             id=id,
             inherited=inherited,
-            caller=Caller(parent.id, run.path, run.attempt, call.transmit_failed) if call.wait else None,
+            caller=Caller(parent.id, run.path, run.attempt, call.transmit_failed, waits=call.wait),
             scheduled=call.schedule_date,
         )
         trigger = TriggeredBy(id=run.node, type=type, variables=variables)

@@ -10,12 +10,25 @@ own run carries no number. Task ids hold neither `/` nor `#`. The path of the fl
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from engine.ids import ExecutionId, NodeId, TaskRunId
 from engine.state.status import Status
+
+
+class ExecutionKind(StrEnum):
+    """What an execution is there for.
+
+    NORMAL: somebody, a trigger or a task wants it. LOOP: an iteration of a loop of another execution. TEST: a test of
+    its flow. Lists show those that are NORMAL, and flow triggers see no others.
+    """
+
+    NORMAL = "NORMAL"
+    LOOP = "LOOP"
+    TEST = "TEST"
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -103,12 +116,18 @@ class TriggeredBy(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The attempt of another execution that waits for this one's end; `transmit`: it shares a failure."""
+    """The attempt of another execution that started this one; `transmit`: it shares a failure.
+
+    waits: it is told of this one's end
+    index: which one of several that the task run started, from 0
+    """
 
     execution: ExecutionId
     path: str
     attempt: int
     transmit: bool = True
+    waits: bool = True
+    index: int | None = None
 
 
 class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,6 +169,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     paused: int = 0
     held: bool = False
     error: str | None = None
+    kind: ExecutionKind = ExecutionKind.NORMAL
 
     @property
     def state(self) -> Status:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from engine.ids import ExecutionId
-from engine.state.execution import Answer, Execution, TaskRun
+from engine.state.execution import Answer, Execution, ExecutionKind, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
 
@@ -57,6 +57,8 @@ class ExecutionFilter(msgspec.Struct, frozen=True):
     prefix: how their ids begin
     below: a namespace and all below it
     since, until: when they were created, in milliseconds; `until` is not included
+    kinds: none stands for all of them
+    caller, caller_path: the execution whose task run started them, and the path of that
     """
 
     prefix: str | None = None
@@ -68,6 +70,9 @@ class ExecutionFilter(msgspec.Struct, frozen=True):
     until: int | None = None
     limit: int = 25
     offset: int = 0
+    kinds: tuple[ExecutionKind, ...] = (ExecutionKind.NORMAL,)
+    caller: ExecutionId | None = None
+    caller_path: str | None = None
 
 
 class StoredFlow(msgspec.Struct, frozen=True):
@@ -237,7 +242,9 @@ class ExecutionStore(Protocol):
         """
         ...
 
-    async def delete(self, id: ExecutionId) -> None: ...
+    async def delete(self, id: ExecutionId) -> None:
+        """Delete an execution with all that belongs to it, also the iterations of its loops. Raises NotFound."""
+        ...
 
 
 class TimerStore(Protocol):

@@ -110,10 +110,11 @@ class Executions:
 
     async def delete(self, id: ExecutionId) -> None:
         def work(connection: sqlite3.Connection) -> bool:
-            deleted = connection.execute(SQL["delete_execution"], {"id": id}).fetchall()
-            for name in ("delete_task_runs", "delete_answers", "delete_timers", "delete_messages"):
-                connection.execute(SQL[name], {"id": id})
-            return bool(deleted)
+            # Bound as one list, since the iterations of a loop may be many.
+            whole = [row[0] for row in connection.execute(SQL["with_iterations"], {"id": id}).fetchall()]
+            for name in ("delete_executions", "delete_task_runs", "delete_answers", "delete_timers", "delete_messages"):
+                connection.execute(SQL[name], {"executions": encode(whole)})
+            return bool(whole)
 
         if not await self._writer.run(work):
             raise NotFound("execution", id)
@@ -189,11 +190,13 @@ def _held(connection: sqlite3.Connection, id: ExecutionId) -> Held | None:
 
 
 def _conditions(where: ExecutionFilter) -> Where:
-    conditions = Where().add("namespace", where.namespace).add("flow", where.flow)
+    conditions = Where().among("kind", (kind.value for kind in where.kinds)).add("namespace", where.namespace)
+    conditions.add("flow", where.flow)
     conditions.among("state", (state.value for state in where.states))
     if where.prefix:
         conditions.add("id", where.prefix, ">=").add("id", f"{where.prefix}\uffff", "<")
     conditions.below("namespace", where.below)
+    conditions.add("caller", where.caller).add("caller_path", where.caller_path)
     return conditions.add("created", where.since, ">=").add("created", where.until, "<")
 
 

@@ -49,6 +49,7 @@ def prepare(step: Write) -> Prepared:
     """Encode a step. Raises TypeError or ValueError for a value that JSON can't hold."""
     execution = step.execution
     id = execution.id
+    caller = execution.caller
     return Prepared(
         id=id,
         new=execution.version == 1,
@@ -64,6 +65,8 @@ def prepare(step: Write) -> Prepared:
             execution.version,
             encode(execution),
             execution.revision if step.latest else None,
+            execution.kind.value,
+            *((caller.execution, caller.path, caller.index) if caller is not None else (None, None, None)),
         ),
         task_runs=[(id, run.path, encode(run)) for run in step.changed],
         answers=[(id, path, encode(answer)) for path, answer in step.answers.items()],

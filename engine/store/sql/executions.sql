@@ -34,17 +34,27 @@ update message set node = :owner where execution in (select value from json_each
 -- name: claim_execution
 update execution set owner = :owner where id = :id and owner = :previous returning id
 
--- name: delete_execution
-delete from execution where id = :id returning id
+-- name: with_iterations
+-- An execution and, at any depth, the iterations of its loops.
+with recursive whole (id) as (
+    select id from execution where id = :id
+    union all
+    select execution.id from whole, execution where execution.caller = whole.id and execution.kind = 'LOOP'
+)
+select id from whole
+
+-- name: delete_executions
+-- `:executions` is a JSON list of ids, here and below.
+delete from execution where id in (select value from json_each(:executions))
 
 -- name: delete_task_runs
-delete from task_run where execution = :id
+delete from task_run where execution in (select value from json_each(:executions))
 
 -- name: delete_answers
-delete from answer where execution = :id
+delete from answer where execution in (select value from json_each(:executions))
 
 -- name: delete_timers
-delete from timer where execution = :id
+delete from timer where execution in (select value from json_each(:executions))
 
 -- name: delete_messages
-delete from message where execution = :id
+delete from message where execution in (select value from json_each(:executions))

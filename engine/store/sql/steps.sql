@@ -3,7 +3,9 @@
 
 -- name: insert_executions
 -- Executions that exist already are left out, and those that want to be of the latest revision and aren't.
-insert into execution (id, tenant, namespace, flow, state, created, owner, version, doc)
+insert into execution (
+    id, tenant, namespace, flow, state, created, owner, version, doc, kind, caller, caller_path, caller_index
+)
 select
     json_extract(value, '$[0]'),
     json_extract(value, '$[1]'),
@@ -13,7 +15,11 @@ select
     json_extract(value, '$[5]'),
     json_extract(value, '$[6]'),
     json_extract(value, '$[8]'),
-    json_extract(value, '$[9]')
+    json_extract(value, '$[9]'),
+    json_extract(value, '$[11]'),
+    json_extract(value, '$[12]'),
+    json_extract(value, '$[13]'),
+    json_extract(value, '$[14]')
 from json_each(:rows)
 where not exists (
     select 1 from flow
