@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.definition.diagnostic import Diagnostic, Severity
+from engine.definition.flow_test import is_suite, load_suite
 from engine.definition.load import load_flow
 from engine.errors import InvalidFlow
 from engine.plugin.index import Index
@@ -14,7 +15,7 @@ SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 class Report(NamedTuple):
-    """What was found in one file. `flow` is `namespace.id`, empty where the file holds no valid flow."""
+    """What was found in one file. `flow` is `namespace.id`, empty where the file holds nothing valid."""
 
     file: str
     flow: str
@@ -23,12 +24,25 @@ class Report(NamedTuple):
 
 
 def check_path(path: Path, index: Index) -> list[Report]:
-    """A report for a file, or for each flow file below a folder, hidden ones left out."""
-    return [check_file(file, index) for file in (flow_files(path) if path.is_dir() else [path])]
+    """A report for a file, or for each flow file and file of tests below a folder, hidden ones left out."""
+    return [check_file(file, index) for file in (yaml_files(path) if path.is_dir() else [path])]
 
 
 def flow_files(folder: Path) -> list[Path]:
-    """Flow files below a folder, sorted, hidden ones left out."""
+    """Flow files below a folder, sorted, hidden ones and tests of flows left out."""
+    return [file for file in yaml_files(folder) if not is_test(file)]
+
+
+def is_test(file: Path) -> bool:
+    """Whether a file holds tests of a flow. Never raises for one that can't be read."""
+    try:
+        return is_suite(file, read_flow(file))
+    except InvalidFlow:
+        return is_suite(file, "")
+
+
+def yaml_files(folder: Path) -> list[Path]:
+    """YAML files below a folder, sorted, hidden ones left out."""
     files = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES and file.is_file())
     return [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
@@ -37,7 +51,11 @@ def check_file(file: Path, index: Index) -> Report:
     """Everything that is wrong with a file. Never raises for what is in it or that it can't be read."""
     name = str(file)
     try:
-        loaded = load_flow(read_flow(file), file=name, index=index)
+        text = read_flow(file)
+        if is_suite(file, text):
+            tests = load_suite(text, name)
+            return Report(name, f"{tests.suite.id} (tests)", (), tests.collector.sorted())
+        loaded = load_flow(text, file=name, index=index)
     except InvalidFlow as error:
         errors = tuple(item for item in error.diagnostics if item.severity is Severity.ERROR)
         return Report(name, "", errors, tuple(item for item in error.diagnostics if item.severity is Severity.WARNING))

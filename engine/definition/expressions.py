@@ -16,7 +16,16 @@ NOT_RENDERED = frozenset({"id", "type", "description", "version"})
 
 def check_expressions(raw: dict[str, Any], collector: Collector) -> None:
     """Warn of every expression whose syntax is wrong: it fails the task that renders it, and only then."""
-    for path, text in _rendered(raw):
+    _warn(_rendered(raw), collector)
+
+
+def check_texts(value: Any, path: Path, collector: Collector) -> None:
+    """The same for every text of a value that stands at a path."""
+    _warn(_texts(value, path), collector)
+
+
+def _warn(texts: Iterator[tuple[Path, str]], collector: Collector) -> None:
+    for path, text in texts:
         try:
             parse(text, _free)
         except ExpressionError as error:

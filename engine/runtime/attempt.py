@@ -101,7 +101,8 @@ async def _run(services: Services, work: Assignment, ctx: TaskContext) -> Ending
 
 
 async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Ending:
-    task = work.prepared.fixed or await _build(work, ctx)
+    prepared = _chosen(work)
+    task = prepared.fixed or await _build(prepared, ctx)
     outcome = await task.run(ctx)
     if isinstance(outcome, Call):
         outputs = await services.subflows.start(work.execution, work.run, work.type, outcome)
@@ -110,9 +111,14 @@ async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Endin
     return await _success(services, ctx, outcome)
 
 
-async def _build(work: Assignment, ctx: TaskContext) -> Task:
-    """The task with its properties rendered."""
+def _chosen(work: Assignment) -> Prepared:
+    """What is run: the task, or what stands in its place at the value of the nearest loop."""
     prepared = work.prepared
+    return prepared.mocks.get(work.view.loop_value(work.run) or "", prepared) if prepared.mocks else prepared
+
+
+async def _build(prepared: Prepared, ctx: TaskContext) -> Task:
+    """The task with its properties rendered."""
     rendered = dict(prepared.literal)
     for name, template in prepared.templates.items():
         try:

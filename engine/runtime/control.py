@@ -27,7 +27,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.variables import Variables, View
 from engine.runtime.vault import Vault
 from engine.state.event import AnyEvent, Edited, KillAsked, PauseAsked, Resumed, Started
-from engine.state.execution import Caller, Change, Execution, Label, TriggeredBy
+from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Held, Store, StoredFlow
@@ -91,6 +91,7 @@ class Control:
         labels: Mapping[str, str] | None = None,
         trigger: TriggeredBy | None = None,
         child: Child | None = None,
+        kind: ExecutionKind = ExecutionKind.NORMAL,
     ) -> Execution:
         """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
 
@@ -100,7 +101,7 @@ class Control:
             compiled = await self._plans.get(namespace, flow, revision)
             if compiled.flow.disabled:
                 raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
-            execution = self._blank(compiled, labels or {}, trigger, child)
+            execution = self._blank(compiled, labels or {}, trigger, child, kind)
             view = View(compiled.plan, Record(execution))
             values = await self._inputs(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
             execution = msgspec.structs.replace(execution, inputs=values)
@@ -238,8 +239,15 @@ class Control:
         await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
         return record.execution
 
-    async def evaluate(self, id: ExecutionId, expression: str, task: str | None = None, typed: bool = False) -> Any:
-        """Render an expression as a task of the execution sees it; secrets become stars.
+    async def evaluate(
+        self,
+        id: ExecutionId,
+        expression: Any,
+        task: str | None = None,
+        typed: bool = False,
+        more: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Render an expression as a task of the execution sees it, and `more` variables; secrets become stars.
 
         Raises NotFound, ExpressionError.
         """
@@ -247,16 +255,24 @@ class Control:
         compiled = await self._compiled(held)
         view = View(compiled.plan, held.record)
         variables = view.of_flow() if task is None else view.of(held.record.runs[_path_of(held.record, task)])
+        if more:
+            variables = variables.extended(more)
         masks: set[str] = set()
         look_up = self._look_ups.for_execution(held.record.execution, variables)
         try:
             rendered = await self._renderer.render(expression, variables, typed=typed, look_up=look_up, masks=masks)
         except ExpressionError as error:
-            raise ExpressionError(masked(str(error), masks)) from None
+            error.args = (masked(str(error), masks),)
+            raise
         return masked_value(rendered, masks)
 
     def _blank(
-        self, compiled: Compiled, labels: Mapping[str, str], trigger: TriggeredBy | None, child: Child | None
+        self,
+        compiled: Compiled,
+        labels: Mapping[str, str],
+        trigger: TriggeredBy | None,
+        child: Child | None,
+        kind: ExecutionKind,
     ) -> Execution:
         now = self._clock.now()
         id = ExecutionId(random_id()) if child is None else child.id
@@ -274,6 +290,7 @@ class Control:
             created=now,
             caller=child.caller if child else None,
             scheduled=child.scheduled if child else None,
+            kind=kind,
         )
 
     async def _inputs(

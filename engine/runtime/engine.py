@@ -25,6 +25,7 @@ from engine.runtime.interpreters import Interpreters
 from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
+from engine.runtime.mocks import Mocks
 from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.nodes import Node, Nodes
 from engine.runtime.plans import Plans
@@ -69,9 +70,11 @@ async def open_engine(
     clock: Clock | None = None,
     index: Index | None = None,
     recovers: bool = False,
+    mocks: Mocks | None = None,
 ) -> AsyncIterator[Engine]:
     """Run an engine over `folder` while the block is open.
 
+    mocks: what stands in the place of tasks
     recovers: also take up what processes that died left behind; else only `engine.nodes.recover()` does
     """
     _collect_rarely()
@@ -82,7 +85,7 @@ async def open_engine(
         node.lock()
         stack.callback(node.unlock)
         store = await stack.enter_async_context(open_store(folder, settings))
-        engine = await _assemble(folder, settings, clock, index or installed(), node, store, stack, recovers)
+        engine = await _assemble(folder, settings, clock, index or installed(), node, store, stack, recovers, mocks)
         yield engine
 
 
@@ -105,6 +108,7 @@ async def _assemble(
     store: Store,
     stack: AsyncExitStack,
     recovers: bool,
+    mocks: Mocks | None,
 ) -> Engine:
     files = DiskStorage(folder / "files")
     logs = LogPump(store.logs, clock)
@@ -135,7 +139,7 @@ async def _assemble(
         work_folder=folder / "work" / node.id,
         stack=stack,
     )
-    plans = Plans(store.flows, index, settings.variables.globals)
+    plans = Plans(store.flows, index, settings.variables.globals, mocks.stand_in if mocks else None)
     worker = Worker(services, clock, settings.worker.concurrency)
     evaluator = Evaluator(renderer, look_ups, vault, logs, clock)
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -30,9 +30,10 @@ class Prepared:
     literal: the others: what holds no template, and what the task renders itself
     structured: properties that may be given as a text which renders to JSON
     fixed: the validated task, where there is nothing to render
+    mocks: what is run in its place where the nearest loop is at one of these values
     """
 
-    __slots__ = ("fixed", "literal", "plugin", "structured", "templates")
+    __slots__ = ("fixed", "literal", "mocks", "plugin", "structured", "templates")
 
     def __init__(self, plugin: type[Task], properties: Mapping[str, Any]) -> None:
         self.plugin = plugin
@@ -40,6 +41,7 @@ class Prepared:
         self.templates = {name: it for name, it in properties.items() if name not in own and holds_template(it)}
         self.literal = {name: it for name, it in properties.items() if name not in self.templates}
         self.structured = structured(plugin)
+        self.mocks: Mapping[str, Prepared] = {}
         self.fixed = None if self.templates else plugin.model_validate(dict(properties))
 
 
@@ -59,12 +61,19 @@ class Compiled:
 
 
 class Plans:
-    """Compiled flows, the most recently used ones kept."""
+    """Compiled flows, the most recently used ones kept. `changed` may put something in the place of their tasks."""
 
-    def __init__(self, flows: FlowStore, index: Index, globals: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        flows: FlowStore,
+        index: Index,
+        globals: Mapping[str, Any] | None = None,
+        changed: Callable[[Compiled], None] | None = None,
+    ) -> None:
         self._flows = flows
         self._index = index
         self._globals = globals or {}
+        self._changed = changed
         self._cache: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
 
     async def get(self, namespace: str, flow: str, revision: int | None = None) -> Compiled:
@@ -96,6 +105,8 @@ class Plans:
     def _compile(self, flow: Flow, stored: StoredFlow) -> Compiled:
         plan = msgspec.structs.replace(compile_flow(flow, stored.revision), globals=self._globals)
         compiled = Compiled(flow, plan, stored.source, self._index)
+        if self._changed is not None:
+            self._changed(compiled)
         self._put((flow.namespace, flow.id, stored.revision), compiled)
         return compiled
 

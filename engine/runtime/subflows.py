@@ -14,7 +14,7 @@ from engine.plugin.base import Call
 from engine.runtime.callees import child_id
 from engine.runtime.control import Child, Control
 from engine.state.event import Lost, TaskEnded
-from engine.state.execution import Caller, Execution, TaskRun, TriggeredBy
+from engine.state.execution import Caller, Execution, ExecutionKind, TaskRun, TriggeredBy
 from engine.state.status import Status
 from engine.store.protocols import Store
 
@@ -64,6 +64,7 @@ class Subflows:
                 labels=call.labels,
                 trigger=trigger,
                 child=child,
+                kind=ExecutionKind.TEST if parent.kind is ExecutionKind.TEST else ExecutionKind.NORMAL,
             )
         except NotFound as error:
             raise TaskError(f"Unable to find flow {named}" if error.kind == "flow" else str(error)) from None

@@ -66,6 +66,15 @@ class View:
             made["parent"] = ancestors[0]
         return Variables(made, self)
 
+    def loop_value(self, run: TaskRun) -> str | None:
+        """Value of the nearest loop around a task run."""
+        path = run.path
+        while path and (found := self._record.runs.get(path)) is not None:
+            if found.value is not None:
+                return found.value
+            path = parent_path(path)
+        return None
+
     def shows(self, name: object) -> bool:
         """Whether there is a variable of this name; `inputs` is there when the execution has some."""
         return name in MAKERS and (name != "inputs" or bool(self._record.execution.inputs))
