@@ -3,6 +3,7 @@
 TidegateError
 ├── NotFound            the thing asked for does not exist
 ├── Conflict            it exists in another version or state than the caller assumed
+├── AtLimit             its flow allows no more running executions
 ├── Unavailable         the store or the disk can't answer now; the same call may succeed later
 ├── Refused             the request is understood and not allowed; says what would be
 ├── InvalidFlow         a flow with mistakes; carries all of them as diagnostics
@@ -34,6 +35,14 @@ class NotFound(TidegateError):
 
 class Conflict(TidegateError):
     """The row changed since it was read, or the key is taken."""
+
+
+class AtLimit(TidegateError):
+    """A flow runs as many executions as it may. `behavior`: QUEUE, CANCEL or FAIL."""
+
+    def __init__(self, running: int, behavior: str) -> None:
+        self.running, self.behavior = running, behavior
+        super().__init__(f"The flow runs {running} executions already, which is its concurrency limit")
 
 
 class Unavailable(TidegateError):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.definition.concurrency import ConcurrencyFields
 from engine.definition.declared import Input
 from engine.definition.outputs import Output
 from engine.definition.retry import RetryFields
@@ -62,6 +63,7 @@ class FlowFields(BaseModel):
     triggers: list[dict[str, Any]] | None = Field(None, description="What starts executions.")
     outputs: tuple[Output, ...] | None = Field(None, description="What an execution gives back.")
     retry: RetryFields | None = Field(None, description="For every task that has no retry of its own.")
+    concurrency: ConcurrencyFields | None = Field(None, description="How many executions may run at once.")
     disabled: bool = Field(False, description="No execution may be created.")
     deleted: bool = Field(False, description="Ignored: flows are deleted by command.")
     tenant_id: str | None = Field(None, description="Ignored: there is one tenant.")
@@ -79,7 +81,6 @@ class Flow(FlowFields):
 
 NOT_AVAILABLE: Mapping[str, str] = {
     "afterExecution": "these tasks would not run; use `finally`",
-    "concurrency": "executions would not be limited",
     "sla": "it would not be watched",
     "checks": "they would not be made",
     "pluginDefaults": "write the values at each task",

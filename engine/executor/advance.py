@@ -8,15 +8,14 @@ from typing import Any
 from engine.executor.finish import (
     OUTPUTS,
     close_run,
-    end,
     end_run,
     outputs_answered,
     softened,
 )
 from engine.executor.kill import kill, request
-from engine.executor.lanes import answered, look, main_phase
+from engine.executor.lanes import answered, look
+from engine.executor.limits import GRANTED, START, TAKE, WAITS, begin, enqueue
 from engine.executor.names import (
-    CANCELLED,
     CREATED,
     FAILED,
     KILLED,
@@ -31,7 +30,7 @@ from engine.executor.pause import TIMER, ask_pause, note_paused, resume, time_is
 from engine.executor.plan import Plan
 from engine.executor.retry import come_due, failures, next_date, next_execution, try_again, wait
 from engine.executor.work import Work, awaited, entered, replace
-from engine.state.command import NewExecution, Step, TellCaller, WakeAt
+from engine.state.command import NewExecution, Step, TellCaller
 from engine.state.event import (
     AnyEvent,
     Continue,
@@ -70,7 +69,7 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
         case Lost():
             _lost(work, event)
         case Started():
-            _started(work, event)
+            begin(work, event)
         case KillAsked():
             kill(work)
         case Resumed():
@@ -79,7 +78,7 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
         case PauseAsked():
             ask_pause(work)
         case Edited():
-            _edited(work)
+            _edited(work, event)
         case Continue():
             _continue(work)
     if work.todo and not work.get("held"):
@@ -102,22 +101,6 @@ def apply(record: Record, step: Step) -> None:
     record.runs.update(step.changed)
     record.answers.update(step.answers)
     record.edit = None
-
-
-def _started(work: Work, event: Started) -> None:
-    if work.block("") is not None or work.state.terminal:
-        return
-    scheduled = work.get("scheduled")
-    if scheduled is not None and scheduled > work.at:
-        work.commands.append(WakeAt("", "start", scheduled))
-    elif event.admission == "queued":
-        work.move(QUEUED)
-    elif event.admission == "refused":
-        end(work, event.state or CANCELLED)
-    else:
-        work.move(RUNNING)
-        work.blocks[""] = main_phase(work.plan.root, "tasks")
-        work.todo.append("")
 
 
 def _evaluated(work: Work, event: Evaluated) -> None:
@@ -268,7 +251,7 @@ def _due(work: Work, event: Due) -> None:
         if work.state is RETRIED:
             work.commands.append(NewExecution(work.get("attempt") + 1))
         return
-    if event.kind in ("tell", "start"):
+    if event.kind in ("tell", START, GRANTED):
         _own_timer(work, event.kind)
         return
     run = work.run(event.path)
@@ -282,25 +265,28 @@ def _own_timer(work: Work, kind: str) -> None:
     """A timer of the execution itself: it has to tell of its end, or its date has come."""
     if kind == "tell" and work.state.terminal:
         work.commands.append(TellCaller())
-    elif kind == "start":
-        _started(work, Started(at=work.at))
+    elif kind == START or (kind == GRANTED and work.state is QUEUED):
+        begin(work, Started(at=work.at))
 
 
-def _edited(work: Work) -> None:
+def _edited(work: Work, event: Edited) -> None:
     """Write what the edit changed, and go on with everything that it left open."""
     edit = work.record.edit
     if edit is not None:
         work.changed.update(edit.changed)
         work.answers.update(edit.answers)
         work.removed = edit.removed
-    if work.state is RESTARTED:
+    if work.state is RESTARTED and event.admission == WAITS:
+        enqueue(work, event.reason)
+    elif work.state is RESTARTED:
+        work.commands.append(TAKE)
         work.move(RUNNING)
         note_paused(work)
         _continue(work)
 
 
 def _continue(work: Work) -> None:
-    if not work.state.terminal and work.stopping is None and not work.get("held"):
+    if not (work.state.terminal or work.state is QUEUED) and work.stopping is None and not work.get("held"):
         work.todo = list(work.get("pending"))
         if work.todo:
             work.put(pending=())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from engine.state.command import Command, Evaluate, Step, WakeAt
+from engine.state.command import Command, Evaluate, Step, TakeSlot, WakeAt
 from engine.state.execution import Answer, TaskRun
 
 
 class Changes:
     """Collects steps; the last change of each row counts."""
 
-    __slots__ = ("answers", "asks", "changed", "commands", "dropped", "empty", "removed", "timers")
+    __slots__ = ("answers", "asks", "changed", "commands", "dropped", "empty", "removed", "slot", "timers")
 
     def __init__(self) -> None:
         self.empty = True
@@ -20,6 +20,7 @@ class Changes:
         self.asks: list[Evaluate] = []
         self.timers: dict[tuple[str, str], WakeAt] = {}
         self.dropped: dict[tuple[str, str], None] = {}
+        self.slot: TakeSlot | None = None
 
     def add(self, step: Step) -> None:
         self.empty = False

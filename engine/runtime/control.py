@@ -14,6 +14,7 @@ from engine.definition.declared import Input
 from engine.definition.inputs import resolve_inputs
 from engine.errors import Conflict, ExpressionError, InvalidInputs, NotFound, Refused, StorageError
 from engine.executor import edit
+from engine.executor.limits import FORCED, REFUSED
 from engine.expressions.masks import masked, masked_value
 from engine.files.addresses import input_file
 from engine.files.protocol import InternalStorage
@@ -30,11 +31,15 @@ from engine.state.event import AnyEvent, Edited, KillAsked, PauseAsked, Resumed,
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Held, Store, StoredFlow
+from engine.store.protocols import Concurrency, Held, Store, StoredFlow
 
 # How often the store is asked for the end of an execution that another process drives, or of one of our own.
 WAIT_SECONDS = 0.2
 OWN_WAIT_SECONDS = 5.0
+
+
+# As what an execution may leave its queue.
+UNQUEUED = (Status.RUNNING, Status.CANCELLED, Status.FAILED)
 
 
 class Child(NamedTuple):
@@ -77,7 +82,9 @@ class Control:
     async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
         """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
         flow = self._plans.read(source, file)
-        stored = await self._store.flows.save(flow.namespace, flow.id, source, self._clock.now())
+        limit = flow.concurrency
+        concurrency = None if limit is None else Concurrency(limit.limit, limit.behavior)
+        stored = await self._store.flows.save(flow.namespace, flow.id, source, self._clock.now(), concurrency)
         self._plans.keep(flow, stored)
         return stored
 
@@ -209,6 +216,36 @@ class Control:
         for event in events:
             _, owner = await self._head(id)
             await self._tell(id, owner, event)
+
+    async def unqueue(self, id: ExecutionId, state: Status = Status.RUNNING) -> None:
+        """Take an execution out of its queue: let it run whatever the limit of its flow, or end CANCELLED or FAILED.
+
+        Raises NotFound, Refused when it isn't queued.
+        """
+        if state not in UNQUEUED:
+            raise Refused(f"A queued execution can go on as {', '.join(UNQUEUED)}, but not as {state}")
+        execution, owner = await self._head(id)
+        if execution.state is not Status.QUEUED:
+            raise Refused(f"The execution is not queued, its state is {execution.state}")
+        if state is Status.RUNNING:
+            await self._tell(id, owner, Started(at=self._clock.now(), admission=FORCED))
+        else:
+            reason = f"The execution was taken out of the queue as {state}"
+            await self._tell(id, owner, Started(at=self._clock.now(), admission=REFUSED, state=state, reason=reason))
+
+    async def force_run(self, id: ExecutionId) -> None:
+        """Let an execution go on now: queued, created for later, or paused; one that runs is left alone.
+
+        Raises NotFound, Conflict when it has ended, InvalidInputs when a Pause of it asks for inputs.
+        """
+        execution, owner = await self._head(id)
+        if execution.state.terminal:
+            raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
+        if execution.state is Status.PAUSED:
+            for _ in range(max(1, execution.paused)):
+                await self.resume(id)
+        elif execution.state in (Status.CREATED, Status.QUEUED):
+            await self._tell(id, owner, Started(at=self._clock.now(), admission=FORCED))
 
     async def restart(self, id: ExecutionId) -> Execution:
         """Run again what failed; the same execution goes on. Raises NotFound, Refused."""

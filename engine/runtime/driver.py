@@ -14,17 +14,19 @@ import msgspec
 from anyio.abc import TaskGroup, TaskStatus
 
 from engine.clock import Clock
-from engine.errors import Conflict, TidegateError, Unavailable
+from engine.errors import AtLimit, Conflict, TidegateError, Unavailable
 from engine.executor.advance import advance, apply
 from engine.executor.outstanding import outstanding
 from engine.faults import fault_point
 from engine.ids import ExecutionId
+from engine.runtime.admission import kept, slot_of, turned_away
 from engine.runtime.aftermath import given_up, next_attempt
 from engine.runtime.attempt import Assignment
 from engine.runtime.callees import Callees, calls, handed
 from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.hot import Done, Hot, Watches
+from engine.runtime.logs import LogPump, said
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.worker import Worker, is_below
 from engine.state.command import (
@@ -35,8 +37,10 @@ from engine.state.command import (
     Evaluate,
     NewExecution,
     RunTask,
+    Say,
     StopBelow,
     StopTask,
+    TakeSlot,
     TellCaller,
     WakeAt,
 )
@@ -55,13 +59,22 @@ class Driver:
     """The executions of this process."""
 
     def __init__(
-        self, *, owner: str, store: Store, plans: Plans, worker: Worker, evaluator: Evaluator, clock: Clock
+        self,
+        *,
+        owner: str,
+        store: Store,
+        plans: Plans,
+        worker: Worker,
+        evaluator: Evaluator,
+        logs: LogPump,
+        clock: Clock,
     ) -> None:
         self.owner = owner
         self._store = store
         self._plans = plans
         self._worker = worker
         self._evaluator = evaluator
+        self._logs = logs
         self._clock = clock
         self._hot: dict[ExecutionId, Hot] = {}
         self.watches = Watches()
@@ -201,6 +214,7 @@ class Driver:
             if not hot.loaded:
                 await self._load(hot)
             new = hot.record.execution.version == 0
+            before = kept(hot, events)
             changes = self._advance(hot, events)
             for command in changes.commands:
                 if isinstance(command, NewExecution):
@@ -211,6 +225,10 @@ class Driver:
                     await self.subflows.tell(hot.record.execution)
             try:
                 await self._commit(hot, changes)
+            except AtLimit as limit:
+                hot.go_back(before)
+                events = turned_away(events, limit)
+                continue
             except Conflict:
                 hot.drop()
                 if new or any(isinstance(event, Edited) for event in events):
@@ -259,6 +277,8 @@ class Driver:
             changes.wake(command)
         elif isinstance(command, DropTimer):
             changes.drop(command.path, command.kind)
+        elif isinstance(command, TakeSlot):
+            changes.slot = command
         else:
             changes.commands.append(command)
         return None
@@ -288,6 +308,7 @@ class Driver:
             dropped=tuple(changes.dropped),
             released=record.execution.state.terminal and not changes.timers,
             latest=hot.latest,
+            slot=slot_of(hot, changes.slot),
         )
         while True:
             try:
@@ -308,6 +329,8 @@ class Driver:
                 self._stop_below(hot, command)
             elif isinstance(command, Again):
                 self.post(hot.id, Continue(at=self._clock.now()))
+            elif isinstance(command, Say):
+                self._logs.line(said(hot.record.execution, command, self._clock.now()))
             elif isinstance(command, Ended):
                 self._end(hot, hot.record.execution)
         for wake in changes.timers.values():

@@ -31,6 +31,7 @@ from engine.runtime.nodes import Node, Nodes
 from engine.runtime.plans import Plans
 from engine.runtime.renderer import Renderer
 from engine.runtime.secrets import Secrets
+from engine.runtime.slots import Slots
 from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.subflows import Subflows
@@ -60,6 +61,7 @@ class Engine(NamedTuple):
     secrets: Secrets
     namespaces: NamespaceFiles
     vault: Vault
+    slots: Slots
 
 
 @asynccontextmanager
@@ -142,14 +144,15 @@ async def _assemble(
     plans = Plans(store.flows, index, settings.variables.globals, mocks.stand_in if mocks else None)
     worker = Worker(services, clock, settings.worker.concurrency)
     evaluator = Evaluator(renderer, look_ups, vault, logs, clock)
-    driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, clock=clock)
+    driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, logs=logs, clock=clock)
     worker.post = driver.post
     worker.deliver = driver.deliver
     timers = Timers(store.timers, driver, clock, node.id)
     driver.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)
     housekeeping = Housekeeping(folder / "work", node, store.logs, settings.logs.retention_days, clock)
-    for service in (housekeeping.run, logs.run, driver.run, worker.run, timers.run, nodes.run):
+    slots = Slots(store.slots, driver, nodes, clock, node.id)
+    for service in (housekeeping.run, logs.run, driver.run, worker.run, timers.run, nodes.run, slots.run):
         # Each in a group of its own, so that they stop in reverse order: the worker before the driver, logs last.
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -168,4 +171,6 @@ async def _assemble(
     )
     executions.on_kill = control.kill
     services.subflows = driver.subflows = Subflows(store, control)
-    return Engine(control, driver, store, files, logs, plans, nodes, renderer, node, keys, secrets, namespaces, vault)
+    return Engine(
+        control, driver, store, files, logs, plans, nodes, renderer, node, keys, secrets, namespaces, vault, slots
+    )

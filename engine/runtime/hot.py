@@ -115,6 +115,13 @@ class Hot:
         """Forget what is known: it is not what is stored."""
         self._known = None
 
+    def go_back(self, record: Record | None) -> None:
+        """Take a record for what is known, or forget what is."""
+        if record is None:
+            self.drop()
+        else:
+            self.take(record, self.compiled)
+
     def look_again(self) -> None:
         """Let templates see the record as it is now, after task runs were taken out of it."""
         known = self.known

@@ -12,11 +12,25 @@ from anyio.abc import TaskStatus
 
 from engine.clock import Clock
 from engine.errors import Unavailable
+from engine.state.command import Say
+from engine.state.execution import Execution
 from engine.store.protocols import LogLine, LogStore, Metric
 
 RETRY_SECONDS = 0.5
 
 Listener = Callable[[LogLine], None]
+
+
+def said(execution: Execution, command: Say, at: int) -> LogLine:
+    """The line of an execution that the executor wants in its log."""
+    return LogLine(
+        at=at,
+        level=command.level,
+        message=command.message,
+        namespace=execution.namespace,
+        flow=execution.flow,
+        execution=execution.id,
+    )
 
 
 class LogPump:

@@ -75,7 +75,33 @@ class TellCaller(msgspec.Struct, frozen=True, tag=True):
     """The execution has ended: tell the attempt that waits for it, before the timer that says so is forgotten."""
 
 
-Command = Evaluate | RunTask | StopTask | StopBelow | WakeAt | DropTimer | Again | Ended | NewExecution | TellCaller
+class TakeSlot(msgspec.Struct, frozen=True, tag=True):
+    """The step holds only if its flow has a slot free for the execution; `forced`: it takes one in any case."""
+
+    forced: bool = False
+
+
+class Say(msgspec.Struct, frozen=True, tag=True):
+    """Write a line to the log of the execution. `level`: INFO, WARN, ERROR."""
+
+    level: str
+    message: str
+
+
+Command = (
+    Evaluate
+    | RunTask
+    | StopTask
+    | StopBelow
+    | WakeAt
+    | DropTimer
+    | Again
+    | Ended
+    | NewExecution
+    | TellCaller
+    | TakeSlot
+    | Say
+)
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -32,10 +32,16 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, kw_only=T
 
 
 class Started(Event, frozen=True):
-    """The execution may begin: `admission` is admitted, queued or refused (by a concurrency limit, into `state`)."""
+    """The execution may begin, or may not.
+
+    admission: admitted (if its flow has a free slot), forced (whatever its flow allows), queued (until a slot is free)
+        or refused (into `state`)
+    reason: why it is queued or refused, for the log; of a refusal also its error
+    """
 
     admission: str = "admitted"
     state: Status | None = None
+    reason: str | None = None
 
 
 class Evaluated(Event, frozen=True):
@@ -103,7 +109,13 @@ class KillAsked(Event, frozen=True):
 
 
 class Edited(Event, frozen=True):
-    """The record was edited (restart, replay, change of status) and its counters rebuilt: go on from there."""
+    """The record was edited (restart, replay, change of status) and its counters rebuilt: go on from there.
+
+    admission, reason: as of `Started`, but never refused
+    """
+
+    admission: str = "admitted"
+    reason: str | None = None
 
 
 class Continue(Event, frozen=True):

@@ -14,7 +14,7 @@ from engine.store.database import open_database
 from engine.store.logs import Logs
 from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
-from engine.store.repositories import Executions, Flows, Nodes, Timers
+from engine.store.repositories import Executions, Flows, Nodes, Slots, Timers
 from engine.store.values import Secrets, Values
 from engine.store.writer import Writer
 
@@ -26,6 +26,7 @@ class SqliteStore(NamedTuple):
 
     flows: Flows
     executions: Executions
+    slots: Slots
     timers: Timers
     nodes: Nodes
     kv: Values
@@ -50,6 +51,7 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
         yield SqliteStore(
             Flows(reader, writer),
             Executions(reader, writer),
+            Slots(reader, writer),
             Timers(reader),
             Nodes(reader, writer),
             Values(reader, writer),

@@ -5,7 +5,8 @@ Every method may raise Unavailable, after which nothing was changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -25,12 +26,26 @@ class Timer(msgspec.Struct, frozen=True):
     due: int
 
 
+class Slot(Enum):
+    """What a step wants of the limit that its flow may have.
+
+    KEEP: nothing; TAKE: to be written only if a slot is free, or the execution has one; FORCE: a slot in any case;
+    WAIT: the next one that is free
+    """
+
+    KEEP = 0
+    TAKE = 1
+    FORCE = 2
+    WAIT = 3
+
+
 class Write(msgspec.Struct, frozen=True):
     """One step of one execution, written whole or not at all.
 
     `execution.version` is the new version; 1 inserts, anything else replaces version - 1. `owner` is who writes;
     `released`: nobody owns the execution after this step. `latest`: a new execution is only inserted while its revision
-    is the latest one of its flow.
+    is the latest one of its flow. `slot`: what it wants of the limit of its flow; in a terminal state the execution
+    gives back the slot that it has.
     """
 
     execution: Execution
@@ -42,6 +57,29 @@ class Write(msgspec.Struct, frozen=True):
     dropped: Sequence[tuple[str, str]] = ()
     released: bool = False
     latest: bool = False
+    slot: Slot = Slot.KEEP
+
+
+class Granted(NamedTuple):
+    """A queued execution that was given a slot, and its owner. A timer `admitted` of it is due."""
+
+    execution: ExecutionId
+    owner: str
+
+
+class SlotUse(NamedTuple):
+    """The limit of a flow's latest revision (None: there is none), who runs, and who waits, the first one first."""
+
+    limit: int | None
+    running: tuple[ExecutionId, ...]
+    waiting: tuple[ExecutionId, ...]
+
+
+class Concurrency(NamedTuple):
+    """How many executions of a flow may run at once, and what becomes of more: QUEUE, CANCEL or FAIL."""
+
+    limit: int
+    behavior: str
 
 
 class Held(NamedTuple):
@@ -182,8 +220,13 @@ class SecretInfo(msgspec.Struct, frozen=True):
 class FlowStore(Protocol):
     """Flows and their revisions."""
 
-    async def save(self, namespace: str, id: str, source: str, at: int) -> StoredFlow:
-        """Store a new revision, or return the latest one when `source` is the same."""
+    async def save(
+        self, namespace: str, id: str, source: str, at: int, concurrency: Concurrency | None = None
+    ) -> StoredFlow:
+        """Store a new revision, or return the latest one when `source` is the same.
+
+        A limit counts from then on, what runs already included; what waited for a slot gets those that it adds.
+        """
         ...
 
     async def get(self, namespace: str, id: str, revision: int | None = None) -> StoredFlow:
@@ -205,8 +248,9 @@ class ExecutionStore(Protocol):
     async def commit(self, write: Write) -> None:
         """Write a step durably; writes of many executions share a transaction.
 
-        Raises Conflict for another version than the one before the step's, another owner, an execution that exists. A
-        caller that is cancelled doesn't know whether its step was written.
+        Raises Conflict for another version than the one before the step's, another owner, an execution that exists,
+        AtLimit where it wants a slot and none is free. A caller that is cancelled doesn't know whether its step was
+        written.
         """
         ...
 
@@ -244,6 +288,20 @@ class ExecutionStore(Protocol):
 
     async def delete(self, id: ExecutionId) -> None:
         """Delete an execution with all that belongs to it, also the iterations of its loops. Raises NotFound."""
+        ...
+
+
+class SlotStore(Protocol):
+    """Who runs and who waits of the flows that have a limit."""
+
+    def listen(self, listener: Callable[[Sequence[Granted]], None]) -> None:
+        """Tell a listener of slots that this process's transactions granted, after their commit, in the loop."""
+        ...
+
+    async def of(self, namespace: str, flow: str, tenant: str = "main") -> SlotUse: ...
+
+    async def repair(self) -> int:
+        """Compare slots with executions and put right what can't be; returns how much was wrong. It should be 0."""
         ...
 
 
@@ -361,6 +419,8 @@ class Store(Protocol):
     def flows(self) -> FlowStore: ...
     @property
     def executions(self) -> ExecutionStore: ...
+    @property
+    def slots(self) -> SlotStore: ...
     @property
     def timers(self) -> TimerStore: ...
     @property

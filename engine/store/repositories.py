@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.state.execution import Execution
 from engine.state.record import Record
 from engine.store.codec import decode_answer, decode_execution, decode_task_run, encode
-from engine.store.protocols import ExecutionFilter, Held, Message, NodeRow, StoredFlow, Timer
+from engine.store.protocols import (
+    Concurrency,
+    ExecutionFilter,
+    Granted,
+    Held,
+    Message,
+    NodeRow,
+    SlotUse,
+    StoredFlow,
+    Timer,
+)
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
+from engine.store.slots import FlowKey, free, grant, limit_of, repair
 from engine.store.writer import Writer
 
 SQL = queries("sqlite")
@@ -27,14 +38,23 @@ class Flows:
         self._reader = reader
         self._writer = writer
 
-    async def save(self, namespace: str, id: str, source: str, at: int) -> StoredFlow:
+    async def save(
+        self, namespace: str, id: str, source: str, at: int, concurrency: Concurrency | None = None
+    ) -> StoredFlow:
+        limit, behavior = concurrency or (None, None)
+        key = FlowKey(TENANT, namespace, id)
         params = {"tenant": TENANT, "namespace": namespace, "id": id, "source": source, "at": at}
 
-        def work(connection: sqlite3.Connection) -> StoredFlow:
-            connection.execute(SQL["save_flow"], params)
-            return _flow(connection.execute(SQL["latest_flow"], params).fetchone())
+        def work(connection: sqlite3.Connection) -> tuple[StoredFlow, list[Granted]]:
+            connection.execute(SQL["save_flow"], {**params, "concurrency": limit, "behavior": behavior})
+            if limit is not None:
+                connection.execute(SQL["count_running"], key._asdict())
+            stored = _flow(connection.execute(SQL["latest_flow"], params).fetchone())
+            return stored, grant(connection, [key])
 
-        return await self._writer.run(work)
+        stored, granted = await self._writer.run(work)
+        self._writer.on_granted(granted)
+        return stored
 
     async def get(self, namespace: str, id: str, revision: int | None = None) -> StoredFlow:
         params = {"tenant": TENANT, "namespace": namespace, "id": id, "revision": revision}
@@ -109,15 +129,48 @@ class Executions:
         return await self._writer.run(work)
 
     async def delete(self, id: ExecutionId) -> None:
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: sqlite3.Connection) -> tuple[bool, list[Granted]]:
             # Bound as one list, since the iterations of a loop may be many.
             whole = [row[0] for row in connection.execute(SQL["with_iterations"], {"id": id}).fetchall()]
             for name in ("delete_executions", "delete_task_runs", "delete_answers", "delete_timers", "delete_messages"):
                 connection.execute(SQL[name], {"executions": encode(whole)})
-            return bool(whole)
+            return bool(whole), grant(connection, free(connection, [id]))
 
-        if not await self._writer.run(work):
+        deleted, granted = await self._writer.run(work)
+        self._writer.on_granted(granted)
+        if not deleted:
             raise NotFound("execution", id)
+
+
+class Slots:
+    """Who runs and who waits of the flows that have a limit."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def listen(self, listener: Callable[[Sequence[Granted]], None]) -> None:
+        self._writer.on_granted = listener
+
+    async def of(self, namespace: str, flow: str, tenant: str = "main") -> SlotUse:
+        key = FlowKey(tenant, namespace, flow)
+
+        def work(connection: sqlite3.Connection) -> SlotUse:
+            rows = connection.execute(SQL["slots_of_flow"], key._asdict()).fetchall()
+            return SlotUse(
+                limit=limit_of(connection, key).limit,
+                running=tuple(ExecutionId(id) for id, taken in rows if taken),
+                waiting=tuple(ExecutionId(id) for id, taken in rows if not taken),
+            )
+
+        return await self._reader.run(work)
+
+    async def repair(self) -> int:
+        if not await self._reader.rows(SQL["slot_faults"], {}):
+            return 0
+        count, granted = await self._writer.run(repair)
+        self._writer.on_granted(granted)
+        return count
 
 
 class Timers:

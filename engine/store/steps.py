@@ -1,21 +1,25 @@
 """Writes the steps of executions: all of a group with one statement a table.
 
-A step that comes too late spoils its group: the writer looks for it by writing smaller ones.
+A step that comes too late spoils its group: the writer looks for it by writing smaller ones. A step that finds no free
+slot is left out of its group, for there may be hundreds of them.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.errors import Conflict
+from engine.errors import AtLimit, Conflict
 from engine.ids import ExecutionId
 from engine.store.codec import encode
-from engine.store.protocols import Write
+from engine.store.protocols import Granted, Slot, Write
 from engine.store.query import queries
+from engine.store.slots import FlowKey, asked, free, grant, take, wait
 
 SQL = queries("sqlite")
+
+KEEP = Slot.KEEP
 
 Row = tuple[object, ...]
 
@@ -25,6 +29,8 @@ class Prepared(NamedTuple):
 
     id: ExecutionId
     new: bool
+    slot: Slot
+    ended: bool
     execution: Row
     task_runs: Sequence[Row]
     answers: Sequence[Row]
@@ -32,6 +38,15 @@ class Prepared(NamedTuple):
     removed: Sequence[Row]
     dropped: Sequence[Row]
 
+
+class Written(NamedTuple):
+    """What became of a group: who was left out because no slot was free, and who was granted one."""
+
+    away: Mapping[ExecutionId, AtLimit]
+    granted: Sequence[Granted]
+
+
+NOTHING_OF_SLOTS = Written({}, ())
 
 # In this order: what a step removes it may also write anew.
 TABLES: tuple[tuple[str, Callable[[Prepared], Sequence[Row]]], ...] = (
@@ -53,6 +68,8 @@ def prepare(step: Write) -> Prepared:
     return Prepared(
         id=id,
         new=execution.version == 1,
+        slot=step.slot,
+        ended=execution.state.terminal,
         execution=(
             id,
             execution.tenant,
@@ -76,12 +93,44 @@ def prepare(step: Write) -> Prepared:
     )
 
 
-def write_steps(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> None:
-    """Write steps of different executions inside a transaction.
+def write_steps(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> Written:
+    """Write steps of different executions inside a transaction, but those that want a slot where none is free.
 
     Raises Conflict when one of them comes too late (another version, another owner, an execution that exists): then
     the transaction must not be committed.
     """
+    freed = free(connection, [step.id for step in steps if step.ended])
+    limited = [step for step in steps if step.slot is not KEEP]
+    if not (freed or limited):
+        _write(connection, steps)
+        return NOTHING_OF_SLOTS
+    return _write_limited(connection, steps, limited, freed)
+
+
+def _write_limited(
+    connection: sqlite3.Connection, steps: Sequence[Prepared], limited: Sequence[Prepared], freed: set[FlowKey]
+) -> Written:
+    """What was freed goes first to those that wait: somebody new gets a slot only where nobody does."""
+    wanted: dict[FlowKey, list[ExecutionId]] = {}
+    for step in limited:
+        if step.slot is Slot.TAKE:
+            wanted.setdefault(_flow_of(step), []).append(step.id)
+    taken, away = asked(connection, wanted)
+    ended = {step.id for step in steps if step.ended}
+    forced = [(_flow_of(step), step.id) for step in limited if step.slot is Slot.FORCE]
+    waiting = [(_flow_of(step), step.id) for step in limited if step.slot is Slot.WAIT]
+    _write(connection, [step for step in steps if step.id not in away])
+    take(connection, [(flow, id) for flow, id in (*taken, *forced) if id not in ended])
+    wait(connection, waiting)
+    return Written(away, grant(connection, freed.union(flow for flow, _ in waiting)))
+
+
+def _flow_of(step: Prepared) -> FlowKey:
+    _, tenant, namespace, flow, *_ = step.execution
+    return FlowKey(str(tenant), str(namespace), str(flow))
+
+
+def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> None:
     _save(connection, "insert_executions", [step for step in steps if step.new])
     _save(connection, "update_executions", [step for step in steps if not step.new])
     for query, rows_of in TABLES:

@@ -19,7 +19,7 @@ from engine.errors import Unavailable
 from engine.faults import fault_point
 from engine.ids import ExecutionId
 from engine.store.connection import foreseen, transaction
-from engine.store.protocols import Write
+from engine.store.protocols import Granted, Write
 from engine.store.steps import Prepared, prepare, write_steps
 
 T = TypeVar("T")
@@ -52,10 +52,12 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
+        self._granted: list[Granted] = []
+        self.on_granted: Callable[[Sequence[Granted]], None] = lambda _granted: None
         self._thread.start()
 
     async def commit(self, step: Write) -> None:
-        """Write a step durably. Raises Conflict or Unavailable, and then nothing of it was written."""
+        """Write a step durably. Raises Conflict, AtLimit or Unavailable, and then nothing of it was written."""
         await self._put(step, None)
 
     async def run(self, work: Work[T]) -> T:
@@ -88,7 +90,8 @@ class Writer:
             if jobs:
                 outcomes = self._do(jobs)
                 try:
-                    self._loop.call_soon_threadsafe(_tell, outcomes)
+                    granted, self._granted = self._granted, []
+                    self._loop.call_soon_threadsafe(self._tell, outcomes, granted)
                 except RuntimeError:
                     # The loop is gone, and with it everybody who waited.
                     return
@@ -135,7 +138,7 @@ class Writer:
         if not group:
             return []
         try:
-            self._transact(lambda connection: write_steps(connection, [step for _, step in group]))
+            written = self._transact(lambda connection: write_steps(connection, [step for _, step in group]))
         except Unavailable as error:
             return [Outcome(job.waiter, error=Unavailable(*error.args)) for job, _ in group]
         except Exception as error:
@@ -143,7 +146,8 @@ class Writer:
                 return [Outcome(group[0][0].waiter, error=error)]
             middle = len(group) // 2
             return self._write(group[:middle]) + self._write(group[middle:])
-        return [Outcome(job.waiter) for job, _ in group]
+        self._granted += written.granted
+        return [Outcome(job.waiter, error=written.away.get(step.id)) for job, step in group]
 
     def _transact(self, work: Work[T]) -> T:
         with foreseen(), transaction(self._connection):
@@ -151,6 +155,11 @@ class Writer:
             fault_point("before commit")
         fault_point("after commit")
         return result
+
+    def _tell(self, outcomes: Sequence[Outcome], granted: Sequence[Granted]) -> None:
+        _tell(outcomes)
+        if granted:
+            self.on_granted(granted)
 
 
 def _tell(outcomes: Sequence[Outcome]) -> None:

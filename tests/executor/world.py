@@ -20,7 +20,9 @@ from engine.state.command import (
     Evaluate,
     NewExecution,
     RunTask,
+    Say,
     StopBelow,
+    TakeSlot,
     TellCaller,
     WakeAt,
 )
@@ -220,7 +222,7 @@ class World:
                 self.agains += 1
             case NewExecution(attempt):
                 self.new_executions.append(attempt)
-            case StopBelow() | Ended() | TellCaller():
+            case StopBelow() | Ended() | TellCaller() | TakeSlot() | Say():
                 pass
 
     def _first(self) -> list[Callable[[], None]]:

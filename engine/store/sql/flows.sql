@@ -1,12 +1,12 @@
 -- name: save_flow
 -- A new revision, unless the latest one says the same.
-insert into flow (tenant, namespace, id, revision, source, created, deleted)
+insert into flow (tenant, namespace, id, revision, source, created, deleted, concurrency, behavior)
 select
     :tenant, :namespace, :id,
     1 + coalesce(
         (select max(revision) from flow where tenant = :tenant and namespace = :namespace and id = :id), 0
     ),
-    :source, :at, 0
+    :source, :at, 0, :concurrency, :behavior
 where not exists (
     select 1 from flow as latest
     where tenant = :tenant and namespace = :namespace and id = :id and deleted = 0 and source = :source
@@ -14,8 +14,8 @@ where not exists (
 )
 
 -- name: delete_flow
-insert into flow (tenant, namespace, id, revision, source, created, deleted)
-select tenant, namespace, id, revision + 1, source, :at, 1
+insert into flow (tenant, namespace, id, revision, source, created, deleted, concurrency, behavior)
+select tenant, namespace, id, revision + 1, source, :at, 1, concurrency, behavior
 from flow
 where tenant = :tenant and namespace = :namespace and id = :id and deleted = 0
     and revision = (select max(revision) from flow where tenant = :tenant and namespace = :namespace and id = :id)
