@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -223,25 +224,66 @@ def resume(
 ) -> None:
     """Let a paused execution go on. Where no other process has it in hand, it is run to its end here."""
 
-    async def work() -> int:
-        from engine.cli import look
-        from engine.cli.progress import Follower
-        from engine.cli.run import exit_code, given_inputs, show_end
+    from engine.cli.run import given_inputs
 
-        given = given_inputs(inputs, files)
-        async with session(data, config, flows) as engine:
-            console = look.stdout()
-            chosen = await resolve(engine, id)
-            async with Follower(engine, console) as follower:
-                await engine.control.resume(chosen, given, task_run=task_run)
-                if (await engine.store.executions.head(chosen))[1] not in ("", engine.node.id):
-                    console.print(f"{chosen} goes on in the process that has it in hand")
-                    return 0
-                ended = await follower.until_end(chosen)
-            await show_end(engine, console, ended, None)
-            return exit_code(ended)
+    given = given_inputs(inputs, files)
 
-    raise typer.Exit(run_async(work))
+    async def ask(engine: Engine, chosen: ExecutionId) -> None:
+        await engine.control.resume(chosen, given, task_run=task_run)
+
+    raise typer.Exit(run_async(partial(_go_on, id, ask, data, config, flows)))
+
+
+@app.command("unqueue")
+def unqueue(
+    id: Id,
+    state: Annotated[str, typer.Option("--state", help="RUNNING, or how it ends: CANCELLED or FAILED.")] = "RUNNING",
+    data: Data = None,
+    flows: Flows = None,
+    config: Config = None,
+) -> None:
+    """Take an execution out of the queue of its flow: it runs now, whatever the limit, or ends as you say."""
+    wanted = _status(state)
+
+    async def ask(engine: Engine, chosen: ExecutionId) -> None:
+        await engine.control.unqueue(chosen, wanted)
+
+    raise typer.Exit(run_async(partial(_go_on, id, ask, data, config, flows)))
+
+
+@app.command("force-run")
+def force_run(id: Id, data: Data = None, flows: Flows = None, config: Config = None) -> None:
+    """Let a queued, scheduled or paused execution go on now, whatever the limit of its flow."""
+
+    async def ask(engine: Engine, chosen: ExecutionId) -> None:
+        await engine.control.force_run(chosen)
+
+    raise typer.Exit(run_async(partial(_go_on, id, ask, data, config, flows)))
+
+
+async def _go_on(
+    id: str,
+    ask: Callable[[Engine, ExecutionId], Awaitable[None]],
+    data: Data,
+    config: Config,
+    flows: Flows,
+) -> int:
+    """Ask for something that lets an execution go on; where no other process has it in hand, run it to its end here."""
+    from engine.cli import look
+    from engine.cli.progress import Follower
+    from engine.cli.run import exit_code, show_end
+
+    async with session(data, config, flows) as engine:
+        console = look.stdout()
+        chosen = await resolve(engine, id)
+        async with Follower(engine, console) as follower:
+            await ask(engine, chosen)
+            if (await engine.store.executions.head(chosen))[1] not in ("", engine.node.id):
+                console.print(f"{chosen} goes on in the process that has it in hand")
+                return 0
+            ended = await follower.until_end(chosen)
+        await show_end(engine, console, ended, None)
+        return exit_code(ended)
 
 
 @app.command("kill")

@@ -215,3 +215,21 @@ def test_a_paused_execution_is_resumed_from_another_terminal_or_after_a_crash(pl
         process.kill()
         process.communicate(timeout=30)
     assert "late" in place.call("execution", "resume", "last", "-i", "reason=late")
+
+
+def test_a_queued_execution_goes_on_in_its_own_process_when_it_is_told_to(place: Place) -> None:
+    flow = place.flow(
+        "id: limited\nnamespace: test\nconcurrency: {limit: 1}\n"
+        "tasks:\n  - {id: ask, type: core.flow.Pause}\n  - {id: say, type: core.debug.Return, format: done}\n"
+    )
+    with place.start("run", flow) as first:
+        _until(lambda: "PAUSED" in place.call("execution", "list"))
+        with place.start("run", flow) as second:
+            _until(lambda: "QUEUED" in place.call("execution", "list"))
+            assert "in hand" in place.call("execution", "unqueue", "last")
+            _until(lambda: "QUEUED" not in place.call("execution", "list"))
+            assert "in hand" in place.call("execution", "force-run", "last")
+            out, err = second.communicate(timeout=30)
+            assert second.returncode == 0, out + err
+        first.kill()
+        first.communicate(timeout=30)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import anyio
 import pytest
 
 from engine.errors import Conflict, Refused
 from engine.ids import ExecutionId
-from engine.runtime.engine import Engine
+from engine.runtime.engine import Engine, open_engine
+from engine.runtime.timers import LOOK_SECONDS
+from engine.settings import Settings
 from engine.state.execution import Execution
 from engine.state.status import Status
 from support.running import SECONDS, end, messages
@@ -226,4 +229,30 @@ async def test_killing_a_restarted_execution_in_the_queue_is_final(engine: Engin
     record = await end(engine, failed)
     assert record.execution.state is Status.KILLED
     assert all(run.state.terminal for run in record.runs.values())
+    await sound(engine)
+
+
+async def test_a_slot_that_another_process_frees_is_heard_of(engine: Engine, tmp_path: Path) -> None:
+    await engine.control.save_flow(flow(1))
+    first = await create(engine)
+    async with open_engine(tmp_path / "data", Settings()) as other:
+        second = await create(other)
+        assert (await head(engine, second)).state is Status.QUEUED
+        began = anyio.current_time()
+        await engine.control.kill(first)
+        await until(engine, second, Status.PAUSED)
+        # By its message, not by the look at timers that comes now and then.
+        assert anyio.current_time() - began < LOOK_SECONDS / 2
+        await sound(other)
+
+
+async def test_a_slot_granted_to_a_dead_process_is_taken_up(engine: Engine, tmp_path: Path) -> None:
+    await engine.control.save_flow(flow(1))
+    first = await create(engine)
+    async with open_engine(tmp_path / "data", Settings()) as other:
+        second = await create(other)
+    await engine.control.kill(first)
+    assert (await head(engine, second)).state is Status.QUEUED
+    await engine.nodes.recover()
+    await until(engine, second, Status.PAUSED)
     await sound(engine)

@@ -39,7 +39,7 @@ def test_a_flow_with_many_mistakes_reports_all_of_them_at_their_places() -> None
         namespace: company.team
         label: {a: 1}
         labels: {system.app: mine}
-        concurrency: {limit: 1}
+        quotas: [{limit: 1}]
         inputs:
         - {id: name, type: STRNG, defaults: x}
         - {id: name, type: STRING, min: 3}
@@ -77,7 +77,7 @@ def test_a_flow_with_many_mistakes_reports_all_of_them_at_their_places() -> None
         '1:5: id: must match "^[a-zA-Z0-9][a-zA-Z0-9._-]*$", but is hello!',
         "3:1: Unrecognized field \"label\", did you mean 'labels'?",
         "4:10: labels.system.app: System labels can only be set by Kestra itself, offending label: system.app=mine",
-        "5:1: concurrency: is not available in this version: executions would not be limited",
+        "5:1: quotas: is not available in this version: executions would not be limited",
         f"7:20: inputs[0].type: Invalid type: STRNG, must be {kinds}, did you mean 'STRING'?",
         "8:3: inputs[1]: 'min' has no meaning for inputs of type STRING, remove it",
         "8:8: inputs[1].id: Duplicate input with name [name], it stands first on line 7",
