@@ -105,6 +105,20 @@ class Variables(Group, frozen=True):
     globals: dict[str, Any] = {}
 
 
+class PluginDefaults(Group, frozen=True):
+    """Values for everything of a type, or of all types with this front; see `pluginDefaults` of flows."""
+
+    type: str
+    values: dict[str, Any]
+    forced: bool = False
+
+
+class Plugins(Group, frozen=True):
+    """`defaults`: properties that tasks, triggers and task runners of all flows get by their type."""
+
+    defaults: tuple[PluginDefaults, ...] = ()
+
+
 class Settings(Group, frozen=True):
     """All settings."""
 
@@ -118,6 +132,8 @@ class Settings(Group, frozen=True):
     duckdb: Duckdb = Duckdb()
     sqlite: Sqlite = Sqlite()
     variables: Variables = Variables()
+    plugins: Plugins = Plugins()
+    dialects: dict[str, Literal[1, 2]] = {}
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:

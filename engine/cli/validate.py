@@ -8,18 +8,22 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Json
+from engine.cli.options import Config, Json
 
 
 def validate(
     paths: Annotated[list[Path], typer.Argument(help="Flow files or folders of them.", exists=True)],
     as_json: Json = False,
+    config: Config = None,
 ) -> None:
     """Check flows. Exit code 1 when one has a mistake."""
     from engine.definition.check_path import check_path
+    from engine.definition.rules import rules_of
     from engine.plugin.index import installed
+    from engine.settings import load_settings
 
-    reports = [report for path in paths for report in check_path(path, installed())]
+    rules = rules_of(load_settings(config))
+    reports = [report for path in paths for report in check_path(path, installed(), rules)]
     if not reports:
         sys.stderr.write("No flow files there: they end with .yaml or .yml\n")
         raise typer.Exit(1)

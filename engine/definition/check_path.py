@@ -8,6 +8,7 @@ from typing import NamedTuple
 from engine.definition.diagnostic import Diagnostic, Severity
 from engine.definition.flow_test import is_suite, load_suite
 from engine.definition.load import load_flow
+from engine.definition.rules import NONE, Rules
 from engine.errors import InvalidFlow
 from engine.plugin.index import Index
 
@@ -23,9 +24,9 @@ class Report(NamedTuple):
     warnings: tuple[Diagnostic, ...]
 
 
-def check_path(path: Path, index: Index) -> list[Report]:
+def check_path(path: Path, index: Index, rules: Rules = NONE) -> list[Report]:
     """A report for a file, or for each flow file and file of tests below a folder, hidden ones left out."""
-    return [check_file(file, index) for file in (yaml_files(path) if path.is_dir() else [path])]
+    return [check_file(file, index, rules) for file in (yaml_files(path) if path.is_dir() else [path])]
 
 
 def flow_files(folder: Path) -> list[Path]:
@@ -47,7 +48,7 @@ def yaml_files(folder: Path) -> list[Path]:
     return [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
 
-def check_file(file: Path, index: Index) -> Report:
+def check_file(file: Path, index: Index, rules: Rules = NONE) -> Report:
     """Everything that is wrong with a file. Never raises for what is in it or that it can't be read."""
     name = str(file)
     try:
@@ -55,7 +56,7 @@ def check_file(file: Path, index: Index) -> Report:
         if is_suite(file, text):
             tests = load_suite(text, name)
             return Report(name, f"{tests.suite.id} (tests)", (), tests.collector.sorted())
-        loaded = load_flow(text, file=name, index=index)
+        loaded = load_flow(text, file=name, index=index, rules=rules)
     except InvalidFlow as error:
         errors = tuple(item for item in error.diagnostics if item.severity is Severity.ERROR)
         return Report(name, "", errors, tuple(item for item in error.diagnostics if item.severity is Severity.WARNING))

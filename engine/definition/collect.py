@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -63,6 +63,7 @@ class Collector:
         self._document = document
         self._file = file
         self._ignored: list[Path] = []
+        self._moved: Mapping[Path, Path] = {}
         self._found = [item._replace(file=file) for item in document.diagnostics]
 
     @property
@@ -82,6 +83,10 @@ class Collector:
         """Report what the author should know and may leave."""
         self._add(path, text, code, (), key, Severity.WARNING)
 
+    def move(self, moved: Mapping[Path, Path]) -> None:
+        """Take values from another place of the document than their path says."""
+        self._moved = moved
+
     def ignore(self, path: Path) -> None:
         """Say nothing more of what is at a path or below it."""
         self._ignored.append(path)
@@ -92,7 +97,7 @@ class Collector:
 
     def text(self, path: Path) -> str | None:
         """What was written for a scalar that is no text."""
-        return self._document.texts.get(path)
+        return self._document.texts.get(self._written(path))
 
     def validate(
         self, model: type[M], raw: Any, path: Path, *, rendered: bool = False, also: tuple[str, ...] = ()
@@ -164,7 +169,15 @@ class Collector:
         message = f"{place}: {text}" if place else text
         self._found.append(Diagnostic(message, mark.line, mark.column, code, path, near, severity, self._file))
 
+    def _written(self, path: Path) -> Path:
+        """Where in the document a value stands."""
+        for length in range(len(path), 0, -1) if self._moved else ():
+            if path[:length] in self._moved:
+                return self._moved[path[:length]] + path[length:]
+        return path
+
     def _mark(self, path: Path, key: bool) -> Mark:
+        path = self._written(path)
         if key and path in self._document.keys:
             return self._document.keys[path]
         for length in range(len(path), -1, -1):

@@ -53,9 +53,9 @@ def named_dialect(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def dialect_of(text: str, flow: Any) -> int:
-    """1 or 2: what the first line says, else 2 when anything in the flow is of dialect 2 alone, else 1."""
-    return named_dialect(text) or (2 if any(_marks(flow)) else 1)
+def dialect_of(text: str, flow: Any, of_namespace: int | None = None) -> int:
+    """1 or 2: what the first line says, else what is set for the namespace, else 2 for what dialect 2 alone has."""
+    return named_dialect(text) or of_namespace or (2 if any(_marks(flow)) else 1)
 
 
 def difference(place: str, name: str) -> Difference | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from engine.definition.concurrency import ConcurrencyFields
 from engine.definition.declared import Input
@@ -39,6 +39,16 @@ def label_map(labels: Labels | None) -> dict[str, str]:
     return dict(labels or {})
 
 
+class PluginDefaultFields(BaseModel):
+    """Values for everything of a type. What is missing or wrong with it is told by `check_defaults`."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+    type: str | None = Field(None, description="Full or short name of a type, or the front of several.")
+    values: dict[str, Any] | None = Field(None, description="Properties and their values.")
+    forced: bool = Field(False, description="Whether they win over what is written at the task.")
+
+
 class FlowFields(BaseModel):
     """The properties of a flow."""
 
@@ -61,6 +71,11 @@ class FlowFields(BaseModel):
     errors: list[dict[str, Any]] | None = Field(None, description="Tasks that run after a task failed.")
     finally_: list[dict[str, Any]] | None = Field(None, description="Tasks that run at the end, whatever happened.")
     triggers: list[dict[str, Any]] | None = Field(None, description="What starts executions.")
+    plugin_defaults: tuple[PluginDefaultFields, ...] | None = Field(
+        None,
+        validation_alias=AliasChoices("pluginDefaults", "taskDefaults"),
+        description="Properties for all tasks, triggers and task runners of a type.",
+    )
     outputs: tuple[Output, ...] | None = Field(None, description="What an execution gives back.")
     retry: RetryFields | None = Field(None, description="For every task that has no retry of its own.")
     concurrency: ConcurrencyFields | None = Field(None, description="How many executions may run at once.")
@@ -83,8 +98,6 @@ NOT_AVAILABLE: Mapping[str, str] = {
     "afterExecution": "these tasks would not run; use `finally`",
     "sla": "it would not be watched",
     "checks": "they would not be made",
-    "pluginDefaults": "write the values at each task",
-    "taskDefaults": "write the values at each task",
     "listeners": "these tasks would not run; use `finally`",
     "workerGroup": "executions run on any worker",
     "workerSelector": "executions run on any worker",

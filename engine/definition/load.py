@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 from engine.definition.annotations import as_texts, property_names
 from engine.definition.collect import Collector
+from engine.definition.defaults import check_defaults, defaults_of, inject
 from engine.definition.diagnostic import Diagnostic
 from engine.definition.dialect import dialect_of
 from engine.definition.document import read_yaml
 from engine.definition.expressions import check_expressions
 from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
 from engine.definition.references import check_inputs, check_names, check_outputs, check_types
+from engine.definition.rules import NONE, Rules
 from engine.definition.tasks import TaskReader
 from engine.definition.triggers import check_triggers
 from engine.errors import InvalidFlow
@@ -28,7 +30,7 @@ class Loaded(NamedTuple):
     dialect: int
 
 
-def load_flow(text: str, *, file: str | None = None, index: Index) -> Loaded:
+def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules = NONE) -> Loaded:
     """Read a flow. Raises InvalidFlow with every mistake and warning, in the order of the text."""
     document = read_yaml(text)
     collector = Collector(document, file)
@@ -39,8 +41,12 @@ def load_flow(text: str, *, file: str | None = None, index: Index) -> Loaded:
         but = ", but there is nothing in it" if raw is None else ""
         collector.error((), f"a flow is a map with at least id, namespace and tasks{but}", "wrong-value")
         raise InvalidFlow(collector.sorted())
-    dialect = dialect_of(text, raw)
+    dialect = dialect_of(text, raw, rules.dialect(raw.get("namespace")))
     raw = _available(raw, collector)
+    check_defaults(raw, collector, index)
+    if defaults := defaults_of(raw, rules.defaults):
+        raw, moved = inject(raw, defaults, index)
+        collector.move(moved)
     check_types(raw.get("inputs"), collector)
     raw = as_texts((FlowFields,), raw, (), collector.text)
     fields = collector.validate(FlowFields, raw, ())

@@ -25,6 +25,7 @@ from engine.executor.names import (
     PAUSE,
     RESTARTED,
     RUNNING,
+    SCOPE,
     SKIPPED,
     SWITCH,
     TASK,
@@ -43,7 +44,14 @@ RUN_IF = "run_if"
 PHASES = (MAIN, ERRORS, FINALLY)
 
 # What a block of this kind must know before it opens anything.
-QUESTIONS = {IF: "condition", SWITCH: "value", FOREACH: "values", EACH_PARALLEL: "values", PAUSE: "pause"}
+QUESTIONS = {
+    IF: "condition",
+    SWITCH: "value",
+    FOREACH: "values",
+    EACH_PARALLEL: "values",
+    PAUSE: "pause",
+    SCOPE: "scope",
+}
 
 # Blocks that open several lanes or children at once.
 SIDE_BY_SIDE = frozenset({PARALLEL, DAG, FOREACH, EACH_PARALLEL})
@@ -129,6 +137,8 @@ def answered(work: Work, run: TaskRun, event: Evaluated) -> None:
             _switch_answered(work, run, node, event.value)
         elif node.kind is PAUSE:
             begin_pause(work, run, event.value)
+        elif node.kind is SCOPE:
+            _open_main(work, run, main_phase(node, "tasks"), event.value)
         else:
             _values_answered(work, run, node, event.value)
 

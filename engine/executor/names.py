@@ -34,3 +34,4 @@ EACH_PARALLEL: Final = Kind.EACH_PARALLEL
 DAG: Final = Kind.DAG
 ALLOW_FAILURE: Final = Kind.ALLOW_FAILURE
 PAUSE: Final = Kind.PAUSE
+SCOPE: Final = Kind.SCOPE

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     DAG = "dag"
     ALLOW_FAILURE = "allow_failure"
     PAUSE = "pause"
+    SCOPE = "scope"
 
 
 class Backoff(StrEnum):
@@ -51,7 +52,7 @@ class Node(msgspec.Struct, frozen=True):
 
     branches: children by branch name (tasks; then, else; case:KEY, defaults; errors; finally), disabled ones left out
     ask: the raw expression a block needs when it opens: If condition, Switch value, ForEach values; for a Pause a map
-        of its times and its behavior
+        of its times and its behavior; for a scope its outputs
     inputs: what a Pause asks for when it is resumed, as declared
     retry: own, nearest enclosing block's, or the flow's
     concurrent: lanes open at once (ForEach) or children open at once (Parallel, Dag); 0 is unlimited

@@ -76,3 +76,14 @@ def _aliases() -> dict[str, str]:
 
 
 ALIASES: dict[str, str] = _aliases()
+
+
+def _old_names() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for old, new in ALIASES.items():
+        found[new] = (*found.get(new, ()), old)
+    return found
+
+
+OLD_NAMES: dict[str, tuple[str, ...]] = _old_names()
+"""Full type name to the names that it had."""

@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 
 from engine.errors import NotFound
-from engine.plugin.aliases import ALIASES
+from engine.plugin.aliases import ALIASES, OLD_NAMES
 from engine.plugin.base import Plugin
 
 GROUP = "tidegate.plugins"
@@ -50,11 +50,31 @@ class Index:
             return self._classes[name]
         raise NotFound("plugin type", type, self._hint(type))
 
+    def exact(self, type: str) -> type[Plugin] | None:
+        """The class of a type, where it is one and not the front of several; only the module it must be in is read."""
+        name = self.canonical(type)
+        front = name.removeprefix(FAMILY).rpartition(".")[0]
+        if name not in self._classes and front in self._modules:
+            self._load(front)
+        return self._classes.get(name)
+
+    def names(self, type: str) -> frozenset[str]:
+        """Every name of a type: full, short, and the old ones, those of its class included where it was read."""
+        name = self.canonical(type)
+        plugin = self.exact(name)
+        same = {type, name, *OLD_NAMES.get(name, ())}
+        if plugin is not None:
+            same.update(plugin.aliases)
+        if plugin is not None and name in plugin.aliases:
+            same.update(known for known, other in self._classes.items() if other is plugin)
+        return frozenset(same | {one.removeprefix(FAMILY) for one in same})
+
     def all(self) -> Mapping[str, type[Plugin]]:
         """Every installed type by full name, without aliases. Imports all plugin modules."""
         for front in self._modules:
             self._load(front)
         aliases = {alias for plugin in self._classes.values() for alias in plugin.aliases}
+        aliases |= {f"{FAMILY}{alias}" for alias in aliases}
         return {name: self._classes[name] for name in sorted(self._classes) if name not in aliases}
 
     def _load(self, front: str) -> None:
@@ -62,7 +82,7 @@ class Index:
         for plugin in _plugins_of(module):
             self._classes[f"{FAMILY}{front}.{plugin.__name__}"] = plugin
             for alias in plugin.aliases:
-                self._classes[alias] = plugin
+                self._classes[alias] = self._classes[self.canonical(alias)] = plugin
 
     def _load_all_aliases(self, name: str) -> None:
         """An alias of another family can only be found by looking at every module that isn't imported yet."""

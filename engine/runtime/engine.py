@@ -11,6 +11,7 @@ from typing import NamedTuple
 import anyio
 
 from engine.clock import Clock, SystemClock
+from engine.definition.rules import rules_of
 from engine.files.disk import DiskStorage
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
@@ -141,7 +142,8 @@ async def _assemble(
         work_folder=folder / "work" / node.id,
         stack=stack,
     )
-    plans = Plans(store.flows, index, settings.variables.globals, mocks.stand_in if mocks else None)
+    stand_in = mocks.stand_in if mocks else None
+    plans = Plans(store.flows, index, settings.variables.globals, stand_in, rules_of(settings))
     worker = Worker(services, clock, settings.worker.concurrency)
     evaluator = Evaluator(renderer, look_ups, vault, logs, clock)
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, logs=logs, clock=clock)

@@ -11,6 +11,7 @@ import msgspec
 from engine.definition.compile import compile_flow
 from engine.definition.flow import Flow
 from engine.definition.load import load_flow
+from engine.definition.rules import NONE, Rules
 from engine.definition.templates import holds_template
 from engine.executor.plan import Kind, Node, Plan
 from engine.ids import NodeId
@@ -69,11 +70,13 @@ class Plans:
         index: Index,
         globals: Mapping[str, Any] | None = None,
         changed: Callable[[Compiled], None] | None = None,
+        rules: Rules = NONE,
     ) -> None:
         self._flows = flows
         self._index = index
         self._globals = globals or {}
         self._changed = changed
+        self._rules = rules
         self._cache: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
 
     async def get(self, namespace: str, flow: str, revision: int | None = None) -> Compiled:
@@ -96,7 +99,7 @@ class Plans:
 
     def read(self, source: str, file: str | None = None) -> Flow:
         """The flow of a source text. Raises InvalidFlow with every mistake."""
-        return load_flow(source, file=file, index=self._index).flow
+        return load_flow(source, file=file, index=self._index, rules=self._rules).flow
 
     def keep(self, flow: Flow, stored: StoredFlow) -> None:
         """Compile a revision that was just stored and remember it as the latest."""

@@ -58,7 +58,8 @@ def _around(part: Mapping[str, Any]) -> dict[str, Any]:
         flow["inputs"] = [{"id": "input", "type": "STRING", "validator": part["regex"]}]
     elif part.keys() <= {"sla", "trigger", "pluginDefault"}:
         lists = {"sla": "sla", "trigger": "triggers", "pluginDefault": "pluginDefaults"}
-        flow.update({lists[name]: [{"id": name, **value}] for name, value in part.items()})
+        named = {name: {} if name == "pluginDefault" else {"id": name} for name in part}
+        flow.update({lists[name]: [{**named[name], **value}] for name, value in part.items()})
     else:
         raise Unbound(f"no flow here has a part with {', '.join(part)}")
     return flow

@@ -21,6 +21,7 @@ ASKS = {
     Kind.FOREACH: "values",
     Kind.EACH_PARALLEL: "values",
     Kind.PAUSE: "pause",
+    Kind.SCOPE: "scope",
 }
 
 SIDE_BY_SIDE = {Kind.PARALLEL, Kind.DAG, Kind.FOREACH, Kind.EACH_PARALLEL}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
-from conformance.bindings import engine_units, executions, files, keys, scripts
+from conformance.bindings import definitions, engine_units, executions, files, keys, scripts
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
+    **definitions.BINDINGS,
     **engine_units.BINDINGS,
     **executions.BINDINGS,
     **files.BINDINGS,

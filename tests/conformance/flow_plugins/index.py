@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from engine.plugin.index import GROUP, Index
 
 MODULES = {
+    "io.kestra.core.runners": "conformance.flow_plugins.defaults",
     "io.kestra.core.runners.test": "conformance.flow_plugins.runners",
     "io.kestra.core.tasks.test": "conformance.flow_plugins.tasks",
 }

@@ -1,0 +1,36 @@
+"""Blocks of the type family `io.kestra.core.runners` that flows of the tables name."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from engine.plugin import Block, Kind, RawTask, Shape
+
+FAMILY = "io.kestra.core.runners.PluginDefaultsCaseTest$"
+
+
+class DefaultSequential1(Block):
+    """A sequence that has the property `def` as output."""
+
+    aliases: ClassVar[tuple[str, ...]] = (f"{FAMILY}DefaultSequential1",)
+
+    default: str = Field(alias="def")
+    tasks: list[RawTask]
+
+    def shape(self) -> Shape:
+        """One task after another, below what it is given."""
+        return Shape(Kind.SCOPE, ask={"def": self.default})
+
+
+class DefaultSequential2(DefaultSequential1):
+    """The same under another name."""
+
+    aliases: ClassVar[tuple[str, ...]] = (f"{FAMILY}DefaultSequential2",)
+
+
+class DefaultSequential3(DefaultSequential1):
+    """The same under another name."""
+
+    aliases: ClassVar[tuple[str, ...]] = (f"{FAMILY}DefaultSequential3",)
