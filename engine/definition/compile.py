@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from engine.definition.flow import Flow
 from engine.definition.task import Task
-from engine.executor.plan import Kind, Node, Plan, Retry, make_plan
+from engine.executor.plan import Cache, Kind, Node, Plan, Retry, make_plan
 from engine.ids import NodeId
 
 ROOT = NodeId("")
@@ -46,7 +46,7 @@ def _node(task: Task, above: Retry | None) -> Node:
         ask=shape.ask if shape else None,
         run_if=fields.run_if if fields.when is None else fields.when,
         # Only what does the work is tried again; a block hands its retry down.
-        retry=None if shape else retry,
+        retry=_own_retry(task, retry),
         allow_failure=fields.allow_failure,
         allow_warning=fields.allow_warning,
         concurrent=shape.concurrent if shape else 0,
@@ -54,9 +54,21 @@ def _node(task: Task, above: Retry | None) -> Node:
         fail_when_lost=fields.on_lost == "FAIL",
         timeout=fields.timeout,
         log_level=fields.log_level,
-        properties={} if shape else task.properties,
+        log_to_file=fields.log_to_file,
+        cache=Cache(fields.task_cache.ttl) if fields.task_cache and fields.task_cache.enabled else None,
+        properties=task.properties if shape is None or shape.kind is Kind.FOLDER else {},
         inputs=task.inputs,
     )
+
+
+def _own_retry(task: Task, retry: Retry | None) -> Retry | None:
+    if task.shape is None:
+        return retry
+    if task.shape.kind is Kind.FOLDER:
+        # Its tasks are tried again inside of it, but a new execution can only be had for all of it.
+        of_tasks = (child.fields.retry.compiled() for child in task.branches.get("tasks", ()) if child.fields.retry)
+        return next((found for found in (retry, *of_tasks) if found is not None and found.new_execution), None)
+    return None
 
 
 def _dependencies(task: Task) -> dict[NodeId, tuple[NodeId, ...]]:

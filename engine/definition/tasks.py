@@ -15,8 +15,9 @@ from engine.definition.dialect import difference
 from engine.definition.plugins import find_plugin
 from engine.definition.references import check_inputs, check_types
 from engine.definition.task import COMMON, NO_EFFECT, Task, TaskFields
+from engine.executor.plan import Kind
 from engine.ids import NodeId
-from engine.plugin.base import Block, Plugin, Shape, TaskRunner
+from engine.plugin.base import Block, FolderBlock, Plugin, Shape, TaskRunner
 from engine.plugin.base import Task as Runnable
 from engine.plugin.index import Index
 
@@ -118,14 +119,39 @@ class TaskReader:
     def _block(
         self, plugin: type[Block], own: dict[str, Any], path: Path, id: str
     ) -> tuple[Shape | None, dict[str, tuple[Task, ...]]]:
-        block = self._check(plugin, own, path, rendered=False)
+        before = self._collector.errors
+        block = self._check(plugin, own, path, rendered=issubclass(plugin, FolderBlock))
+        fits = self._collector.errors == before
         branches: dict[str, list[Task]] = {}
         for child in plugin.children(own):
             task = self.task(child.raw, (*path, *child.place))
+            if issubclass(plugin, FolderBlock) and child.branch == "tasks":
+                self._member(child.raw, (*path, *child.place), id, plugin)
             if task is not None:
                 branches.setdefault(child.branch, []).append(task)
-        shape = self._shape(block, id, path) if isinstance(block, Block) else None
+        if issubclass(plugin, FolderBlock):
+            # Its properties are rendered later, so that they may fit only then.
+            shape = Shape(Kind.FOLDER) if fits else None
+        else:
+            shape = self._shape(block, id, path) if isinstance(block, Block) else None
         return shape, {name: tuple(tasks) for name, tasks in branches.items()}
+
+    def _member(self, raw: Any, path: Path, id: str, block: type[Plugin]) -> None:
+        """What a task of a folder can't be."""
+        try:
+            plugin = self._index.find(str(raw.get("type"))) if isinstance(raw, dict) else None
+        except Exception:
+            # Said where the task itself was read.
+            return
+        if plugin is not None and not (issubclass(plugin, Runnable) and not plugin.calls):
+            text = f"{id}: Only runnable tasks are allowed as children of a {block.__name__} task"
+            self._collector.error(path, text, "block")
+        if isinstance(raw, dict) and raw.get("workerGroup") is not None:
+            text = (
+                f"{id}: Cannot set a Worker Group in any {block.__name__} sub-tasks, it is only supported at the "
+                f"{block.__name__} level"
+            )
+            self._collector.error((*path, "workerGroup"), text, "block", key=True)
 
     def _shape(self, block: Block, id: str, path: Path) -> Shape | None:
         before = self._collector.errors

@@ -10,7 +10,6 @@ from engine.executor.finish import (
     close_run,
     end_run,
     outputs_answered,
-    softened,
 )
 from engine.executor.kill import kill, request
 from engine.executor.lanes import answered, look
@@ -18,17 +17,17 @@ from engine.executor.limits import GRANTED, START, TAKE, WAITS, begin, enqueue
 from engine.executor.names import (
     CREATED,
     FAILED,
+    FOLDER,
     KILLED,
     QUEUED,
     RESTARTED,
     RETRIED,
     RUNNING,
-    SUCCESS,
-    WARNING,
 )
 from engine.executor.pause import TIMER, ask_pause, note_paused, resume, time_is_over
 from engine.executor.plan import Plan
-from engine.executor.retry import come_due, failures, next_date, next_execution, try_again, wait
+from engine.executor.reported import close_left, folder_ended, take_in
+from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
 from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import NewExecution, Step, TellCaller
 from engine.state.event import (
@@ -41,6 +40,7 @@ from engine.state.event import (
     Lost,
     Patch,
     PauseAsked,
+    Reported,
     Resumed,
     Started,
     TaskEnded,
@@ -66,6 +66,8 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
             _evaluated(work, event)
         case Due():
             _due(work, event)
+        case Reported():
+            _reported(work, event)
         case Lost():
             _lost(work, event)
         case Started():
@@ -126,18 +128,38 @@ def _task_started(work: Work, event: TaskStarted) -> None:
     run = _awaited(work, event.path, event.attempt)
     if run is not None and event.outputs is not None and event.outputs != run.outputs:
         run = work.changed[run.path] = replace(run, outputs=event.outputs)
-    if run is not None and run.attempts[-1].state is CREATED:
-        last = run.attempts[-1]
-        attempt = replace(last, history=entered(last.history, RUNNING, event.at))
-        history = entered(run.history, RUNNING, event.at)
-        work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts[:-1], attempt))
+    if run is not None:
+        _begun(work, run, event.at)
+
+
+def _begun(work: Work, run: TaskRun, at: int) -> TaskRun:
+    """A task run whose current attempt is known to have begun."""
+    last = run.attempts[-1]
+    if last.state is CREATED:
+        attempt = replace(last, history=entered(last.history, RUNNING, at))
+        history = entered(run.history, RUNNING, at)
+        run = work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts[:-1], attempt))
+    return run
+
+
+def _reported(work: Work, event: Reported) -> None:
+    run = _awaited(work, event.path, event.attempt)
+    if run is None:
+        return
+    take_in(work, _begun(work, run, event.at), event.runs)
+    if event.patch is not None:
+        _patch(work, event.patch)
+        if event.patch.end is not None:
+            request(work, event.patch.end)
 
 
 def _task_ended(work: Work, event: TaskEnded) -> None:
     run = _awaited(work, event.path, event.attempt)
     if run is None:
         return
-    run = _closed(run, event.state, event.at, event.started, event.error)
+    if run.reports:
+        close_left(work, run, event.state)
+    run = _closed(run, event.state, event.at, event.started, event.error, event.log_file)
     patch = event.patch
     if patch is not None:
         _patch(work, patch)
@@ -148,27 +170,32 @@ def _task_ended(work: Work, event: TaskEnded) -> None:
             return
     if event.state is FAILED and _again(work, run):
         return
-    end_run(work, run, _final(work, run, event.state), outputs=event.outputs)
+    _end(work, run, event.state, event.outputs)
 
 
-def _closed(run: TaskRun, state: Status, at: int, started: int, error: str | None) -> TaskRun:
+def _end(work: Work, run: TaskRun, state: Status, outputs: dict[str, Any] | None) -> None:
+    """The last attempt of a task run ended in `state`."""
+    if work.plan.nodes[run.node].kind is FOLDER:
+        folder_ended(work, run, state, outputs)
+    else:
+        end_run(work, run, _final(work, run, state), outputs=outputs)
+
+
+def _closed(
+    run: TaskRun, state: Status, at: int, started: int, error: str | None, log_file: str | None = None
+) -> TaskRun:
     """A task run whose current attempt has ended; `started` is when its body began, 0 if it never did."""
     last = run.attempts[-1]
     history, of_attempt = run.history, last.history
     if started and of_attempt[-1].state is CREATED:
         of_attempt = (*of_attempt, Change(RUNNING, started))
         history = entered(history, RUNNING, started)
-    attempt = Attempt(last.number, (*of_attempt, Change(state, at)), error)
+    attempt = Attempt(last.number, (*of_attempt, Change(state, at)), error, log_file)
     return replace(run, history=history, attempts=(*run.attempts[:-1], attempt))
 
 
 def _final(work: Work, run: TaskRun, state: Status) -> Status:
-    """The state of a task run whose last attempt ended in `state`."""
-    node = work.plan.nodes[run.node]
-    retry = node.retry
-    if state is SUCCESS and retry is not None and retry.warning_on_retry and failures(run):
-        state = WARNING
-    return softened(node, state)
+    return final(work.plan.nodes[run.node], run, state)
 
 
 def _again(work: Work, run: TaskRun) -> bool:
@@ -236,12 +263,14 @@ def _lost(work: Work, event: Lost) -> None:
     run = _awaited(work, event.path, event.attempt)
     if run is None:
         return
+    if run.reports:
+        close_left(work, run, KILLED)
     if work.stopping is not None:
         end_run(work, _closed(run, KILLED, event.at, 0, LOST), KILLED)
     elif work.plan.nodes[run.node].fail_when_lost:
         run = _closed(run, FAILED, event.at, 0, LOST)
         if not _again(work, run):
-            end_run(work, run, _final(work, run, FAILED))
+            _end(work, run, FAILED, None)
     else:
         try_again(work, _closed(run, KILLED, event.at, 0, LOST))
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from engine.errors import NotFound, Refused
 from engine.executor.finish import DONE, ERRORS, FINALLY, STOPS
 from engine.executor.lanes import ASKS, main_phase
+from engine.executor.names import ATTEMPTED
 from engine.executor.pause import resumed_outputs
 from engine.executor.plan import Kind, Node, Plan
 from engine.executor.rebuild import rebuild
@@ -37,7 +38,8 @@ def restart(plan: Plan, record: Record, now: int) -> Record:
     if not execution.state.terminal and execution.state is not Status.PAUSED:
         raise Refused(f"Execution must be terminated to be restarted, current state is '{execution.state}' !")
     draft = Draft(plan, record, now)
-    chosen = [run for run in record.runs.values() if run.state in RESTARTS and not draft.aside(run.path)]
+    failed = [run for run in record.runs.values() if run.state in RESTARTS]
+    chosen = list({run.path: run for run in map(draft.of_attempt, failed) if not draft.aside(run.path)}.values())
     chosen = chosen or [run for run in record.runs.values() if run.state is Status.PAUSED]
     if not chosen:
         raise Refused("No task found to restart execution from!")
@@ -61,6 +63,9 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
         )
     run = find_run(record, task_run)
     draft = Draft(plan, record, now)
+    if run.reported:
+        above = draft.of_attempt(run)
+        raise Refused(f"'{run.node}' ran as a part of '{above.node}', whose state can be changed instead")
     draft.reopen([run.path])
     attempts = run.attempts
     if attempts:
@@ -95,14 +100,16 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
     )
     if task_run is None:
         return Record(_cleared(execution, (Change(Status.CREATED, now),), runs_made=0, block=None, variables=None))
-    run = find_run(record, task_run)
-    _check_kept(plan, run, record.runs.values())
     draft = Draft(plan, Record(execution, dict(record.runs), dict(record.answers)), now)
+    run = draft.of_attempt(find_run(record, task_run))
+    _check_kept(plan, run, record.runs.values())
     draft.reopen([run.path])
     draft.remove([path for path in draft.runs if draft.comes_after(path, run.path)])
     draft.run_again(run, anew=True)
     for other in list(draft.runs.values()):
-        if not other.state.terminal and other.path not in draft.reopened and other.path != run.path:
+        if other.state.terminal or other.reported:
+            continue
+        if other.path not in draft.reopened and other.path != run.path:
             draft.run_again(other, anew=other.state is Status.PAUSED)
     for path, kept in draft.runs.items():
         draft.runs[path] = replace(kept, id=run_id(new_id, path, 0), generation=0)
@@ -181,7 +188,10 @@ class Draft:
         if run.path not in self.runs:
             return
         run = self.runs[run.path]
-        if self.plan.nodes[run.node].kind is Kind.TASK:
+        if self.plan.nodes[run.node].kind in ATTEMPTED:
+            if run.reports or run.block is not None:
+                self._remove_below(run.path)
+                run = replace(run, reports=0, block=None, outputs=None)
             attempts = run.attempts[:-1] if awaited(run) else run.attempts
             history = entered(run.history, Status.RESTARTED, self.now)
             self.put(replace(run, history=history, attempts=attempts, due=None, error=None))
@@ -190,10 +200,19 @@ class Draft:
         if self.goes_on(run) and not anew:
             self.put(replace(run, history=history))
         else:
-            self.remove([path for path in self.runs if path.startswith((f"{run.path}/", f"{run.path}#"))])
+            self._remove_below(run.path)
             if anew:
                 self.answers.pop(run.path, None)
             self.put(replace(run, history=history, block=None, outputs=None, error=None, due=None))
+
+    def _remove_below(self, path: str) -> None:
+        self.remove([other for other in self.runs if other.startswith((f"{path}/", f"{path}#"))])
+
+    def of_attempt(self, run: TaskRun) -> TaskRun:
+        """The task run whose attempt reported this one, which can't be done again alone; or itself."""
+        while run.reported:
+            run = self.source.runs[parent_path(run.path)]
+        return run
 
     def resume(self, run: TaskRun) -> None:
         """Let a paused task run go on."""
@@ -203,9 +222,9 @@ class Draft:
 
     def goes_on(self, run: TaskRun) -> bool:
         """Whether a block knows what to run, so that it can go on from where it stood."""
-        if run.block is None or run.error is not None or run.block.branch in ASKS:
-            return False
         kind = self.plan.nodes[run.node].kind
+        if run.block is None or run.error is not None or run.block.branch in ASKS or kind is Kind.FOLDER:
+            return False
         if kind in (Kind.FOREACH, Kind.EACH_PARALLEL):
             return run.path in self.answers
         return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH, Kind.PAUSE)
@@ -280,7 +299,7 @@ class Draft:
 
 
 def _starts(plan: Plan, run: TaskRun) -> bool:
-    return not run.state.terminal and run.block is None and plan.nodes[run.node].kind is not Kind.TASK
+    return not (run.state.terminal or run.reported) and run.block is None and plan.nodes[run.node].kind not in ATTEMPTED
 
 
 def _cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) -> Execution:
@@ -305,6 +324,8 @@ def _depends(block: Node, id: NodeId, other: NodeId) -> bool:
 def _check_kept(plan: Plan, chosen: TaskRun, runs: Iterable[TaskRun]) -> None:
     """Every task run must stand where the plan has its task. Raises Refused."""
     for run in runs:
+        if run.reported and run.node not in plan.nodes:
+            continue
         if plan.parents.get(run.node) != node_of(parent_path(run.path)):
             raise Refused(
                 f"Task '{run.node}' is not at the same place in revision {plan.revision}; "

@@ -16,6 +16,7 @@ from engine.executor.finish import (
     softened,
 )
 from engine.executor.names import (
+    ATTEMPTED,
     DAG,
     EACH_PARALLEL,
     FAILED,
@@ -28,7 +29,6 @@ from engine.executor.names import (
     SCOPE,
     SKIPPED,
     SWITCH,
-    TASK,
 )
 from engine.executor.pause import begin_pause
 from engine.executor.plan import Node
@@ -82,10 +82,10 @@ def start_again(work: Work, run: TaskRun) -> None:
     node = work.plan.nodes[run.node]
     work.budget -= 1
     if node.run_if is not None and not run.attempts:
-        if node.kind is not TASK:
+        if node.kind not in ATTEMPTED:
             work.changed[run.path] = replace(run, block=Phase(ASKING, branch=RUN_IF))
         work.commands.append(Evaluate(run.path, RUN_IF))
-    elif node.kind is not TASK:
+    elif node.kind not in ATTEMPTED:
         if _begin(work, run, node):
             work.todo.append(run.path)
     elif run.state is RESTARTED and not awaited(run):
@@ -95,11 +95,11 @@ def start_again(work: Work, run: TaskRun) -> None:
 def open_run(work: Work, path: str, node: Node, value: str | None = None, iteration: int | None = None) -> bool:
     """Open a task run. True: it is a block whose children can be opened now."""
     if node.run_if is not None:
-        block = None if node.kind is TASK else Phase(ASKING, branch=RUN_IF)
+        block = None if node.kind in ATTEMPTED else Phase(ASKING, branch=RUN_IF)
         work.add(path, node, value, iteration, (), block)
         work.commands.append(Evaluate(path, RUN_IF))
         return False
-    if node.kind is TASK:
+    if node.kind in ATTEMPTED:
         work.add(path, node, value, iteration, (Attempt(1, work.created),))
         work.commands.append(RunTask(path, 1))
         return False
@@ -155,7 +155,7 @@ def _run_if_answered(work: Work, run: TaskRun, node: Node, event: Evaluated) -> 
         end_run(work, run, softened(node, FAILED), error=error)
     elif not truthy(event.value):
         end_run(work, run, SKIPPED)
-    elif node.kind is TASK:
+    elif node.kind in ATTEMPTED:
         try_again(work, run)
     elif _begin(work, run, node):
         work.todo.append(run.path)

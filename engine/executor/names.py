@@ -35,3 +35,7 @@ DAG: Final = Kind.DAG
 ALLOW_FAILURE: Final = Kind.ALLOW_FAILURE
 PAUSE: Final = Kind.PAUSE
 SCOPE: Final = Kind.SCOPE
+FOLDER: Final = Kind.FOLDER
+
+# What is done in attempts, by a worker.
+ATTEMPTED: Final = (TASK, FOLDER)

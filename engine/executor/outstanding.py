@@ -33,7 +33,7 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
 
 
 def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:
-    if run.state.terminal:
+    if run.state.terminal or run.reported:
         return
     if run.block is not None:
         if run.block.phase == ASKING:

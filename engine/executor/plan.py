@@ -25,6 +25,7 @@ class Kind(StrEnum):
     ALLOW_FAILURE = "allow_failure"
     PAUSE = "pause"
     SCOPE = "scope"
+    FOLDER = "folder"
 
 
 class Backoff(StrEnum):
@@ -45,6 +46,12 @@ class Retry(msgspec.Struct, frozen=True):
     max_duration: int | None = None
     warning_on_retry: bool = False
     new_execution: bool = False
+
+
+class Cache(msgspec.Struct, frozen=True):
+    """How long outputs of an equal earlier run are used again: a duration, not rendered; None is without end."""
+
+    ttl: str | None = None
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -74,6 +81,8 @@ class Node(msgspec.Struct, frozen=True):
     fail_when_lost: bool = False
     timeout: str | None = None
     log_level: str | None = None
+    log_to_file: bool = False
+    cache: Cache | None = None
     properties: Mapping[str, Any] = {}
     inputs: tuple[Any, ...] = ()
 

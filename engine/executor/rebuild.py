@@ -77,7 +77,7 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
     tallies[""] = Tally(plan.root)
     for run in record.runs.values():
         tally = tallies.get(parent_path(run.path))
-        if tally is not None:
+        if tally is not None and not run.reported:
             tally.add(run)
     rebuilt = Rebuilt({}, [])
     for path, tally in tallies.items():
@@ -98,13 +98,19 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
     own_failure = run is not None and run.error is not None
     failed = own_failure or tally.stopped[MAIN]
     worst = worse(tally.worst, Status.FAILED) if own_failure else tally.worst
+    if node.kind is Kind.FOLDER and run is not None:
+        # Its main tasks are those of its attempt.
+        worst = run.attempts[-1].state
+        failed = worst in STOPS
     if node.kind is Kind.PAUSE and run is not None and warned(run.outputs):
         worst = worse(worst, Status.WARNING)
     phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), MAIN)
     branch = main_branch(node, run) if phase == MAIN else phase
     total = len(node.branches.get(branch, ()))
     position, live = tally.reached[phase], tally.live[phase]
-    if phase != MAIN:
+    if node.kind is Kind.FOLDER and phase == MAIN:
+        total = position = 0
+    elif phase != MAIN:
         position = total if tally.stopped[phase] else position
     elif node.kind is Kind.DAG:
         position = tally.opened[MAIN]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from engine.executor.names import CREATED, FAILED, RESTARTED, RETRYING, RUNNING
-from engine.executor.plan import Backoff, Retry
+from engine.executor.finish import softened
+from engine.executor.names import CREATED, FAILED, RESTARTED, RETRYING, RUNNING, SUCCESS, WARNING
+from engine.executor.plan import Backoff, Node, Retry
+from engine.executor.reported import forget
 from engine.executor.work import Work, entered, replace
 from engine.ids import seeded
 from engine.state.command import RunTask, WakeAt
 from engine.state.execution import Attempt, TaskRun
+from engine.state.status import Status
 
 # A history longer than this no longer notes that the execution is RETRYING: a loop may retry a task for each value.
 NOTED_AT_MOST = 100
@@ -21,6 +24,13 @@ MOST_DOUBLINGS = 64
 def failures(run: TaskRun) -> int:
     """How many attempts of a task run failed; lost ones are not its fault."""
     return sum(1 for attempt in run.attempts if attempt.state is FAILED)
+
+
+def final(node: Node, run: TaskRun, state: Status) -> Status:
+    """The state of a task run whose last attempt ended in `state`."""
+    if state is SUCCESS and node.retry is not None and node.retry.warning_on_retry and failures(run):
+        state = WARNING
+    return softened(node, state)
 
 
 def delay(retry: Retry, failed: int, seed: int) -> int:
@@ -83,6 +93,8 @@ def come_due(work: Work, run: TaskRun) -> None:
 
 def try_again(work: Work, run: TaskRun) -> None:
     """Open the next attempt of a task run."""
+    if run.reports:
+        run = forget(work, run)
     attempt = Attempt(run.attempt + 1, work.created)
     history = run.history if run.state is RESTARTED else entered(run.history, CREATED, work.at)
     work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts, attempt), due=None)

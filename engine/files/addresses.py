@@ -5,6 +5,7 @@ An address names a place below the storage's root and nothing else: no `..`, no 
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from engine.errors import StorageError
@@ -61,6 +62,12 @@ def execution_folder(namespace: str, flow: str, execution: str) -> str:
 
 def task_folder(namespace: str, flow: str, execution: str, task: str, task_run: str) -> str:
     return f"{execution_folder(namespace, flow, execution)}/tasks/{slug(task)}/{task_run}"
+
+
+def cache_file(namespace: str, flow: str, task: str, value: str | None) -> str:
+    """Where a task keeps files of its working directory for its next run, for each loop value apart."""
+    of_value = "" if value is None else f"{hashlib.sha256(value.encode()).hexdigest()[:32]}/"
+    return f"{flow_folder(namespace, flow)}/{slug(task)}/cache/{of_value}cache.zip"
 
 
 def input_file(namespace: str, flow: str, execution: str, input: str, name: str) -> str:

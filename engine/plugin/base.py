@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
@@ -195,6 +195,38 @@ class Block(Plugin):
     def diagnose(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Mistakes that only the block itself can see: place below the block and message."""
         yield from ()
+
+
+class FolderBlock(Block):
+    """A block whose tasks run one after another in one folder, all within one attempt of its own.
+
+    Its properties are rendered as those of a task, for `prepare` and `collect`; its tasks are not among them.
+    """
+
+    calls: ClassVar[bool] = False
+
+    tasks: list[RawTask] = Field(
+        default_factory=list, validate_default=True, description="The tasks, in order; blocks are not among them."
+    )
+
+    @field_validator("tasks")
+    @classmethod
+    def _some(cls, tasks: list[RawTask]) -> list[RawTask]:
+        if not tasks:
+            raise ValueError("The 'tasks' property cannot be empty")
+        return tasks
+
+    def shape(self) -> Shape:
+        """One attempt for all children."""
+        return Shape(Kind.FOLDER)
+
+    @abstractmethod
+    async def prepare(self, ctx: Context) -> None:
+        """Fill the folder before the first task. Raises as a task does."""
+
+    @abstractmethod
+    async def collect(self, ctx: Context) -> Any:
+        """Keep what the tasks left in the folder, however they ended; returns the outputs. Raises as a task does."""
 
 
 class Trigger(Plugin):

@@ -166,6 +166,17 @@ class Folder(Protocol):
         """Store the files that match Java globs below this folder: relative path to URI. No match is not an error."""
         ...
 
+    async def keep(self, patterns: Sequence[str]) -> bool:
+        """Keep the files that match for later runs of this task; False where they are what is kept already."""
+        ...
+
+    async def recall(self, ttl: int | None = None) -> bool:
+        """Put back what an earlier run kept, unless it was longer than `ttl` milliseconds ago; whether there was any.
+
+        Each value of a loop has its own.
+        """
+        ...
+
 
 class PythonEnvironment(NamedTuple):
     """A Python environment for scripts: its interpreter and what to add to the script's variables."""
@@ -327,6 +338,26 @@ class Context(Protocol):
         """Render a Template, text, map or list with extra variables. None stays None.
 
         typed: whether a text that is a single expression keeps the type of its value
+        """
+        ...
+
+    async def report(
+        self,
+        id: str,
+        state: Status,
+        *,
+        task: str | None = None,
+        outputs: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        """Show a part of the work as a task run of its own, below this one; returns when that is stored.
+
+        id: names the part within this attempt; it may be reported again until its state is a terminal one
+        task: what it shows as the id of its task, by default `id`; no task of the flow may have that id
+        value: like the value of a loop, another level of its outputs
+
+        Raises TaskError for a name that is taken or can't be one, and for more parts than an attempt may have.
         """
         ...
 

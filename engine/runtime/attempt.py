@@ -12,8 +12,10 @@ from engine.definition.collect import misfits
 from engine.definition.diagnostic import path_text
 from engine.durations import parse_duration
 from engine.errors import ExpressionError, TaskError, TidegateError
-from engine.plugin.base import Call, Result, Task
+from engine.plugin.base import Call, FolderBlock, Result, Task
 from engine.runtime.context import Services, TaskContext
+from engine.runtime.folder import WorkingFolder
+from engine.runtime.members import run_folder
 from engine.runtime.outputs import offload, plain
 from engine.runtime.places import placed
 from engine.runtime.plans import Prepared
@@ -24,7 +26,10 @@ from engine.state.status import Status
 
 
 class Assignment(NamedTuple):
-    """What a worker needs to run an attempt."""
+    """What a worker needs to run an attempt.
+
+    beside: task runs that the same attempt of a folder ended before; folder: the one that they share
+    """
 
     execution: Execution
     run: TaskRun
@@ -33,6 +38,9 @@ class Assignment(NamedTuple):
     timeout: str | None
     log_level: str | None
     view: View
+    log_to_file: bool = False
+    beside: tuple[TaskRun, ...] = ()
+    folder: WorkingFolder | None = None
 
 
 class Ending(NamedTuple):
@@ -48,8 +56,8 @@ class Ending(NamedTuple):
 async def run_attempt(services: Services, work: Assignment) -> TaskEnded | TaskStarted:
     """Run an attempt until it ends, or another execution has its work. Cancellation passes after the clean-up."""
     started = services.clock.now()
-    variables = work.view.of(work.run)
-    ctx = TaskContext(services, work.execution, work.run, work.type, work.log_level, variables)
+    variables = work.view.of(work.run, work.beside)
+    ctx = TaskContext(services, work.execution, work.run, work.type, work.log_level, variables, shared=work.folder)
     try:
         ending = await _run(services, work, ctx)
         if ending.error is not None:
@@ -103,6 +111,9 @@ async def _run(services: Services, work: Assignment, ctx: TaskContext) -> Ending
 async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Ending:
     prepared = _chosen(work)
     task = prepared.fixed or await _build(prepared, ctx)
+    if isinstance(task, FolderBlock):
+        state, error, outputs = await run_folder(services, work, ctx, task, run_attempt)
+        return Ending(state, outputs=await _stored(services, ctx, outputs), error=error)
     outcome = await task.run(ctx)
     if isinstance(outcome, Call):
         outputs = await services.subflows.start(work.execution, work.run, work.type, outcome)
@@ -117,7 +128,7 @@ def _chosen(work: Assignment) -> Prepared:
     return prepared.mocks.get(work.view.loop_value(work.run) or "", prepared) if prepared.mocks else prepared
 
 
-async def _build(prepared: Prepared, ctx: TaskContext) -> Task:
+async def _build(prepared: Prepared, ctx: TaskContext) -> Task | FolderBlock:
     """The task with its properties rendered."""
     rendered = dict(prepared.literal)
     for name, template in prepared.templates.items():

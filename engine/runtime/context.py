@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
@@ -15,33 +15,40 @@ import anyio.to_thread
 from engine.clock import Clock
 from engine.errors import TaskError
 from engine.expressions.masks import masked
-from engine.files.addresses import task_folder
+from engine.files.addresses import cache_file, task_folder
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
+from engine.ids import ExecutionId
 from engine.plugin.base import Call, Template
 from engine.plugin.context import LEVELS, ExecutionInfo, Level, OnLine, PythonEnvironment, TaskInfo
 from engine.runtime.belongings import TaskFiles, TaskKeys, TaskNamespaces
 from engine.runtime.environments import Environments
 from engine.runtime.folder import WorkingFolder
+from engine.runtime.folder_cache import FolderCache
 from engine.runtime.interpreters import Interpreters
 from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
 from engine.runtime.namespaces import NamespaceFiles
+from engine.runtime.outputs import plain
 from engine.runtime.process import run_process
 from engine.runtime.renderer import Renderer
+from engine.runtime.reports import Reports
 from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.variables import Variables
 from engine.runtime.vault import Vault
 from engine.settings import Settings
+from engine.state.event import AnyEvent
 from engine.state.execution import Execution, TaskRun
+from engine.state.status import Status
 from engine.store.protocols import LogLine, Metric
 
 if TYPE_CHECKING:
     import aiohttp
 
 T = TypeVar("T")
+Report = Callable[[ExecutionId, AnyEvent], Awaitable[None]]
 
 
 class Starter(Protocol):
@@ -96,6 +103,7 @@ class Services:
         self.work_folder = work_folder
         self.threads = anyio.CapacityLimiter(settings.worker.threads)
         self.subflows: Starter = NoStarter()
+        self.report: Report = _unheard
         self._stack = stack
         self._http: aiohttp.ClientSession | None = None
 
@@ -107,6 +115,10 @@ class Services:
             self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
             self._stack.push_async_callback(self._http.close)
         return self._http
+
+
+async def _unheard(id: ExecutionId, event: AnyEvent) -> None:
+    raise TaskError("Nothing can be reported here")
 
 
 class TaskPrograms:
@@ -149,7 +161,14 @@ class TaskContext:
     """One attempt of one task run."""
 
     def __init__(
-        self, services: Services, execution: Execution, run: TaskRun, type: str, level: str | None, variables: Variables
+        self,
+        services: Services,
+        execution: Execution,
+        run: TaskRun,
+        type: str,
+        level: str | None,
+        variables: Variables,
+        shared: WorkingFolder | None = None,
     ) -> None:
         self._services = services
         self._execution = execution
@@ -159,6 +178,7 @@ class TaskContext:
         self._lines = 0
         self._second = (0, 0)
         self._type = type
+        self._shared = shared
         self.masks: set[str] = set()
         self.settings = services.settings
 
@@ -184,7 +204,16 @@ class TaskContext:
 
     @cached_property
     def folder(self) -> WorkingFolder:
-        return WorkingFolder(self._services.work_folder, self.files)
+        shared = None if self._shared is None else self._shared.path
+        of = self._execution
+        kept = cache_file(of.namespace, of.flow, self._run.node, self._run.value)
+        base = self._services.work_folder
+        cache = FolderCache(self._services.files, self._services.clock, kept, base)
+        return WorkingFolder(base, self.files, cache, shared)
+
+    @cached_property
+    def _reports(self) -> Reports:
+        return Reports(self._services.clock, self._services.report, self._execution.id, self._run, self._variables)
 
     @cached_property
     def programs(self) -> TaskPrograms:
@@ -252,6 +281,20 @@ class TaskContext:
             look_up=self._services.look_ups.for_execution(self._execution, self._variables),
             masks=self.masks,
         )
+
+    async def report(
+        self,
+        id: str,
+        state: Status,
+        *,
+        task: str | None = None,
+        outputs: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        kept = self._services.vault.seal_secrets(plain(outputs), self.masks) if outputs is not None else None
+        said = None if error is None else self.masked(error)
+        await self._reports.add(id, state, task=task, outputs=kept, error=said, value=value)
 
     async def thread(self, function: Callable[..., T], *args: Any, stop: Callable[[], object] | None = None) -> T:
         done = threading.Event()

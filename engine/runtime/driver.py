@@ -375,6 +375,7 @@ class Driver:
                 timeout=node.timeout,
                 log_level=node.log_level,
                 view=hot.view,
+                log_to_file=node.log_to_file,
             )
         )
 

@@ -149,6 +149,7 @@ async def _assemble(
     driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, logs=logs, clock=clock)
     worker.post = driver.post
     worker.deliver = driver.deliver
+    services.report = driver.submit
     timers = Timers(store.timers, driver, clock, node.id)
     driver.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)

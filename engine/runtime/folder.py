@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from engine.errors import TaskError
 from engine.plugin.context import Files
+from engine.runtime.folder_cache import FolderCache
 from engine.runtime.globs import matching
 
 ADDRESSES = ("kestra://", "nsfile://", "file://")
@@ -21,16 +22,19 @@ URI = re.compile(r"(?:kestra:///|nsfile://)[^\s'\"<>()\[\]{},;`|\\]+")
 
 
 class WorkingFolder:
-    """Made at first use below `base`, removed by `close`."""
+    """Made at first use below `base`, removed by `close`; one that is `shared` is left to its owner."""
 
-    def __init__(self, base: Path, files: Files) -> None:
+    def __init__(self, base: Path, files: Files, cache: FolderCache, shared: Path | None = None) -> None:
         self._base = base
         self._files = files
-        self._path: Path | None = None
+        self._cache = cache
+        self._path = shared
+        self._owned = shared is None
 
     @property
     def made(self) -> bool:
-        return self._path is not None
+        """Whether there is something to clear away."""
+        return self._owned and self._path is not None
 
     @property
     def path(self) -> Path:
@@ -76,8 +80,14 @@ class WorkingFolder:
     async def collect(self, patterns: Sequence[str]) -> dict[str, str]:
         return {name: await self._files.put(name, self.path / name) for name in await self.find(patterns)}
 
+    async def keep(self, patterns: Sequence[str]) -> bool:
+        return await self._cache.save(self.path, await self.find(patterns))
+
+    async def recall(self, ttl: int | None = None) -> bool:
+        return await self._cache.restore(self.path, ttl)
+
     async def close(self) -> None:
-        if self._path is not None:
+        if self._owned and self._path is not None:
             await anyio.to_thread.run_sync(lambda path: shutil.rmtree(path, ignore_errors=True), self._path)
             self._path = None
 

@@ -62,6 +62,7 @@ class Mocks(NamedTuple):
         whole = {NodeId(mock.task): self._prepared(mock) for mock in self.tasks if mock.value is None}
         compiled.plan = _replaced(plan, frozenset(whole))
         compiled.tasks.update(whole)
+        compiled.gather()
         for mock in self.tasks:
             if mock.value is not None:
                 own = compiled.tasks[NodeId(mock.task)]

@@ -15,7 +15,7 @@ from engine.definition.rules import NONE, Rules
 from engine.definition.templates import holds_template
 from engine.executor.plan import Kind, Node, Plan
 from engine.ids import NodeId
-from engine.plugin.base import Task
+from engine.plugin.base import FolderBlock, Task
 from engine.plugin.fields import structured, unrendered
 from engine.plugin.index import Index
 from engine.store.protocols import FlowStore, StoredFlow
@@ -31,19 +31,23 @@ class Prepared:
     literal: the others: what holds no template, and what the task renders itself
     structured: properties that may be given as a text which renders to JSON
     fixed: the validated task, where there is nothing to render
+    members: the tasks of a folder
     mocks: what is run in its place where the nearest loop is at one of these values
     """
 
-    __slots__ = ("fixed", "literal", "mocks", "plugin", "structured", "templates")
+    __slots__ = ("fixed", "literal", "members", "mocks", "plugin", "structured", "templates")
 
-    def __init__(self, plugin: type[Task], properties: Mapping[str, Any]) -> None:
+    def __init__(self, plugin: type[Task] | type[FolderBlock], properties: Mapping[str, Any]) -> None:
         self.plugin = plugin
         own = unrendered(plugin)
+        if issubclass(plugin, FolderBlock):
+            own |= {"tasks", "errors", "finally"}
         self.templates = {name: it for name, it in properties.items() if name not in own and holds_template(it)}
         self.literal = {name: it for name, it in properties.items() if name not in self.templates}
         self.structured = structured(plugin)
         self.mocks: Mapping[str, Prepared] = {}
         self.fixed = None if self.templates else plugin.model_validate(dict(properties))
+        self.members: tuple[tuple[Node, Prepared], ...] = ()
 
 
 class Compiled:
@@ -57,8 +61,16 @@ class Compiled:
         self.source = source
         self.tasks: dict[NodeId, Prepared] = {}
         for node in plan.nodes.values():
-            if node.kind is Kind.TASK:
+            if node.kind in (Kind.TASK, Kind.FOLDER):
                 self.tasks[node.id] = _prepare(node, index)
+        self.gather()
+
+    def gather(self) -> None:
+        """Give folders their tasks, as they now are."""
+        for node in self.plan.nodes.values():
+            if node.kind is Kind.FOLDER:
+                members = node.branches.get("tasks", ())
+                self.tasks[node.id].members = tuple((member, self.tasks[member.id]) for member in members)
 
 
 class Plans:
@@ -125,6 +137,6 @@ class Plans:
 
 def _prepare(node: Node, index: Index) -> Prepared:
     plugin = index.find(node.type)
-    if not issubclass(plugin, Task):
+    if not issubclass(plugin, Task | FolderBlock):
         raise TypeError(f"{node.type} is not a runnable task")
     return Prepared(plugin, node.properties)

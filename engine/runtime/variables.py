@@ -7,7 +7,7 @@ when they do.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.clock import to_datetime
@@ -41,7 +41,7 @@ class View:
         if run.outputs is None:
             return
         place = self._outputs
-        keys = [run.node, *self._values(run.path)]
+        keys = self._keys(run)
         for key in keys[:-1]:
             below = place.get(key)
             if not isinstance(below, dict):
@@ -49,16 +49,39 @@ class View:
             place = below
         place[keys[-1]] = revive(run.outputs)
 
+    def _keys(self, run: TaskRun) -> list[str]:
+        """Where the outputs of a task run stand in `outputs`."""
+        keys = [run.node, *self._values(run.path)]
+        if run.reported and run.value is not None and run.node not in self._plan.nodes:
+            keys.append(run.value)
+        return keys
+
+    def _with(self, beside: Sequence[TaskRun]) -> dict[str, Any]:
+        """All outputs, and those of more task runs."""
+        outputs = dict(self._outputs)
+        for run in beside:
+            if run.outputs is None:
+                continue
+            place = outputs
+            keys = self._keys(run)
+            for key in keys[:-1]:
+                below = place.get(key)
+                place[key] = dict(below) if isinstance(below, dict) else {}
+                place = place[key]
+            place[keys[-1]] = revive(run.outputs)
+        return outputs
+
     def of_flow(self) -> Variables:
         """What expressions of the flow itself see."""
         return Variables({"outputs": self._outputs}, self)
 
-    def of(self, run: TaskRun) -> Variables:
-        """What expressions of a task see in its task run."""
+    def of(self, run: TaskRun, beside: Sequence[TaskRun] = ()) -> Variables:
+        """What expressions of a task see in its task run; `beside` are others whose outputs may be new to this view."""
         ancestors = self._ancestors(run)
+        node = self._plan.nodes.get(run.node)
         made = {
-            "outputs": self._outputs,
-            "task": {"id": run.node, "type": self._plan.nodes[run.node].type},
+            "outputs": self._with(beside) if beside else self._outputs,
+            "task": {"id": run.node, "type": node.type if node else ""},
             "taskrun": self._task_run(run),
             "parents": ancestors,
         }
@@ -74,6 +97,9 @@ class View:
                 return found.value
             path = parent_path(path)
         return None
+
+    def has_task(self, id: str) -> bool:
+        return id in self._plan.nodes
 
     def shows(self, name: object) -> bool:
         """Whether there is a variable of this name; `inputs` is there when the execution has some."""
@@ -218,6 +244,10 @@ class Variables(Mapping[str, Any]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._made or self._view.shows(name)
+
+    def names_task(self, id: str) -> bool:
+        """Whether the flow has a task of this id."""
+        return self._view.has_task(id)
 
     def extended(self, extra: Mapping[str, Any]) -> Variables:
         """The same with more names; `extra` wins."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from engine.state.execution import Label
+from engine.ids import NodeId, TaskRunId
+from engine.state.execution import Attempt, History, Label
 from engine.state.status import Status
 
 
@@ -71,6 +72,30 @@ class TaskEnded(Event, frozen=True):
     outputs: dict[str, Any] | None = None
     error: str | None = None
     patch: Patch | None = None
+    log_file: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A task run as the attempt that made it knows it. `name`: the last step of its path, below the reporting one."""
+
+    id: TaskRunId
+    name: str
+    node: NodeId
+    history: History
+    attempts: tuple[Attempt, ...] = ()
+    outputs: dict[str, Any] | None = None
+    error: str | None = None
+    value: str | None = None
+    iteration: int | None = None
+
+
+class Reported(Event, frozen=True):
+    """An attempt tells of task runs that it made, or what became of them. `patch`: what one of them asks for."""
+
+    path: str
+    attempt: int
+    runs: tuple[Report, ...] = ()
+    patch: Patch | None = None
 
 
 class Due(Event, frozen=True):
@@ -123,5 +148,16 @@ class Continue(Event, frozen=True):
 
 
 AnyEvent = (
-    Started | Evaluated | TaskStarted | TaskEnded | Due | Lost | PauseAsked | Resumed | KillAsked | Edited | Continue
+    Started
+    | Reported
+    | Evaluated
+    | TaskStarted
+    | TaskEnded
+    | Due
+    | Lost
+    | PauseAsked
+    | Resumed
+    | KillAsked
+    | Edited
+    | Continue
 )

@@ -42,11 +42,15 @@ History = tuple[Change, ...]
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One try of a runnable task. `number` starts at 1 and never repeats within a task run."""
+    """One try of a runnable task. `number` starts at 1 and never repeats within a task run.
+
+    log_file: where its log lines lie in internal storage, if they were kept out of the log
+    """
 
     number: int
     history: History
     error: str | None = None
+    log_file: str | None = None
 
     @property
     def state(self) -> Status:
@@ -76,7 +80,11 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class TaskRun(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One task run. `order` counts the task runs of the execution in order of creation, from 0."""
+    """One task run. `order` counts the task runs of the execution in order of creation, from 0.
+
+    reported: the attempt of the task run around it made it known; the executor neither opens nor counts it
+    reports: how many task runs its current attempt has reported
+    """
 
     id: TaskRunId
     path: str
@@ -91,6 +99,8 @@ class TaskRun(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     generation: int = 0
     due: int | None = None
     error: str | None = None
+    reported: bool = False
+    reports: int = 0
 
     @property
     def state(self) -> Status:

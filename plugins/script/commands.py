@@ -112,7 +112,7 @@ class ScriptTask(Task):
     async def _program(self, ctx: Context, listener: Listener, runner: TaskRunner) -> Program:
         variables = self._variables(ctx)
         if self._keeps_directory:
-            await anyio.Path(ctx.folder.path / OUTPUT_DIR).mkdir()
+            await anyio.Path(ctx.folder.path / OUTPUT_DIR).mkdir(exist_ok=True)
         if self.namespace_files is not None:
             await self.namespace_files.fetch(ctx)
         await ctx.folder.write(await ctx.render(self.input_files, **variables))

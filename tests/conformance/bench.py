@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from conformance.flow_checks import Seen
+from conformance.flow_files import stored
 from conformance.tables import Case
 from engine.errors import Conflict, NotFound
 from engine.ids import ExecutionId, random_id
@@ -98,6 +99,8 @@ class Bench:
         lines = await self.lines(id)
         outputs = await self.engine.control.evaluate(id, "{{ outputs }}", typed=True) if context else {}
         record = await self.record(id)
+        self.names.update(await stored(self.engine.files, record, self.case))
+        self.names["open"] = self.vault.open
         due = [timer.due for timer in await self._timers() if timer.execution == id]
         return self.seen(self._opened(record), source, lines=lines, context=outputs, scheduled=due)
 

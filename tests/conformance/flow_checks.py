@@ -168,6 +168,16 @@ def _contained(texts: Sequence[str], wanted: Sequence[str]) -> str:
     return _joined(f"no line holds {text!r}, but: {texts}" for text in wanted if not any(text in it for it in texts))
 
 
+def _log_file(seen: Seen, run: TaskRun, wanted: Mapping[str, Any]) -> str:
+    """`set`, `lines` and what it `contains`, of the file that has the log of the last attempt."""
+    file = run.attempts[-1].log_file
+    if file is None or seen.names["contents"][file] is None:
+        return "" if wanted.get("set") is False else "is not there"
+    lines = seen.names["contents"][file].splitlines()
+    problem = difference(len(lines), wanted.get("lines", len(lines)), seen.names)
+    return problem or _contained(lines, wanted.get("contains", ()))
+
+
 def _value_contains(seen: Seen, run: TaskRun, wanted: str) -> str:
     return _contained([str((run.outputs or {}).get("value"))], [wanted])
 
@@ -191,6 +201,7 @@ RUN_CHECKS: Mapping[str, Callable[[Seen, TaskRun, Any], str]] = {
     "logs_contain": lambda seen, run, wanted: _contained(seen.messages(run), wanted),
     "log_entries": _of_run(lambda seen, run: len(seen.messages(run))),
     "log_timestamps": _steps_of_one_ms,
+    "attempt_log_file": _log_file,
     "outputs_size": _of_run(lambda _, run: len(run.outputs or {})),
     "outputs_value_size": _of_run(lambda _, run: len((run.outputs or {}).get("value", ()))),
     "outputs_has_keys": lambda _, run, wanted: _joined(
@@ -349,6 +360,7 @@ CHECKS: Mapping[str, Callable[[Seen, Any], str]] = {
     "start_date": lambda seen, wanted: _from_source(seen, lambda record: record.execution.started, wanted),
     "execution_inputs": _plain(lambda seen: seen.record.execution.inputs),
     "execution_variables": _plain(lambda seen: seen.record.execution.variables),
+    "cache_file_exists": _plain(lambda seen: seen.names["cached"]),
     "logs": _logs,
     "logs_contain": lambda seen, wanted: _contained(seen.messages(), wanted),
     "logs_count": _logs_count,

@@ -10,6 +10,9 @@ from conformance.flow_cases import Unbound
 from conformance.flow_words import WORDS
 
 PLACEHOLDER = re.compile(r"<([^<>]+)>")
+FIRST = "first_value"
+CONTENT = "file_content"
+DECRYPTED = re.compile(r'cipher text that decrypts to "(.*)"')
 BOUND = re.compile(r"(>=|>)\s*(\d+)")
 
 MATCHERS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -22,6 +25,7 @@ MATCHERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "min": lambda value, wanted: value >= wanted,
     "more_than": lambda value, wanted: value > wanted,
     "has_items": lambda value, wanted: all(item in value for item in wanted),
+    CONTENT: lambda value, wanted: value == wanted,
     "has_key": lambda value, wanted: wanted in value,
 }
 """What a map with only these keys asks of a value."""
@@ -33,7 +37,7 @@ def difference(value: Any, wanted: Any, names: Mapping[str, Any]) -> str:
     Maps may have more keys than are wanted, except where the empty map is. `names` are the placeholders by name.
     """
     if isinstance(wanted, dict) and wanted and wanted.keys() <= MATCHERS.keys():
-        return _unmatched(value, wanted)
+        return _unmatched(value, wanted, names)
     if isinstance(wanted, dict):
         return _map_difference(value, wanted, names)
     if isinstance(wanted, list):
@@ -46,8 +50,10 @@ def difference(value: Any, wanted: Any, names: Mapping[str, Any]) -> str:
     return "" if same else f"is {value!r}, not {wanted!r}"
 
 
-def _unmatched(value: Any, wanted: Mapping[str, Any]) -> str:
+def _unmatched(value: Any, wanted: Mapping[str, Any], names: Mapping[str, Any]) -> str:
     for name, argument in wanted.items():
+        if name == CONTENT:
+            value = names["contents"].get(value)
         try:
             fits = MATCHERS[name](value, argument)
         except TypeError:
@@ -62,16 +68,20 @@ def _map_difference(value: Any, wanted: Mapping[str, Any], names: Mapping[str, A
         return f"is {value!r}, not {dict(wanted)!r}"
     found = []
     for key, item in wanted.items():
-        if key not in value and item is not None:
+        if key == FIRST:
+            found.append(difference(next(iter(value.values()), None), item, names))
+        elif key not in value and item is not None:
             found.append(f"has no {key!r} but {sorted(map(str, value))}")
         elif problem := difference(value.get(key), item, names):
             found.append(f"{key} {problem}")
-    return "; ".join(found)
+    return "; ".join(filter(None, found))
 
 
 def _text_difference(value: Any, wanted: str, names: Mapping[str, Any]) -> str:
     if wanted in WORDS:
         return "" if WORDS[wanted](value) else f"is {value!r}, not {wanted}"
+    if (cipher := DECRYPTED.fullmatch(wanted)) and isinstance(value, str):
+        return difference(names["open"](value), cipher[1], names)
     if (bound := BOUND.fullmatch(wanted)) and isinstance(value, int):
         fits = value >= int(bound[2]) if bound[1] == ">=" else value > int(bound[2])
         return "" if fits else f"is {value}, not {wanted}"

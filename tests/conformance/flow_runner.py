@@ -13,6 +13,7 @@ import yaml
 from conformance.bench import POLL_SECONDS, Bench
 from conformance.flow_cases import Unbound, expand_inputs, sources, steps
 from conformance.flow_checks import Seen, problems_of
+from conformance.flow_files import set_up
 from conformance.flow_matching import difference, filled
 from engine.definition.task import COMMON
 from engine.errors import NotFound, TidegateError
@@ -201,12 +202,18 @@ async def _delete(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> No
     course.stays = True
 
 
+async def _set_up(bench: Bench, course: Course, words: str) -> None:
+    flow = course.flows[0]
+    await set_up(bench.engine.files, flow.namespace, flow.id, words)
+
+
 ACTIONS: Mapping[str, Callable[[Bench, Course, Any], Awaitable[None]]] = {
     "execute": _execute,
     "restart_from": _restart,
     "replay": _replay,
     "change_status": _change_status,
     "kill": _kill,
+    "setup": _set_up,
     "wait_state": _wait_state,
     "delete_execution": _delete,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from engine.errors import TidegateError
 from engine.state.execution import TaskRun
 
 STORED = "kestra:///io/kestra/tests/one-task/stored.txt"
+IN_FOLDER = re.compile(r"working directory has (\S+)")
+FOLDER = "io.kestra.plugin.core.flow.WorkingDirectory"
 CONTENT = "content of a file"
 
 
@@ -35,15 +38,23 @@ async def _run(bench: Bench, options: Mapping[str, Any]) -> list[str]:
     expect = bench.case["expect"]
     task = {"id": "task", "type": options["type"], **_filled(options["properties"], bench.names)}
     inputs = [{"id": "test", "type": "STRING", "defaults": "value"}]
-    flow = {"id": "one-task", "namespace": "io.kestra.tests", "inputs": inputs, "tasks": [task]}
+    flow = {"id": "one-task", "namespace": "io.kestra.tests", "inputs": inputs, "tasks": [_surrounded(task, options)]}
     try:
         stored = await bench.engine.control.save_flow(json.dumps(flow))
     except TidegateError as error:
         return [f"refused: {error}"]
     id = await bench.create(stored, {}, {}, raw=False)
     await bench.engine.control.wait(id)
-    run = next(iter((await bench.record(id)).runs.values()))
+    run = next(run for run in (await bench.record(id)).runs.values() if run.node == "task")
     return [problem for key in expect if (problem := await _problem(bench, run, key, expect[key]))]
+
+
+def _surrounded(task: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The task, in a working directory with a file where its setup says so."""
+    held = IN_FOLDER.fullmatch(str(options.get("setup")))
+    if held is None:
+        return task
+    return {"id": "folder", "type": FOLDER, "inputFiles": {held[1]: CONTENT}, "tasks": [task]}
 
 
 def _filled(value: Any, names: Mapping[str, Any]) -> Any:
@@ -55,6 +66,8 @@ def _filled(value: Any, names: Mapping[str, Any]) -> Any:
 async def _problem(bench: Bench, run: TaskRun, key: str, wanted: Any) -> str:
     if key == "error_is":
         return difference(run.attempts[-1].error, wanted, {})
+    if key == "files":
+        return difference(len((run.outputs or {}).get("files", ())), wanted, {})
     if key != "outputs":
         raise Unbound(f"nothing checks '{key}' of a task")
     if (error := run.attempts[-1].error) is not None:

@@ -50,6 +50,7 @@ class Oracle:
         self.broken: set[str] = set()
         self.paused: dict[str, str] = {}
         self.warned: set[str] = set()
+        self.worked: set[str] = set()
         self.stopped_by: Status | None = None
         self.before_outputs: Status | None = None
 
@@ -102,8 +103,24 @@ class Oracle:
             self.failures[path] += 1
             if retry is not None and not stopping and self._once_more(path, node):
                 return
-        self.states[path] = soften(node, state)
+        if node.kind is Kind.FOLDER and not stopping:
+            self._leave_folder(path, state)
+        else:
+            self.states[path] = soften(node, state)
         self._walk()
+
+    def _leave_folder(self, path: str, state: Status) -> None:
+        """The tasks of a folder ended in its attempt; what comes after them is as in any block."""
+        self.worked.add(path)
+        if state is Status.FAILED:
+            self.broken.add(path)
+        elif state is Status.WARNING:
+            self.warned.add(path)
+
+    def _is_task(self, path: str) -> bool:
+        """Whether a worker has it, or would have."""
+        kind = self.plan.nodes[node_of(path)].kind
+        return kind is Kind.TASK or (kind is Kind.FOLDER and path not in self.worked)
 
     def _once_more(self, path: str, node: Node) -> bool:
         retry = node.retry
@@ -142,7 +159,7 @@ class Oracle:
         self.stopped_by = state
         self.before_outputs = None
         for path in [path for path, held in self.states.items() if held is None]:
-            if self.plan.nodes[node_of(path)].kind is not Kind.TASK:
+            if not self._is_task(path):
                 continue
             if path in self.asking:
                 self.states[path] = Status.KILLED if state is Status.KILLED else Status.CANCELLED
@@ -164,7 +181,7 @@ class Oracle:
 
     def _close_all(self, state: Status) -> None:
         open_paths = [path for path, held in self.states.items() if held is None]
-        tasks = [path for path in open_paths if self.plan.nodes[node_of(path)].kind is Kind.TASK]
+        tasks = [path for path in open_paths if self._is_task(path)]
         for path in open_paths:
             if path not in tasks and not any(task.startswith((f"{path}/", f"{path}#")) for task in tasks):
                 self.states[path] = state
@@ -205,7 +222,7 @@ class Oracle:
 
     def _chains(self, path: str, node: Node) -> Iterator[Chain]:
         """The main children, in chains of those that follow each other."""
-        if path in self.broken:
+        if path in self.broken or node.kind is Kind.FOLDER:
             return
         if node.kind is Kind.FOREACH:
             for number in range(len(self.values[path])):
@@ -228,7 +245,7 @@ class Oracle:
         for child in chained.from_iterable(chains):
             is_open = child.path in self.states and self.states[child.path] is None
             waits = child.path in self.asking or child.path in self.paused
-            if is_open and child.node.kind is not Kind.TASK and not waits:
+            if is_open and not self._is_task(child.path) and not waits:
                 self._settle(child.path, child.node)
 
     def _open_main(self, path: str, node: Node, chains: list[Chain]) -> None:

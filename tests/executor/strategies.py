@@ -169,6 +169,8 @@ class Builder:
             branches |= {"case:a": self._tasks(depth, 2), "case:b": self._tasks(depth, 2)}
             if self.chance(2):
                 branches["defaults"] = self._tasks(depth, 2)
+        elif kind is Kind.FOLDER:
+            branches["tasks"] = self._tasks(0, 2)
         else:
             branches["tasks"] = self._tasks(depth, 4)
         if kind is Kind.DAG:

@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import given
 
 from engine.executor.rebuild import rebuild
+from engine.executor.work import awaited
 from engine.state.event import AnyEvent, Due, Evaluated, KillAsked, Lost, Resumed, Started, TaskEnded
+from engine.state.execution import parent_path
 from engine.state.status import Status
 from executor.oracle import Oracle
 from executor.strategies import Case, cases, many
@@ -16,6 +18,8 @@ from executor.world import World
 
 class Watched(World):
     """A world that tells an oracle what happens, and compares."""
+
+    talkative = True
 
     def __init__(self, case: Case) -> None:
         super().__init__(case.plan, case.luck.outcome, case.luck.answer)
@@ -100,6 +104,8 @@ class Watched(World):
     def _compare(self) -> None:
         shown = {path: state if state.terminal else None for path, state in self.states.items()}
         assert shown == self.oracle.states
+        for path, state in self.parts.items():
+            assert state.terminal or awaited(self.record.runs[parent_path(path)])
         assert self.is_stored
         assert (self.state if self.state.terminal else None) == self.oracle.state
         execution = self.record.execution

@@ -6,6 +6,7 @@ from plugins.core.flow.pause import Pause
 from plugins.core.flow.sequence import AllowFailure, Dag, Parallel, Sequential
 from plugins.core.flow.sleep import Sleep
 from plugins.core.flow.subflow import Subflow
+from plugins.core.flow.working_directory import WorkingDirectory
 
 __all__ = [
     "AllowFailure",
@@ -20,4 +21,5 @@ __all__ = [
     "Sleep",
     "Subflow",
     "Switch",
+    "WorkingDirectory",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.plugin import Context, Task, TaskError
+from engine.plugin import Context, Status, Task, TaskError
 
 
 class NullOutputTask(Task):
@@ -31,3 +31,14 @@ class Scripted(Task):
     async def run(self, ctx: Context) -> None:
         if self.outcome != "SUCCESS":
             raise TaskError(f"ends {self.outcome}")
+
+
+class DynamicTask(Task):
+    """Shows a part of its work as a task run of its own."""
+
+    fail: bool = False
+
+    async def run(self, ctx: Context) -> None:
+        await ctx.report(f"{ctx.task.id}-part", Status.FAILED if self.fail else Status.SUCCESS)
+        if self.fail:
+            raise TaskError("a part failed")
