@@ -29,9 +29,11 @@ def take_in(work: Work, run: TaskRun, reports: tuple[Report, ...]) -> None:
             work.made += 1
         elif held.state.terminal or len(report.history) <= len(held.history):
             continue
-        work.changed[path] = replace(
+        held = work.changed[path] = replace(
             held, history=report.history, attempts=report.attempts, outputs=report.outputs, error=report.error
         )
+        if held.reports and held.state.terminal:
+            close_left(work, held, held.state)
     if count != run.reports:
         work.changed[run.path] = replace(run, reports=count)
 
@@ -39,7 +41,7 @@ def take_in(work: Work, run: TaskRun, reports: tuple[Report, ...]) -> None:
 def close_left(work: Work, run: TaskRun, state: Status) -> None:
     """The attempt ended: what it reported and left open ends too, as it did itself or KILLED."""
     final = state if state in (SUCCESS, WARNING) else KILLED
-    for path in list(_paths(work, run)):
+    for path in dict.fromkeys(_paths(work, run)):
         child = work.run(path)
         assert child is not None
         if not child.state.terminal:
@@ -52,7 +54,7 @@ def close_left(work: Work, run: TaskRun, state: Status) -> None:
 
 def forget(work: Work, run: TaskRun) -> TaskRun:
     """Remove what earlier attempts of a task run reported."""
-    gone = tuple(_paths(work, run))
+    gone = tuple(dict.fromkeys(_paths(work, run)))
     for path in gone:
         work.changed.pop(path, None)
     work.removed = (*work.removed, *gone)
@@ -60,13 +62,20 @@ def forget(work: Work, run: TaskRun) -> TaskRun:
 
 
 def _paths(work: Work, run: TaskRun) -> Iterator[str]:
+    """What attempts of a task run reported, and what that reported in turn."""
     node = work.plan.nodes[run.node]
     if node.kind is FOLDER:
-        paths = (f"{run.path}/{child.id}" for child in node.branches.get("tasks", ()))
-        yield from (path for path in paths if work.run(path) is not None)
-    else:
-        prefix = f"{run.path}/"
-        yield from (other.path for other in work.runs() if other.reported and other.path.startswith(prefix))
+        # Found by name: a loop may hold thousands of folders.
+        members = [work.run(f"{run.path}/{child.id}") for child in node.branches.get("tasks", ())]
+        found = [member for member in members if member is not None]
+        for member in found:
+            yield member.path
+            if member.reports:
+                yield from _paths(work, member)
+        if len(found) == run.reports:
+            return
+    prefix = f"{run.path}/"
+    yield from [other.path for other in work.runs() if other.reported and other.path.startswith(prefix)]
 
 
 def folder_ended(work: Work, run: TaskRun, state: Status, outputs: dict[str, object] | None) -> None:

@@ -204,3 +204,23 @@ def test_many_parts_come_in_one_event() -> None:
     world.send(Reported(at=world.now, path="dynamic", attempt=1, runs=parts))
     assert world.task_run("dynamic").reports == 600
     assert world.run().record.execution.runs_made == 601
+
+
+def test_a_task_of_a_folder_may_report_parts_of_itself() -> None:
+    world = begun()
+    world.report("folder/two", 1, "part", S.RUNNING)
+    world.report("folder/two", 1, "other", S.RUNNING, S.SUCCESS)
+    assert world.task_run("folder").reports == world.task_run("folder/two").reports == 2
+    world.report("folder", 1, "two", S.RUNNING, S.FAILED)
+    assert world.parts["folder/two/part"] is S.KILLED
+    world.send(Lost(at=world.now, path="folder", attempt=1))
+    assert world.parts == {}
+    assert world.is_stored
+
+
+def test_parts_of_a_task_of_a_folder_end_with_the_folder() -> None:
+    world = begun()
+    world.report("folder/two", 1, "part", S.RUNNING)
+    world.report("folder", 1, "of its own", S.RUNNING)
+    world.end("folder", S.KILLED)
+    assert set(world.parts.values()) == {S.SUCCESS, S.KILLED}
