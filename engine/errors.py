@@ -6,6 +6,7 @@ TidegateError
 ├── AtLimit             its flow allows no more running executions
 ├── Unavailable         the store or the disk can't answer now; the same call may succeed later
 ├── Refused             the request is understood and not allowed; says what would be
+│   └── Blocked             checks of a flow do not hold; carries them
 ├── InvalidFlow         a flow with mistakes; carries all of them as diagnostics
 ├── InvalidInputs       input values with mistakes; carries all of them
 ├── ExpressionError     a template that can't be rendered
@@ -51,6 +52,14 @@ class Unavailable(TidegateError):
 
 class Refused(TidegateError):
     """The request is not allowed as things are; the message says what would be."""
+
+
+class Blocked(Refused):
+    """Checks of a flow do not hold, so that no execution is created. `checked`: an `engine.runtime.checks.Checked`."""
+
+    def __init__(self, checked: Any) -> None:
+        self.checked = checked
+        super().__init__(checked.messages)
 
 
 class InvalidFlow(TidegateError):

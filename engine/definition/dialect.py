@@ -16,7 +16,7 @@ _FIRST_LINE = re.compile(r"#\s*dialect:\s*([12])\s*")
 class Difference(NamedTuple):
     """One row of the table.
 
-    place: where in a flow: task, trigger, input or type
+    place: where in a flow: task, trigger, check, input or type
     name: the property or the type
     only: the dialect that has it
     instead: what the other dialect has in its place, if anything
@@ -37,6 +37,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("trigger", "when", 2, "conditions"),
     Difference("trigger", "dependsOn", 2, "preconditions"),
     Difference("trigger", "window", 2, "preconditions"),
+    Difference("check", "when", 2, "condition"),
     Difference("input", "FORM", 2),
     Difference("input", "OBJECT", 2),
     Difference("input", "TABLE", 2),
@@ -69,12 +70,12 @@ _ROWS: Mapping[tuple[str, str], Difference] = {(row.place, row.name): row for ro
 def _marks(flow: Any) -> Iterator[bool]:
     if not isinstance(flow, dict):
         return
-    for place in ("inputs", "triggers"):
+    for place in ("inputs", "triggers", "checks"):
         for item in flow.get(place) or () if isinstance(flow.get(place), list) else ():
             if isinstance(item, dict) and place == "inputs":
                 yield _second("input", item.get("type"))
             elif isinstance(item, dict):
-                yield any(_second("trigger", name) for name in item)
+                yield any(_second(place.removesuffix("s"), name) for name in item)
     for branch in ("tasks", "errors", "finally", "afterExecution"):
         for item in _maps(flow.get(branch)):
             if isinstance(item.get("id"), str) and isinstance(item.get("type"), str):

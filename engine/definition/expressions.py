@@ -40,7 +40,12 @@ def _free(cost: int) -> None:
 def _rendered(raw: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     for branch in ("tasks", "errors", "finally"):
         yield from _texts(raw.get(branch), (branch,))
-    for name, properties in (("outputs", ("value",)), ("inputs", ("defaults", "expression", "dependsOn"))):
+    for name, properties in (
+        ("outputs", ("value",)),
+        ("inputs", ("defaults", "expression", "dependsOn")),
+        ("sla", ("assert",)),
+        ("checks", ("condition", "when")),
+    ):
         items = raw.get(name)
         for place, item in enumerate(items if isinstance(items, list) else ()):
             if isinstance(item, dict):

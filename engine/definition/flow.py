@@ -9,8 +9,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from engine.definition.concurrency import ConcurrencyFields
 from engine.definition.declared import Input
+from engine.definition.labels import Labels, label_map
 from engine.definition.outputs import Output
 from engine.definition.retry import RetryFields
+from engine.definition.sla import CheckFields, SlaFields
 from engine.definition.task import Task
 from engine.plugin.base import property_name
 
@@ -18,25 +20,6 @@ RESERVED_IDS = frozenset(
     "pause resume force-run change-status kill executions search source disable enable".split()  # noqa: SIM905
 )
 USER_SYSTEM_LABELS = frozenset({"system.readOnly"})
-
-
-class LabelPair(BaseModel):
-    """A label in list form."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
-
-    key: str = Field(min_length=1)
-    value: str = Field(min_length=1)
-
-
-Labels = dict[Annotated[str, Field(min_length=1)], Annotated[str, Field(min_length=1)]] | list[LabelPair]
-
-
-def label_map(labels: Labels | None) -> dict[str, str]:
-    """Labels of either form as a map; the last of equal keys wins."""
-    if isinstance(labels, list):
-        return {pair.key: pair.value for pair in labels}
-    return dict(labels or {})
 
 
 class PluginDefaultFields(BaseModel):
@@ -79,6 +62,8 @@ class FlowFields(BaseModel):
     outputs: tuple[Output, ...] | None = Field(None, description="What an execution gives back.")
     retry: RetryFields | None = Field(None, description="For every task that has no retry of its own.")
     concurrency: ConcurrencyFields | None = Field(None, description="How many executions may run at once.")
+    sla: list[SlaFields] | None = Field(None, description="What every execution must keep to.")
+    checks: list[CheckFields] | None = Field(None, description="What must hold before an execution is created.")
     disabled: bool = Field(False, description="No execution may be created.")
     deleted: bool = Field(False, description="Ignored: flows are deleted by command.")
     tenant_id: str | None = Field(None, description="Ignored: there is one tenant.")
@@ -96,8 +81,6 @@ class Flow(FlowFields):
 
 NOT_AVAILABLE: Mapping[str, str] = {
     "afterExecution": "these tasks would not run; use `finally`",
-    "sla": "it would not be watched",
-    "checks": "they would not be made",
     "listeners": "these tasks would not run; use `finally`",
     "workerGroup": "executions run on any worker",
     "workerSelector": "executions run on any worker",

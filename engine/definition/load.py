@@ -14,6 +14,7 @@ from engine.definition.expressions import check_expressions
 from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
 from engine.definition.references import check_inputs, check_names, check_outputs, check_types
 from engine.definition.rules import NONE, Rules
+from engine.definition.sla import check_checks, check_slas
 from engine.definition.tasks import TaskReader
 from engine.definition.triggers import check_triggers
 from engine.errors import InvalidFlow
@@ -55,6 +56,8 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     check_names(raw, collector)
     check_inputs(raw.get("inputs"), collector)
     check_outputs(raw.get("outputs"), collector)
+    check_slas(raw.get("sla"), collector)
+    check_checks(raw.get("checks"), collector, dialect)
     check_triggers(raw.get("triggers"), collector, index, dialect)
     check_expressions(raw, collector)
     found = collector.sorted()

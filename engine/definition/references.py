@@ -9,6 +9,7 @@ from engine.definition.collect import Collector
 from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
 from engine.definition.flow import RESERVED_IDS, USER_SYSTEM_LABELS
+from engine.definition.labels import check_labels
 from engine.nearness import did_you_mean, near_names
 
 
@@ -17,16 +18,7 @@ def check_names(raw: dict[str, Any], collector: Collector) -> None:
     id = raw.get("id")
     if isinstance(id, str) and id in RESERVED_IDS:
         collector.warn(("id",), f"'{id}' is a reserved word in later versions, choose another id", "reserved")
-    labels = raw.get("labels")
-    pairs: list[tuple[Path, Any, Any]] = []
-    if isinstance(labels, dict):
-        pairs = [(("labels", key), key, value) for key, value in labels.items()]
-    for place, item in _maps(labels):
-        pairs.append((("labels", place, "key"), item.get("key"), item.get("value")))
-    for path, key, value in pairs:
-        if isinstance(key, str) and key.startswith("system.") and key not in USER_SYSTEM_LABELS:
-            text = f"System labels can only be set by Kestra itself, offending label: {key}={value}"
-            collector.error(path, text, "system-label", key=True)
+    check_labels(raw.get("labels"), ("labels",), collector, allowed=USER_SYSTEM_LABELS)
 
 
 def check_types(raw: Any, collector: Collector, at: Path = ("inputs",)) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.definition.collect import Collector
 from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
-from engine.definition.flow import Labels
+from engine.definition.labels import Labels
 from engine.definition.plugins import find_plugin
 from engine.definition.references import check_unique
 from engine.plugin.base import Trigger

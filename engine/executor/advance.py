@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.executor import deadlines
 from engine.executor.finish import (
     OUTPUTS,
     close_run,
@@ -90,6 +91,8 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
             work.put_pending(isinstance(event, Continue | Edited | Resumed) or not record.execution.pending)
     elif work.todo:
         work.put_pending(False)
+    if plan.slas:
+        deadlines.ask(work, event)
     return work.step()
 
 
@@ -108,6 +111,9 @@ def apply(record: Record, step: Step) -> None:
 def _evaluated(work: Work, event: Evaluated) -> None:
     if not event.path:
         block = work.block("")
+        if event.ask == deadlines.ASK:
+            deadlines.judged(work, event.value)
+            return
         if block is not None and block.phase == OUTPUTS:
             outputs_answered(work, event.value, event.error)
         return
@@ -283,6 +289,9 @@ def _due(work: Work, event: Due) -> None:
     if event.kind in ("tell", START, GRANTED):
         _own_timer(work, event.kind)
         return
+    if event.kind.startswith(deadlines.TIMER):
+        deadlines.time_is_up(work, event.kind)
+        return
     run = work.run(event.path)
     if run is not None and event.kind == "retry":
         come_due(work, run)
@@ -305,6 +314,8 @@ def _edited(work: Work, event: Edited) -> None:
         work.changed.update(edit.changed)
         work.answers.update(edit.answers)
         work.removed = edit.removed
+    if work.plan.slas and work.state is RESTARTED:
+        deadlines.set_deadlines(work, work.at)
     if work.state is RESTARTED and event.admission == WAITS:
         enqueue(work, event.reason)
     elif work.state is RESTARTED:

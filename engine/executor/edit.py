@@ -304,7 +304,7 @@ def _starts(plan: Plan, run: TaskRun) -> bool:
 
 def _cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) -> Execution:
     cleared: dict[str, Any] = {"outputs": None, "error": None, "killing": False, "requested": None, "pending": ()}
-    return replace(execution, history=history, **{**cleared, "paused": 0, "held": False, **fields})
+    return replace(execution, history=history, **{**cleared, "violated": None, "paused": 0, "held": False, **fields})
 
 
 def _depends(block: Node, id: NodeId, other: NodeId) -> bool:

@@ -184,6 +184,9 @@ def end(work: Work, state: Status) -> None:
     work.todo.clear()
     work.move(state)
     work.commands.append(Ended(state))
+    for place, sla in enumerate(work.plan.slas):
+        if sla.duration is not None:
+            work.commands.append(DropTimer("", f"sla:{place}"))
     caller = work.record.execution.caller
     if caller is not None and caller.waits and state is not RETRIED:
         work.commands.append(WakeAt("", "tell", work.at))

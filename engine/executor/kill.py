@@ -21,17 +21,20 @@ def kill(work: Work) -> None:
     stop(work, KILLED)
 
 
-def request(work: Work, state: Status) -> None:
-    """A task asks its execution to end in `state` now; what runs beside it is cancelled."""
+def request(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool = True) -> None:
+    """A task or an SLA asks its execution to end in `state` now; what runs beside it is cancelled."""
     if state is KILLED:
         kill(work)
     elif work.stopping is None:
         work.put(requested=state)
-        stop(work, state)
+        stop(work, state, attempts=attempts, cascade=cascade)
 
 
-def stop(work: Work, state: Status) -> None:
-    """Close every open task run that no live attempt holds up, and cancel those attempts."""
+def stop(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool = True) -> None:
+    """Close every open task run that no live attempt holds up, and cancel those attempts, which end in `attempts`.
+
+    cascade: executions that they started are stopped too
+    """
     work.stopping = state
     work.todo.clear()
     work.put(pending=(), paused=0, held=False)
@@ -53,7 +56,7 @@ def stop(work: Work, state: Status) -> None:
     block = work.block("")
     if block is not None and below[""] > 0:
         work.blocks[""] = replace(block, live=below[""])
-        work.commands.append(StopBelow("", KILLED))
+        work.commands.append(StopBelow("", attempts, cascade))
     else:
         conclude(work, state)
 

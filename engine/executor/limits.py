@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.executor.deadlines import set_deadlines
 from engine.executor.finish import end
 from engine.executor.kill import request
 from engine.executor.lanes import main_phase
@@ -39,6 +40,8 @@ def begin(work: Work, event: Started) -> None:
             work.commands.append(WakeAt("", START, scheduled))
             return
         work.commands.append(DropTimer("", START))
+    if work.plan.slas and work.state is not QUEUED and event.admission != REFUSED:
+        set_deadlines(work, scheduled or work.get("created"))
     if event.admission == WAITS:
         enqueue(work, event.reason)
     elif event.admission == REFUSED:

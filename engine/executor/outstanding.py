@@ -28,7 +28,9 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
     if execution.pending and not execution.held:
         commands.append(Again())
     if execution.killing or execution.requested is not None:
-        commands.append(StopBelow("", Status.KILLED))
+        by_sla = execution.violated is not None and not execution.killing
+        ends = (execution.requested if by_sla else None) or Status.KILLED
+        commands.append(StopBelow("", ends, cascade=not by_sla))
     return tuple(commands)
 
 

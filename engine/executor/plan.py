@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from engine.ids import NodeId
+from engine.state.execution import Label
+from engine.state.status import Status
 
 
 class Kind(StrEnum):
@@ -100,6 +102,20 @@ class FlowOutput(msgspec.Struct, frozen=True):
     required: bool = True
 
 
+class Sla(msgspec.Struct, frozen=True):
+    """What every execution must keep to: a time in milliseconds, or an assertion.
+
+    end: how one ends that doesn't; None lets it go on
+    labels: what it gets
+    """
+
+    id: str
+    end: Status | None = None
+    labels: tuple[Label, ...] = ()
+    duration: int | None = None
+    assertion: str | None = None
+
+
 class Plan(msgspec.Struct, frozen=True):
     """A compiled flow. `root` is a sequential node with an empty id; `nodes` finds every node by id.
 
@@ -116,6 +132,7 @@ class Plan(msgspec.Struct, frozen=True):
     variables: Mapping[str, Any] = {}
     tenant: str = "main"
     globals: Mapping[str, Any] = {}
+    slas: tuple[Sla, ...] = ()
 
 
 def make_plan(
@@ -126,6 +143,7 @@ def make_plan(
     root: Node,
     outputs: tuple[FlowOutput, ...] = (),
     variables: Mapping[str, Any] | None = None,
+    slas: tuple[Sla, ...] = (),
 ) -> Plan:
     """Index a root node. Raises ValueError on an id that stands twice."""
     nodes: dict[NodeId, Node] = {}
@@ -148,4 +166,5 @@ def make_plan(
         parents=parents,
         outputs=outputs,
         variables=variables or {},
+        slas=slas,
     )

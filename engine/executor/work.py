@@ -154,6 +154,11 @@ class Work:
         if again:
             self.commands.append(Again())
 
+    @property
+    def touched(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self._fields or self.changed or self.blocks or self.answers or self.removed)
+
     def step(self) -> Step:
         """What it all came to."""
         fields = self._fields

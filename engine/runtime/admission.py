@@ -7,17 +7,32 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.errors import AtLimit, Refused
-from engine.executor.limits import GRANTED, REFUSED, START, WAITS
+from engine.executor.limits import FORCED, GRANTED, REFUSED, START, WAITS
 from engine.runtime.hot import Hot
 from engine.state.command import TakeSlot
 from engine.state.event import AnyEvent, Due, Edited, Started
-from engine.state.execution import ExecutionKind
+from engine.state.execution import Execution, ExecutionKind
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Slot
 
 # What becomes of an execution beyond the limit, unless it waits.
 REFUSALS = {"CANCEL": Status.CANCELLED, "FAIL": Status.FAILED}
+
+# As what an execution may leave its queue.
+UNQUEUED = (Status.RUNNING, Status.CANCELLED, Status.FAILED)
+
+
+def unqueued(execution: Execution, state: Status, now: int) -> Started:
+    """What takes an execution out of the queue of its flow. Raises Refused."""
+    if state not in UNQUEUED:
+        raise Refused(f"A queued execution can go on as {', '.join(UNQUEUED)}, but not as {state}")
+    if execution.state is not Status.QUEUED:
+        raise Refused(f"The execution is not queued, its state is {execution.state}")
+    if state is Status.RUNNING:
+        return Started(at=now, admission=FORCED)
+    reason = f"The execution was taken out of the queue as {state}"
+    return Started(at=now, admission=REFUSED, state=state, reason=reason)
 
 
 def unlimited(hot: Hot) -> bool:

@@ -6,7 +6,10 @@ from typing import Protocol
 
 from engine.ids import ExecutionId, derived_id
 from engine.runtime.hot import Hot
+from engine.state.command import RunTask
+from engine.state.event import TaskEnded
 from engine.state.execution import Execution, TaskRun
+from engine.state.status import Status
 
 
 class Callees(Protocol):
@@ -33,3 +36,8 @@ def handed(hot: Hot, path: str) -> bool:
     """Whether the current attempt of such a task run has started that execution, as far as its own one knows."""
     run = hot.record.runs[path]
     return (run.outputs or {}).get("executionId") == child_id(hot.id, run)
+
+
+def let_go(command: RunTask, state: Status, at: int) -> TaskEnded:
+    """The end of an attempt whose execution no longer waits for the one that it started, and lets that go on."""
+    return TaskEnded(at=at, path=command.path, attempt=command.attempt, state=state)

@@ -14,11 +14,13 @@ from engine.definition.declared import Input
 from engine.definition.inputs import resolve_inputs
 from engine.errors import Conflict, ExpressionError, InvalidInputs, NotFound, Refused, StorageError
 from engine.executor import edit
-from engine.executor.limits import FORCED, REFUSED
+from engine.executor.limits import FORCED
 from engine.expressions.masks import masked, masked_value
 from engine.files.addresses import input_file
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
+from engine.runtime.admission import unqueued
+from engine.runtime.checks import Checks
 from engine.runtime.driver import Driver
 from engine.runtime.lookups import LookUps
 from engine.runtime.namespaces import NSFILE, resolved
@@ -36,10 +38,6 @@ from engine.store.protocols import Concurrency, Held, Store, StoredFlow
 # How often the store is asked for the end of an execution that another process drives, or of one of our own.
 WAIT_SECONDS = 0.2
 OWN_WAIT_SECONDS = 5.0
-
-
-# As what an execution may leave its queue.
-UNQUEUED = (Status.RUNNING, Status.CANCELLED, Status.FAILED)
 
 
 class Child(NamedTuple):
@@ -78,6 +76,7 @@ class Control:
         self._vault = vault
         self._clock = clock
         self._owner = owner
+        self._checks = Checks(renderer, look_ups)
 
     async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
         """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
@@ -102,7 +101,7 @@ class Control:
     ) -> Execution:
         """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
 
-        Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow.
+        Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow, Blocked by a check.
         """
         while True:
             compiled = await self._plans.get(namespace, flow, revision)
@@ -112,8 +111,9 @@ class Control:
             view = View(compiled.plan, Record(execution))
             values = await self._inputs(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
             execution = msgspec.structs.replace(execution, inputs=values)
+            event = await self._checks.first_event(compiled, execution, self._clock.now())
             try:
-                await self._driver.begin(execution, compiled, Started(at=self._clock.now()), latest=revision is None)
+                await self._driver.begin(execution, compiled, event, latest=revision is None)
                 return execution
             except Conflict:
                 if child is not None and await self._exists(child.id):
@@ -222,16 +222,8 @@ class Control:
 
         Raises NotFound, Refused when it isn't queued.
         """
-        if state not in UNQUEUED:
-            raise Refused(f"A queued execution can go on as {', '.join(UNQUEUED)}, but not as {state}")
         execution, owner = await self._head(id)
-        if execution.state is not Status.QUEUED:
-            raise Refused(f"The execution is not queued, its state is {execution.state}")
-        if state is Status.RUNNING:
-            await self._tell(id, owner, Started(at=self._clock.now(), admission=FORCED))
-        else:
-            reason = f"The execution was taken out of the queue as {state}"
-            await self._tell(id, owner, Started(at=self._clock.now(), admission=REFUSED, state=state, reason=reason))
+        await self._tell(id, owner, unqueued(execution, state, self._clock.now()))
 
     async def force_run(self, id: ExecutionId) -> None:
         """Let an execution go on now: queued, created for later, or paused; one that runs is left alone.

@@ -22,7 +22,7 @@ from engine.ids import ExecutionId
 from engine.runtime.admission import kept, slot_of, turned_away
 from engine.runtime.aftermath import given_up, next_attempt
 from engine.runtime.attempt import Assignment
-from engine.runtime.callees import Callees, calls, handed
+from engine.runtime.callees import Callees, calls, handed, let_go
 from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.hot import Done, Hot, Watches
@@ -137,7 +137,9 @@ class Driver:
         for command in outstanding(hot.compiled.plan, hot.record):
             if isinstance(command, RunTask) and calls(hot, command.path):
                 # What such an attempt has started tells of its end by itself.
-                if hot.record.execution.killing or hot.record.execution.requested is not None:
+                if hot.record.execution.violated is not None and not hot.record.execution.killing:
+                    self.post(id, let_go(command, hot.record.execution.requested or Status.KILLED, now))
+                elif hot.record.execution.killing or hot.record.execution.requested is not None:
                     self._stop_task(hot, command.path, command.attempt, Status.KILLED)
                 elif not handed(hot, command.path):
                     self._run_task(hot, command)
@@ -358,7 +360,10 @@ class Driver:
     def _stop_below(self, hot: Hot, command: StopBelow) -> None:
         for awaited in outstanding(hot.compiled.plan, hot.record):
             if isinstance(awaited, RunTask) and is_below(awaited.path, command.path):
-                self._stop_task(hot, awaited.path, awaited.attempt, command.state)
+                if command.cascade or not calls(hot, awaited.path):
+                    self._stop_task(hot, awaited.path, awaited.attempt, command.state)
+                else:
+                    self.post(hot.id, let_go(awaited, command.state, self._clock.now()))
 
     def _run_task(self, hot: Hot, command: RunTask) -> None:
         run = hot.record.runs.get(command.path)

@@ -12,16 +12,18 @@ from engine.definition.outputs import coerce_output
 from engine.definition.templates import holds_template
 from engine.durations import parse_duration
 from engine.errors import ExpressionError, InvalidInputs
+from engine.executor import deadlines
 from engine.executor.plan import Plan
 from engine.expressions.masks import masked
 from engine.expressions.needs import Needs
-from engine.runtime.logs import LogPump
+from engine.runtime.assertions import Assertions
+from engine.runtime.logs import LogPump, said
 from engine.runtime.lookups import LookUps
 from engine.runtime.places import placed
 from engine.runtime.renderer import Renderer, TooSlow
 from engine.runtime.variables import Variables, View
 from engine.runtime.vault import Vault
-from engine.state.command import Evaluate
+from engine.state.command import Evaluate, Say
 from engine.state.event import Evaluated
 from engine.state.execution import Execution
 from engine.store.protocols import LogLine
@@ -44,12 +46,15 @@ class Evaluator:
     def __init__(self, renderer: Renderer, look_ups: LookUps, vault: Vault, logs: LogPump, clock: Clock) -> None:
         self._renderer = renderer
         self._logs = logs
+        self._assertions = Assertions(renderer, look_ups)
         self._look_ups = look_ups
         self._vault = vault
         self._clock = clock
 
     def now(self, plan: Plan, view: View, command: Evaluate) -> Evaluated | None:
         """The answer, or None where it needs I/O or more time than the loop can spare."""
+        if command.ask == deadlines.ASK:
+            return self._judged(view, command, plan)
         question = _question(plan, command, self._vault.seal)
         try:
             rendered = question.source
@@ -64,6 +69,9 @@ class Evaluator:
 
     async def later(self, plan: Plan, view: View, execution: Execution, command: Evaluate) -> Evaluated:
         """The answer, fetching what it needs."""
+        if command.ask == deadlines.ASK:
+            found = await self._assertions.later(plan, execution, _variables(view, command))
+            return self._verdict(view, command, found)
         question = _question(plan, command, self._vault.seal)
         variables = _variables(view, command)
         masks: set[str] = set()
@@ -78,6 +86,18 @@ class Evaluator:
             return self._answer(command, value=question.finish(rendered))
         except (ExpressionError, InvalidInputs) as error:
             return self._failed(view, command, masked(_explained(error, question), masks))
+
+    def _judged(self, view: View, command: Evaluate, plan: Plan) -> Evaluated | None:
+        try:
+            return self._verdict(view, command, self._assertions.now(plan, _variables(view, command)))
+        except (Needs, TooSlow):
+            return None
+
+    def _verdict(self, view: View, command: Evaluate, found: list[bool | str | None]) -> Evaluated:
+        """Which SLAs hold; of those that can't be looked at, the log tells once."""
+        for text in self._assertions.news(view.record.execution, found):
+            self._logs.line(said(view.record.execution, Say("WARN", text), self._clock.now()))
+        return self._answer(command, value=[None if isinstance(item, str) else item for item in found])
 
     def _failed(self, view: View, command: Evaluate, error: str) -> Evaluated:
         """The answer that there is none; the reason is also a log line, for no attempt will write one."""

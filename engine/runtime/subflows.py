@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.errors import InvalidFlow, NotFound, Refused, TaskError
+from engine.errors import Blocked, InvalidFlow, NotFound, Refused, TaskError
 from engine.ids import ExecutionId
 from engine.plugin.base import Call
 from engine.runtime.callees import child_id
@@ -68,6 +68,8 @@ class Subflows:
             )
         except NotFound as error:
             raise TaskError(f"Unable to find flow {named}" if error.kind == "flow" else str(error)) from None
+        except Blocked as error:
+            raise TaskError(f"The checks of flow {named} do not hold: {error}") from None
         except Refused:
             raise TaskError(f"Cannot execute a flow which is disabled: {named}") from None
         except InvalidFlow as error:

@@ -36,10 +36,11 @@ class StopTask(msgspec.Struct, frozen=True, tag=True):
 
 
 class StopBelow(msgspec.Struct, frozen=True, tag=True):
-    """Cancel every live attempt whose path lies below `path`."""
+    """Cancel every live attempt whose path lies below `path`; with `cascade` also the executions that they started."""
 
     path: str
     state: Status = Status.KILLED
+    cascade: bool = True
 
 
 class WakeAt(msgspec.Struct, frozen=True, tag=True):

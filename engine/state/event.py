@@ -63,7 +63,7 @@ class TaskStarted(Event, frozen=True):
 
 
 class TaskEnded(Event, frozen=True):
-    """An attempt ended in SUCCESS, WARNING, FAILED or KILLED. `started` is when its body began (0: unknown)."""
+    """An attempt ended in SUCCESS, WARNING, FAILED, CANCELLED or KILLED. `started`: when its body began, or 0."""
 
     path: str
     attempt: int

@@ -146,6 +146,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     variables: all of them once a task changed one; until then those of the flow
     tried_since: when the first of the executions was created that try the same thing again, each in the place of the
         one before; 0 where this is the first
+    violated: the SLA that ended it
     pending: where opening stopped at the work limit or because it is `held`, the next last: paths of blocks, lanes
         (`loop#3`) or task runs
     paused: how many of its task runs are PAUSED
@@ -179,6 +180,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     paused: int = 0
     held: bool = False
     error: str | None = None
+    violated: str | None = None
     kind: ExecutionKind = ExecutionKind.NORMAL
 
     @property
