@@ -37,6 +37,8 @@ class Bench:
     folder: for files that the case needs
     names: what placeholders stand for
     started: executions in the order of their start
+    emitted: as what each was created
+    revisions: which one of a flow that the case calls by a number of its own
     since: when the case began, in milliseconds
     vault: opens what the engine encrypted
     """
@@ -49,6 +51,8 @@ class Bench:
     vault: Vault
     names: dict[str, Any] = field(default_factory=dict)
     started: list[ExecutionId] = field(default_factory=list)
+    emitted: dict[ExecutionId, Status] = field(default_factory=dict)
+    revisions: dict[int, int] = field(default_factory=dict)
 
     async def create(
         self, flow: StoredFlow, inputs: Mapping[str, Any], labels: Mapping[str, Any], raw: bool
@@ -61,6 +65,7 @@ class Bench:
                 flow.namespace, flow.id, revision=flow.revision, inputs=inputs, labels=labels
             )
         self.started.append(execution.id)
+        self.emitted[execution.id] = execution.state
         return execution.id
 
     async def _create_raw(self, flow: StoredFlow, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Execution:
@@ -83,11 +88,12 @@ class Bench:
         await self.engine.driver.begin(execution, compiled, Started(at=now))
         return execution
 
-    async def until(self, id: ExecutionId, state: Status) -> None:
-        """Wait until an execution is in a state, or has ended otherwise."""
+    async def until(self, id: ExecutionId, state: Status, *, passed: bool = False) -> None:
+        """Wait until an execution is in a state, or has ended otherwise; `passed`: it may have left that state."""
         while True:
             execution, _ = await self.engine.store.executions.head(id)
-            if execution.state is state or execution.state.terminal:
+            left = passed and any(change.state is state for change in execution.history)
+            if left or execution.state is state or execution.state.terminal:
                 return
             await anyio.sleep(POLL_SECONDS)
 

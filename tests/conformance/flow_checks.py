@@ -330,6 +330,15 @@ def _states_while(seen: Seen, wanted: Mapping[str, str]) -> str:
     return ""
 
 
+def _history(seen: Seen, wanted: Sequence[str]) -> str:
+    """All states in their order; `...` at the end stands for any that follow."""
+    found = _states(seen)
+    if wanted[-1] == "...":
+        wanted = wanted[:-1]
+        found = found[: len(wanted)]
+    return difference(found, list(wanted), {})
+
+
 CHECKS: Mapping[str, Callable[[Seen, Any], str]] = {
     "state": _plain(lambda seen: seen.record.execution.state.value),
     "task_runs": _plain(lambda seen: len(seen.runs)),
@@ -348,6 +357,7 @@ CHECKS: Mapping[str, Callable[[Seen, Any], str]] = {
     "state_history_count": _plain(lambda seen: len(seen.record.execution.history)),
     "states_contain": lambda seen, wanted: _joined(f"lack {it}" for it in wanted if it not in _states(seen)),
     "states_do_not_contain": lambda seen, wanted: _joined(f"has {it}" for it in wanted if it in _states(seen)),
+    "states": _history,
     "states_subsequence": _subsequence,
     "parentId": _plain(lambda seen: seen.record.execution.parent),
     "same_id": lambda seen, wanted: _from_source(seen, lambda record: record.execution.id, wanted),

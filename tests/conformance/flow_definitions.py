@@ -86,7 +86,7 @@ def _contained(errors: Sequence[str], wanted: Any) -> str:
 
 def _is(errors: Sequence[str], wanted: str) -> str:
     """The same words; the place that stands before them is ours."""
-    words = wanted.strip().removeprefix(": ").removesuffix(".")
+    words = wanted.rpartition("<list element>: ")[2].strip().removeprefix(": ").removesuffix(".")
     return "" if any(error.removesuffix(".").endswith(words) for error in errors) else f"is {list(errors)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from conformance.flow_cases import Unbound, expand_inputs, sources, steps
 from conformance.flow_checks import Seen, problems_of
 from conformance.flow_files import set_up
 from conformance.flow_matching import difference, filled
+from conformance.flow_slots import slot_problems
 from engine.definition.task import COMMON
 from engine.errors import NotFound, TidegateError
 from engine.executor import edit
@@ -29,7 +31,8 @@ OF_OTHERS = ("executions", "terminal_states_any_order", "execution_found")
 SCRIPTED = "io.kestra.core.tasks.test.Scripted"
 CONTEXT = ("outputs_context", "outputs_context_trimmed")
 BESIDE = ("expect", "run", "task_outcomes")
-EXECUTE = frozenset({"flow", "inputs", "raw_inputs", "labels", "until", "id"})
+EXECUTE = frozenset({"flow", "inputs", "raw_inputs", "labels", "until", "id", "emit_only", "revision"})
+KEPT = "RUNNING, kept running"
 
 
 @dataclass
@@ -87,6 +90,8 @@ async def _saved(bench: Bench) -> list[StoredFlow]:
     texts = sources(bench.case)
     if not texts:
         raise Unbound("the case has no flow")
+    if any(str((step.get("execute") or {}).get("until")) == KEPT for step in steps(bench.case)):
+        texts[0] = kept_running(texts[0])
     outcomes = steps(bench.case)[0].get("task_outcomes")
     if isinstance(outcomes, Mapping):
         texts[0] = scripted(texts[0], {task: str(ends[0]).partition(",")[0] for task, ends in outcomes.items()})
@@ -110,10 +115,20 @@ def scripted(text: str, outcomes: Mapping[str, str]) -> str:
     return json.dumps(replaced(yaml.safe_load(text)))
 
 
+def kept_running(text: str) -> str:
+    """A flow whose tasks run until they are killed."""
+    flow = yaml.safe_load(text)
+    sleep = {"type": "io.kestra.plugin.core.flow.Sleep", "duration": "PT1H"}
+    return json.dumps({**flow, "tasks": [{"id": task["id"], **sleep} for task in flow["tasks"]]})
+
+
 async def _execute(bench: Bench, course: Course, options: Mapping[str, Any]) -> None:
     if more := options.keys() - EXECUTE:
         raise Unbound(f"executions can't be started with {', '.join(sorted(more))}")
     flow = next((it for it in course.flows if it.id == options.get("flow")), course.flows[0])
+    if "revision" in options:
+        revision = bench.revisions.get(options["revision"], options["revision"])
+        flow = await bench.engine.store.flows.get(flow.namespace, flow.id, revision)
     inputs = expand_inputs(options.get("inputs"), bench.cases, bench.folder)
     inputs = {key: filled(it, bench.names) if isinstance(it, str) else it for key, it in inputs.items()}
     raw = bool(options.get("raw_inputs"))
@@ -121,11 +136,12 @@ async def _execute(bench: Bench, course: Course, options: Mapping[str, Any]) -> 
     course.current = id
     if "id" in options:
         bench.names[f"id of {options['id']}"] = bench.names[str(options["id"])] = id
-    until = options.get("until")
+    course.stays = bool(options.get("emit_only")) or "slots_used" in bench.case["expect"]
+    until = str(options["until"]).removesuffix(", kept running") if "until" in options else None
     if until is not None and until not in Status.__members__:
         raise Unbound(f"nothing waits until '{until}'")
     if until is not None:
-        await bench.until(id, Status(until))
+        await bench.until(id, Status(until), passed=True)
         course.stays = True
 
 
@@ -207,8 +223,37 @@ async def _set_up(bench: Bench, course: Course, words: str) -> None:
     await set_up(bench.engine.files, flow.namespace, flow.id, words)
 
 
+async def _update(bench: Bench, course: Course, wanted: str) -> None:
+    """Another revision of the flow that differs in its limit."""
+    found = re.fullmatch(r"revision (\d+) with limit (\d+)", wanted)
+    if found is None:
+        raise Unbound(f"nothing updates a flow to '{wanted}'")
+    flow = yaml.safe_load(course.flows[0].source)
+    flow["concurrency"]["limit"] = int(found[2])
+    stored = await bench.engine.control.save_flow(json.dumps(flow))
+    # Cases before this one may have counted the revisions of the flow up.
+    bench.revisions[int(found[1])] = stored.revision
+    course.flows[0], course.stays = stored, True
+
+
+async def _given(bench: Bench, course: Course, wanted: str) -> None:
+    """An execution in a state that the limit of its flow alone would not let it reach."""
+    if wanted != "an execution FAILED then RESTARTED":
+        raise Unbound(f"there is no way to get '{wanted}'")
+    flow = course.flows[0]
+    tasks = [task["id"] for task in yaml.safe_load(flow.source)["tasks"]]
+    failing = await bench.engine.control.save_flow(scripted(flow.source, dict.fromkeys(tasks, "FAILED")))
+    id = await bench.create(failing, {}, {}, raw=False)
+    await bench.engine.control.force_run(id)
+    await bench.engine.control.wait(id)
+    await bench.engine.control.restart(id)
+    course.current, course.stays = id, True
+
+
 ACTIONS: Mapping[str, Callable[[Bench, Course, Any], Awaitable[None]]] = {
     "execute": _execute,
+    "update_flow": _update,
+    "given": _given,
     "restart_from": _restart,
     "replay": _replay,
     "change_status": _change_status,
@@ -221,6 +266,8 @@ ACTIONS: Mapping[str, Callable[[Bench, Course, Any], Awaitable[None]]] = {
 
 async def _outcome(bench: Bench, course: Course, expect: Mapping[str, Any], final: bool) -> list[str]:
     problems = list(error_problems(course.error, expect))
+    if "slots_used" in expect:
+        return problems + await slot_problems(bench, course.flows[0], expect)
     rest = {key: it for key, it in expect.items() if key not in ERRORS and key not in OF_OTHERS}
     if course.error is None and rest:
         problems += problems_of(await _look(bench, course, rest, final), rest)
@@ -277,7 +324,7 @@ async def _of_others(bench: Bench, course: Course, key: str, wanted: Any) -> lis
 
 async def _of_one(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> list[str]:
     """Executions that the flow of the case started, or that a step named."""
-    rest = {key: it for key, it in wanted.items() if key not in ("flow", "count", "id", "order")}
+    rest = {key: it for key, it in wanted.items() if key not in ("flow", "count", "id", "order", "at_emit")}
     if "id" in wanted:
         found = [bench.names[str(wanted["id"])]]
     elif "order" in wanted:
@@ -288,6 +335,8 @@ async def _of_one(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> li
     problem = difference(len(found), wanted.get("count", len(found) or 1), {})
     problems = [f"the number of executions {problem}"] if problem else []
     for id in found:
+        if "at_emit" in wanted and (problem := difference(bench.emitted[id].value, wanted["at_emit"], {})):
+            problems.append(f"as it was created it {problem}")
         await bench.engine.control.wait(id)
         problems += problems_of(await bench.look(id), rest)
     return problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
@@ -13,7 +14,7 @@ from anyio.abc import TaskGroup
 
 from conformance import tables
 from conformance.bench import Bench
-from conformance.flow_cases import Unbound, load_tables
+from conformance.flow_cases import Unbound, load_tables, sources
 from conformance.flow_kinds import run_case
 from conformance.flow_plugins.index import index
 from engine.clock import SystemClock
@@ -40,6 +41,7 @@ class Ahead:
     def __init__(self) -> None:
         self._problems: dict[str, str] = {}
         self._ended: dict[str, anyio.Event] = {}
+        self._limited = anyio.Lock()
 
     def start(self, group: TaskGroup, bench: Bench) -> None:
         self._ended[bench.case["id"]] = anyio.Event()
@@ -55,7 +57,11 @@ class Ahead:
     async def _run(self, bench: Bench) -> None:
         id = bench.case["id"]
         try:
-            self._problems[id] = await _problem(bench)
+            async with AsyncExitStack() as stack:
+                if any("\nconcurrency:" in text for text in sources(bench.case)):
+                    # Cases whose flows are the same must not take each other's slots.
+                    await stack.enter_async_context(self._limited)
+                self._problems[id] = await _problem(bench)
         except Exception as error:
             self._problems[id] = f"{type(error).__name__}: {error}"
         finally:

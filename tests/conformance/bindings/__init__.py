@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
-from conformance.bindings import definitions, engine_units, executions, files, keys, scripts
+from conformance.bindings import definitions, engine_units, executions, files, keys, limits, scripts
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **definitions.BINDINGS,
@@ -13,5 +13,6 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **executions.BINDINGS,
     **files.BINDINGS,
     **keys.BINDINGS,
+    **limits.BINDINGS,
     **scripts.BINDINGS,
 }
