@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from engine.definition.flow import Flow
+    from engine.definition.inputs import InputState
     from engine.files.protocol import FileInfo
     from engine.runtime.engine import Engine
 
@@ -35,6 +36,9 @@ def run(
     save: Annotated[
         Path | None, typer.Option("--save", help="Copy the files that the execution leaves here.", file_okay=False)
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check-inputs", help="Show what the inputs would be and what is wrong; run nothing.")
+    ] = False,
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
@@ -43,17 +47,28 @@ def run(
     given = given_inputs(inputs, files)
     named = _pairs(labels, "-l")
 
-    async def work() -> Execution:
+    async def work() -> int:
         from engine.definition.check_path import read_flow
 
         source = read_flow(flow)
         async with session(data, config, flows) as engine:
             stored = await engine.control.save_flow(source, str(flow))
             _check_declared(given, (await engine.plans.get(stored.namespace, stored.id, stored.revision)).flow)
+            if check:
+                return show_inputs(await engine.control.preview_inputs(stored.namespace, stored.id, given))
             begin = partial(engine.control.create, stored.namespace, stored.id, inputs=given, labels=named)
-            return await follow(engine, begin, save)
+            return exit_code(await follow(engine, begin, save))
 
-    raise typer.Exit(exit_code(run_async(work)))
+    raise typer.Exit(run_async(work))
+
+
+def show_inputs(states: Sequence[InputState]) -> int:
+    """Print what inputs would be; the exit code is 2 where one is wrong."""
+    from engine.cli.look import stdout
+    from engine.cli.tables import inputs_table
+
+    stdout().print(inputs_table(states))
+    return 2 if any(state.errors for state in states) else 0
 
 
 def exit_code(execution: Execution) -> int:
@@ -129,14 +144,19 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
 
 def _check_declared(given: Mapping[str, str], flow: Flow) -> None:
     """Raises Refused for a value that nobody would look at: its name is most likely misspelt."""
-    declared = [item.id for item in flow.inputs or ()]
+    from engine.definition.forms import leaves
+
+    declared = [leaf.id for leaf in leaves(flow.inputs or ())]
     for name in given:
         if name not in declared:
             raise Refused(f"The flow has no input '{name}'{near_or_known(name, declared)}")
 
 
 def _existing(files: dict[str, str]) -> dict[str, str]:
+    from engine.definition.inputs import Upload
+
     for key, path in files.items():
         if not path.startswith("kestra://") and not Path(path).is_file():
             raise Refused(f"-f {key}={path}: there is no such file")
-    return files
+    # What is handed in as a file is one, whatever its input takes.
+    return {key: path if path.startswith("kestra://") else Upload(path) for key, path in files.items()}

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from engine.cli import look
 from engine.cli.columns import Columns
+from engine.definition.inputs import InputState
 from engine.files.protocol import FileInfo
 from engine.plugin.describe import Described, Property
 from engine.runtime.preview import Preview
@@ -43,6 +44,18 @@ def outputs_table(record: Record) -> Columns | None:
         table.add_row(escape(task) if task else "[bold](flow)[/]", escape(name), look.brief(value))
     if len(runs) > SHOWN_RUNS:
         table.add_row("…", "", f"{len(runs) - SHOWN_RUNS} more task runs have outputs")
+    return table
+
+
+def inputs_table(states: Sequence[InputState]) -> Table:
+    """What inputs would be, and what is wrong with them."""
+    table = plain_table("Inputs", "input", "type", "value", "")
+    for state in states:
+        said = "\n".join(state.errors) or ("" if state.enabled else "not asked for")
+        value = look.brief(state.value) if state.enabled and state.value is not None else ""
+        told = f"{value} [bright_black](default)[/]" if state.is_default else value
+        wrong = f"[red]{escape(said)}[/]" if state.errors else said
+        table.add_row(escape(state.input.id), state.input.type, told, wrong)
     return table
 
 

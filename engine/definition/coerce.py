@@ -11,10 +11,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 from engine.definition.document import read_yaml
 from engine.durations import parse_duration
+from engine.expressions import ion
+from engine.expressions.printing import scalar_text
 
 Seal = Callable[[str], dict[str, Any]]
 """Encrypts a text; the result is what is stored."""
@@ -161,6 +164,36 @@ def _yaml(value: Any) -> Any:
     return document.value
 
 
+def _ion(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return as_json(ion.loads(value))
+    except ion.IonError as error:
+        raise ValueError(f"it must be Ion: {error}") from None
+
+
+def as_json(value: Any) -> Any:
+    """A value with what JSON has no form for as its text."""
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else str(value)
+    return scalar_text(value)
+
+
+def as_map(value: Any) -> dict[str, Any]:
+    """A map, or JSON text of one. Raises ValueError."""
+    found = _structure(value, "a map") if isinstance(value, str) else value
+    if not isinstance(found, dict):
+        raise ValueError(f"it must be a map or JSON text of a map, but is {shown(value)}")
+    return found
+
+
 def _uri(value: Any) -> str:
     text = _text(value)
     if not _URI.fullmatch(text):
@@ -191,6 +224,7 @@ _CONVERT: Mapping[str, Callable[[Any], Any]] = {
     "DURATION": _duration,
     "JSON": _json,
     "YAML": _yaml,
+    "ION": _ion,
     "URI": _uri,
     "EMAIL": _email,
     "ARRAY": lambda value: coerce_list(value, None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import regex
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -11,6 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from engine.definition.coerce import order_key
 from engine.definition.outputs import InputId, ValueType
+
+InputType = Literal[ValueType, "FORM", "OBJECT", "TABLE"]
 
 ONLY_FOR = {
     "validator": ("STRING", "SECRET"),
@@ -27,8 +29,24 @@ ONLY_FOR = {
     "autoSelectFirst": ("SELECT", "MULTISELECT"),
     "extension": ("FILE",),
     "allowedFileExtensions": ("FILE",),
+    "inputs": ("FORM",),
+    "properties": ("OBJECT",),
+    "columns": ("TABLE",),
+    "rows": ("TABLE",),
 }
 """Properties that only some types of input have."""
+
+
+CELLS = frozenset(
+    "STRING INT FLOAT BOOLEAN BOOL DATETIME DATE TIME DURATION URI EMAIL SELECT ENUM".split()  # noqa: SIM905
+)
+"""Types that the columns of a TABLE may have."""
+
+PROPERTIES = CELLS | {"MULTISELECT"}
+"""Types that the properties of an OBJECT may have."""
+
+NOT_INSIDE = ("defaults", "prefill", "dependsOn", "expression")
+"""What the parts of an OBJECT or TABLE can't have: they are given together, or not at all."""
 
 
 def _pattern(text: str) -> str:
@@ -48,6 +66,24 @@ class DependsOn(BaseModel):
     condition: str | None = Field(None, description="Expression; the input exists only when it gives true.")
 
 
+class Choice(BaseModel):
+    """One thing that can be chosen, and how a form calls it."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+    value: str
+    label: str | None = None
+
+
+class Rows(BaseModel):
+    """How many rows a table may have."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+    min: int | None = Field(None, ge=0)
+    max: int | None = Field(None, ge=0)
+
+
 class Input(BaseModel):
     """One input of a flow."""
 
@@ -56,7 +92,7 @@ class Input(BaseModel):
     id: InputId = Field(
         validation_alias=AliasChoices("id", "name"), description="Name of the input; dots make nested maps."
     )
-    type: ValueType = Field(description="Type of the value.")
+    type: InputType = Field(description="Type of the value.")
     description: str | None = Field(None, description="What the input is for, in Markdown.")
     display_name: str | None = Field(None, description="Name shown to people.")
     required: bool = Field(True, description="Whether there must be a value.")
@@ -69,8 +105,8 @@ class Input(BaseModel):
     after: str | None = Field(None, description="Earliest value.")
     before: str | None = Field(None, description="Latest value.")
     item_type: ValueType | None = Field(None, description="Type of the elements.")
-    values: tuple[str, ...] | None = Field(None, description="What can be chosen.")
-    options: tuple[str, ...] | None = Field(None, description="Old name of `values`.")
+    values: tuple[str | Choice, ...] | None = Field(None, description="What can be chosen: texts, or value and label.")
+    options: tuple[str | Choice, ...] | None = Field(None, description="Old name of `values`.")
     expression: str | None = Field(None, description="Expression that gives what can be chosen.")
     allow_custom_value: bool = Field(False, description="Whether other values may be given.")
     is_radio: bool = Field(False, description="How a form shows the choice.")
@@ -78,10 +114,15 @@ class Input(BaseModel):
     extension: str | None = Field(None, description="Ending of the file's name.")
     allowed_file_extensions: tuple[str, ...] | None = Field(None, description="Endings that a file's name may have.")
 
+    inputs: tuple[Input, ...] | None = Field(None, description="Inputs of a FORM, readable as `inputs.form.id`.")
+    properties: tuple[Input, ...] | None = Field(None, description="What an OBJECT consists of.")
+    columns: tuple[Input, ...] | None = Field(None, description="What each row of a TABLE consists of.")
+    rows: Rows | None = Field(None, description="How many rows a TABLE may have.")
+
     @field_validator("item_type")
     @classmethod
     def _no_nested_array(cls, value: str | None) -> str | None:
-        if value in ("ARRAY", "MULTISELECT"):
+        if value in ("ARRAY", "MULTISELECT", "FILE"):
             raise ValueError(f"`itemType` cannot be `{value}`")
         return value
 
@@ -97,6 +138,7 @@ class Input(BaseModel):
             raise ValueError("'autoSelectFirst' cannot be used together with 'defaults'")
         self._check_choice()
         self._check_bounds()
+        self._check_parts()
         return self
 
     def _check_choice(self) -> None:
@@ -123,10 +165,40 @@ class Input(BaseModel):
                 except ValueError as error:
                     raise ValueError(f"'{name}': {error}") from None
 
+    def _check_parts(self) -> None:
+        for type, name, allowed in PARTS:
+            if self.type != type:
+                continue
+            parts: tuple[Input, ...] = getattr(self, name) or ()
+            if not parts:
+                raise ValueError(f"an input of type {type} needs '{name}'")
+            for part in parts:
+                if allowed is not None and part.type not in allowed:
+                    raise ValueError(f"'{part.id}': an input of type {type} can't hold one of type {part.type}")
+                if type == "FORM" and part.type == "FORM":
+                    raise ValueError(f"'{part.id}': a FORM can't hold another")
+                given = {part.__class__.model_fields[field].alias or field for field in part.model_fields_set}
+                for field in NOT_INSIDE if type != "FORM" else ():
+                    if field in given:
+                        raise ValueError(f"'{part.id}': '{field}' can't be set inside an input of type {type}")
+        if self.type == "FORM" and (self.defaults is not None or self.prefill is not None):
+            raise ValueError("'defaults' and 'prefill' belong to the inputs of a FORM, not to itself")
+
     @property
     def choices(self) -> tuple[str, ...] | None:
         """What can be chosen, where that doesn't depend on an expression."""
-        return self.values if self.values is not None else self.options
+        listed = self.values if self.values is not None else self.options
+        if listed is None:
+            return None
+        return tuple(item.value if isinstance(item, Choice) else item for item in listed)
+
+
+PARTS: tuple[tuple[str, str, frozenset[str] | None], ...] = (
+    ("FORM", "inputs", None),
+    ("OBJECT", "properties", PROPERTIES),
+    ("TABLE", "columns", CELLS),
+)
+"""Types that hold other inputs, under which name, and of which types those may be."""
 
 
 def _is_file_uri(value: Any) -> bool:

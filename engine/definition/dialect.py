@@ -79,7 +79,8 @@ def _marks(flow: Any) -> Iterator[bool]:
     for branch in ("tasks", "errors", "finally", "afterExecution"):
         for item in _maps(flow.get(branch)):
             if isinstance(item.get("id"), str) and isinstance(item.get("type"), str):
-                yield _second("type", item["type"]) or any(_second("task", name) for name in item)
+                yield any(_second(place, item["type"]) for place in ("type", "input"))
+                yield any(_second("task", name) for name in item)
 
 
 def _second(place: str, name: Any) -> bool:

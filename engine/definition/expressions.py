@@ -42,7 +42,7 @@ def _rendered(raw: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         yield from _texts(raw.get(branch), (branch,))
     for name, properties in (
         ("outputs", ("value",)),
-        ("inputs", ("defaults", "expression", "dependsOn")),
+        ("inputs", ("defaults", "expression", "dependsOn", "inputs")),
         ("sla", ("assert",)),
         ("checks", ("condition", "when")),
     ):

@@ -17,6 +17,7 @@ from engine.definition.diagnostic import Diagnostic
 from engine.definition.document import read_yaml
 from engine.definition.expressions import check_texts
 from engine.definition.flow import Flow
+from engine.definition.forms import leaves
 from engine.definition.task import Task
 from engine.errors import InvalidFlow
 from engine.nearness import near_names, near_or_known
@@ -135,7 +136,7 @@ class LoadedSuite(NamedTuple):
         """What doesn't fit the flow that is tested, and local files that aren't there; `folder` is the test's."""
         before = set(self.collector.sorted())
         tasks = {task.fields.id: task for task in _all_tasks(flow)}
-        inputs = {item.id: item.type for item in flow.inputs or ()}
+        inputs = {leaf.id: leaf.input.type for leaf in leaves(flow.inputs or ())}
         for number, case in enumerate(self.suite.test_cases):
             place = ("testCases", number, "fixtures")
             for name, value in case.fixtures.inputs.items():

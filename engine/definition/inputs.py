@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import regex
-
-from engine.definition.coerce import TEXT_TYPES, Seal, coerce, coerce_list, order_key, shown
+from engine.definition.coerce import TEXT_TYPES, Seal, shown
 from engine.definition.declared import Input
+from engine.definition.forms import Leaf, in_order, leaves
+from engine.definition.input_values import causes, checked_value
 from engine.definition.templates import holds_template
 from engine.errors import ExpressionError, InvalidInputs, StorageError
+from engine.state.sealed import SHOWN
 
 Render = Callable[[Any, Mapping[str, Any]], Awaitable[Any]]
-SaveFile = Callable[[str, str], Awaitable[str]]
+SaveFile = Callable[[str, str, bool], Awaitable[str]]
 
-PATTERN_SECONDS = 1.0
+
+class Upload(str):
+    """The local path of a file that was handed in for an input."""
+
+    __slots__ = ()
+
+
+class InputState(NamedTuple):
+    """What is known of one input before there is an execution.
+
+    input: as declared, under its full id
+    value: what it would be; what was given, where that is wrong; stars for a SECRET
+    enabled: whether it is asked for at all
+    is_default: whether the value is the flow's, for none was given
+    errors: what is wrong with it
+    choices: what can be chosen
+    """
+
+    input: Input
+    value: Any = None
+    enabled: bool = True
+    is_default: bool = False
+    errors: tuple[str, ...] = ()
+    choices: tuple[str, ...] | None = None
 
 
 async def resolve_inputs(
@@ -31,36 +55,38 @@ async def resolve_inputs(
 
     given: values by input id, as text or of their type; what is not declared is ignored
     render: an expression and the inputs known so far to a value of any type
-    save_file: an input id and a local path or URI to the URI in internal storage
+    save_file: an input id, a local path or URI, and whether it is the flow's own, to the URI in internal storage
     seal: encrypts the text of a SECRET
     Raises InvalidInputs with every problem.
     """
     resolver = _Resolver(given, render, save_file, seal)
-    for item in in_order(declared or ()):
-        await resolver.resolve(item)
-    if resolver.problems:
-        raise InvalidInputs(resolver.problems)
-    return nested(resolver.values, [item.id for item in declared or ()])
+    found = list(leaves(declared or ()))
+    for leaf in in_order(found):
+        await resolver.resolve(leaf)
+    problems = {id: "\n".join(state.errors) for id, state in resolver.states.items() if state.errors}
+    if problems:
+        raise InvalidInputs(problems)
+    return nested(resolver.values, [leaf.id for leaf in found])
 
 
-def in_order(declared: Sequence[Input]) -> Iterator[Input]:
-    """Inputs so that each comes after those it depends on; else as declared."""
-    by_id = {item.id: item for item in declared}
-    done: set[str] = set()
-    for first in declared:
-        todo = [first]
-        opened: set[str] = set()
-        while todo:
-            item = todo[-1]
-            waits = [by_id[id] for id in _dependencies(item) if id in by_id and id not in done and id not in opened]
-            opened.add(item.id)
-            if waits:
-                todo.extend(reversed(waits))
-                continue
-            todo.pop()
-            if item.id not in done:
-                done.add(item.id)
-                yield item
+async def preview_inputs(
+    declared: Sequence[Input] | None, given: Mapping[str, Any], *, render: Render, seal: Seal
+) -> list[InputState]:
+    """What would become of the inputs, in the order of the flow. No file is stored."""
+    resolver = _Resolver(given, render, _keep_file, seal)
+    found = list(leaves(declared or ()))
+    for leaf in in_order(found):
+        await resolver.resolve(leaf)
+    return [_shown(resolver.states[leaf.id]) for leaf in found]
+
+
+async def _keep_file(id: str, source: str, own: bool) -> str:
+    return source
+
+
+def _shown(state: InputState) -> InputState:
+    secret = state.input.type == "SECRET" and state.value is not None
+    return state._replace(value=SHOWN) if secret else state
 
 
 def nested(values: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
@@ -80,51 +106,51 @@ def nested(values: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def _dependencies(item: Input) -> tuple[str, ...]:
-    return item.depends_on.inputs if item.depends_on else ()
-
-
 class _Resolver:
-    """Values found so far, and problems by input id."""
+    """Values found so far, and what is known of each input by its id."""
 
     def __init__(self, given: Mapping[str, Any], render: Render, save_file: SaveFile, seal: Seal) -> None:
         self.values: dict[str, Any] = {}
-        self.problems: dict[str, str] = {}
+        self.states: dict[str, InputState] = {}
         self._given = given
         self._render_value = render
         self._save_file = save_file
         self._seal = seal
-        self._disabled: set[str] = set()
 
-    async def resolve(self, item: Input) -> None:
+    async def resolve(self, leaf: Leaf) -> None:
+        item = leaf.input
+        state = InputState(item)
         try:
-            if not await self._enabled(item):
-                self._disabled.add(item.id)
+            if not await self._enabled(leaf):
+                self.states[item.id] = state._replace(enabled=False, value=self._value(item.id))
                 return
-            choices = await self._choices(item)
-            value = await self._candidate(item, choices)
-            if value is None:
-                if item.required:
-                    self.problems[item.id] = f"Missing required input:{item.id}"
-                self.values[item.id] = None
-                return
-            self.values[item.id] = await self._checked(item, value, choices)
-        except (ValueError, ExpressionError, StorageError) as error:
-            causes = str(error).split("\n") if isinstance(error, _Several) else [str(error)]
-            self.problems[item.id] = "\n".join(
-                f"Invalid value for input `{item.id}`. Cause: {cause}" for cause in causes
-            )
-
-    async def _enabled(self, item: Input) -> bool:
-        if any(id in self._disabled or id in self.problems for id in _dependencies(item)):
-            return False
-        if item.depends_on is None or item.depends_on.condition is None:
-            return True
-        try:
-            return await self._render(item.depends_on.condition) in (True, "true")
         except ExpressionError as error:
-            self.problems[item.id] = f"Invalid condition: {error}"
-            return False
+            self.states[item.id] = state._replace(enabled=False, errors=(f"Invalid condition: {error}",))
+            return
+        try:
+            choices = await self._choices(item)
+            value, is_default = await self._candidate(item, choices)
+            state = state._replace(value=value, is_default=is_default, choices=choices)
+            if value is None and item.required:
+                state = state._replace(errors=(f"Missing required input:{item.id}",))
+            value = None if value is None else await self._checked(item, value, choices, is_default)
+            self.values[item.id] = value
+            state = state._replace(value=value)
+        except (ValueError, ExpressionError, StorageError) as error:
+            state = state._replace(
+                errors=tuple(f"Invalid value for input `{item.id}`. Cause: {cause}" for cause in causes(error))
+            )
+        self.states[item.id] = state
+
+    async def _enabled(self, leaf: Leaf) -> bool:
+        for id in leaf.waits_for:
+            state = self.states.get(id)
+            if state is not None and (not state.enabled or state.errors):
+                return False
+        for gate in leaf.gates:
+            if gate.condition is not None and await self._render(gate.condition) not in (True, "true"):
+                return False
+        return True
 
     async def _choices(self, item: Input) -> tuple[str, ...] | None:
         if item.expression is None:
@@ -140,35 +166,41 @@ class _Resolver:
             raise ValueError(f"Invalid expression result. Expected a list of strings, but received {kind}")
         return tuple(value if isinstance(value, str) else json.dumps(value) for value in found if value is not None)
 
-    async def _candidate(self, item: Input, choices: tuple[str, ...] | None) -> Any:
-        value = self._given.get(item.id)
+    async def _candidate(self, item: Input, choices: tuple[str, ...] | None) -> tuple[Any, bool]:
+        """What was given, or what the flow says instead; and whether it is the latter."""
+        value = self._value(item.id)
         if value is not None and not (value == "" and item.type not in TEXT_TYPES):
-            return value
+            return value, False
         if item.defaults is not None:
-            return await self._render(item.defaults)
+            return await self._render(item.defaults), True
         if item.auto_select_first and choices:
-            return [choices[0]] if item.type == "MULTISELECT" else choices[0]
-        return None
+            return ([choices[0]] if item.type == "MULTISELECT" else choices[0]), True
+        return None, False
 
-    async def _checked(self, item: Input, value: Any, choices: tuple[str, ...] | None) -> Any:
+    def _value(self, id: str) -> Any:
+        """A value that was given by its full id, or in maps as expressions see it."""
+        if id in self._given:
+            return self._given[id]
+        place: Any = self._given
+        for step in id.split("."):
+            place = place.get(step) if isinstance(place, Mapping) else None
+        return place
+
+    async def _checked(self, item: Input, value: Any, choices: tuple[str, ...] | None, own: bool) -> Any:
         if item.type == "FILE":
-            return await self._file(item, value)
-        if item.type in ("ARRAY", "MULTISELECT"):
-            value = coerce_list(value, item.item_type or ("STRING" if item.type == "MULTISELECT" else None))
-        else:
-            value = coerce(item.type, value)
-        _check_choice(item, value, choices)
-        _check_pattern(item, value)
-        _check_bounds(item, value)
-        return self._seal(value) if item.type == "SECRET" else value
+            return await self._file(item, value, own)
+        if isinstance(value, Upload):
+            raise ValueError(f"only inputs of type FILE take a file, but it is of type {item.type}")
+        checked = checked_value(item, value, choices)
+        return self._seal(checked) if item.type == "SECRET" else checked
 
-    async def _file(self, item: Input, value: Any) -> str:
+    async def _file(self, item: Input, value: Any, own: bool) -> str:
         if not isinstance(value, str):
             raise ValueError(f"it must be a path or a URI of a file, but is {shown(value)}")
         allowed = item.allowed_file_extensions
         if allowed and not value.lower().endswith(tuple(ending.lower() for ending in allowed)):
             raise ValueError(f"the name of the file must end in {' or '.join(allowed)}")
-        return await self._save_file(item.id, value)
+        return await self._save_file(item.id, value, own)
 
     async def _render(self, value: Any) -> Any:
         if not holds_template(value):
@@ -176,54 +208,8 @@ class _Resolver:
         return await self._render_value(value, nested(self.values, list(self.values)))
 
 
-class _Several(ValueError):
-    """More than one thing is wrong with a value; one line each."""
-
-
 def _list_or_text(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _check_choice(item: Input, value: Any, choices: tuple[str, ...] | None) -> None:
-    if choices is None or item.allow_custom_value:
-        return
-    listed = f"`[{', '.join(choices)}]`"
-    if item.type == "MULTISELECT":
-        wrong = [text for text in map(_as_text, value) if text not in choices]
-        if wrong:
-            raise _Several("\n".join(f"value `{shown(text)}` doesn't match the values {listed}" for text in wrong))
-    elif value not in choices and (item.required or item.type == "ENUM"):
-        raise ValueError(f"it must match the values {listed}")
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _check_pattern(item: Input, value: Any) -> None:
-    if item.validator is None:
-        return
-    try:
-        matches = regex.fullmatch(item.validator, value, timeout=PATTERN_SECONDS)
-    except TimeoutError:
-        raise ValueError(f"the pattern `{item.validator}` takes too long on this text") from None
-    if matches is None:
-        raise ValueError(f"it must match the pattern `{item.validator}`")
-
-
-def _check_bounds(item: Input, value: Any) -> None:
-    said = "It" if item.type == "DURATION" else "it"
-    for bound, low, words in (
-        (item.min, True, "more than"),
-        (item.max, False, "less than"),
-        (item.after, True, "after"),
-        (item.before, False, "before"),
-    ):
-        if bound is None:
-            continue
-        key, limit = order_key(item.type, value), order_key(item.type, bound)
-        if key < limit if low else key > limit:
-            raise ValueError(f"{said} must be {words} `{bound}`")

@@ -48,7 +48,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     if defaults := defaults_of(raw, rules.defaults):
         raw, moved = inject(raw, defaults, index)
         collector.move(moved)
-    check_types(raw.get("inputs"), collector)
+    check_types(raw.get("inputs"), collector, dialect)
     raw = as_texts((FlowFields,), raw, (), collector.text)
     fields = collector.validate(FlowFields, raw, ())
     reader = TaskReader(collector, index, dialect)

@@ -14,7 +14,7 @@ from engine.executor.plan import FlowOutput
 InputId = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][.a-zA-Z0-9_-]*$")]
 ValueType = Literal[
     "STRING", "INT", "FLOAT", "BOOLEAN", "BOOL", "DATETIME", "DATE", "TIME", "DURATION", "FILE", "JSON", "YAML", "URI",
-    "EMAIL", "SECRET", "SELECT", "MULTISELECT", "ENUM", "ARRAY",
+    "EMAIL", "SECRET", "SELECT", "MULTISELECT", "ENUM", "ARRAY", "ION",
 ]  # fmt: skip
 
 

@@ -21,30 +21,36 @@ def check_names(raw: dict[str, Any], collector: Collector) -> None:
     check_labels(raw.get("labels"), ("labels",), collector, allowed=USER_SYSTEM_LABELS)
 
 
-def check_types(raw: Any, collector: Collector, at: Path = ("inputs",)) -> None:
-    """Report inputs of types that this version lacks; nothing else is said of them."""
-    for place, item in _maps(raw):
+def check_types(raw: Any, collector: Collector, dialect: int, at: Path = ("inputs",)) -> None:
+    """Report inputs of types that only dialect 2 has in a flow that says it is one of dialect 1."""
+    for path, _, item in _inputs(raw, at):
         row = difference("input", item["type"]) if isinstance(item.get("type"), str) else None
-        if row is not None:
-            text = f"inputs of type {row.name} are not available in this version"
-            collector.error((*at, place, "type"), text, "not-available")
-            collector.ignore((*at, place))
+        if row is not None and row.only == 2 and dialect == 1:
+            collector.error((*path, "type"), f"inputs of type {row.name} exist in dialect 2 only", "dialect")
 
 
 def check_inputs(raw: Any, collector: Collector, at: Path = ("inputs",)) -> None:
-    """Report ids that stand twice, and dependencies that don't exist or go in a ring."""
-    check_unique(raw, at, "input", collector)
+    """Report ids that stand twice, and dependencies that don't exist or go in a ring. Ids in forms are full ids."""
     waits: dict[str, list[str]] = {}
-    for _, item in _maps(raw):
-        id = item.get("id", item.get("name"))
-        if isinstance(id, str):
-            depends = item.get("dependsOn")
-            names = depends.get("inputs") if isinstance(depends, dict) else None
-            waits[id] = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    first: dict[str, int] = {}
+    found = [(path, id, item) for path, id, item in _inputs(raw, at) if id]
+    for path, id, item in found:
+        _note(id, (*path, "id" if "id" in item else "name"), "input", first, collector)
+        depends = item.get("dependsOn")
+        names = depends.get("inputs") if isinstance(depends, dict) else None
+        waits[id] = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    for path, id, _ in found:
+        _dependencies(id, (*path, "dependsOn", "inputs"), waits, collector)
+
+
+def _inputs(raw: Any, at: Path, form: str = "") -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    """Place, full id and map of every declared input, those of forms too; no id where it isn't text."""
     for place, item in _maps(raw):
         id = item.get("id", item.get("name"))
-        if isinstance(id, str):
-            _dependencies(id, (*at, place, "dependsOn", "inputs"), waits, collector)
+        full = f"{form}{id}" if isinstance(id, str) else ""
+        yield (*at, place), full, item
+        if item.get("type") == "FORM" and full:
+            yield from _inputs(item.get("inputs"), (*at, place, "inputs"), f"{full}.")
 
 
 def check_outputs(raw: Any, collector: Collector) -> None:
@@ -55,7 +61,8 @@ def check_outputs(raw: Any, collector: Collector) -> None:
 def _dependencies(id: str, path: Path, waits: dict[str, list[str]], collector: Collector) -> None:
     for index, name in enumerate(waits[id]):
         if name not in waits:
-            near = near_names(name, waits)
+            full = f"{id.rpartition('.')[0]}.{name}"
+            near = (full,) if full in waits else near_names(name, waits)
             text = f"Input with id '{id}' depends on a non-existent input '{name}'{did_you_mean(near)}."
             collector.error((*path, index), text, "unknown-input", near)
     seen: list[str] = []
@@ -76,14 +83,17 @@ def check_unique(raw: Any, at: Path, kind: str, collector: Collector) -> None:
     first: dict[str, int] = {}
     for place, item in _maps(raw):
         id = item.get("id", item.get("name"))
-        if not isinstance(id, str):
-            continue
-        path = (*at, place, "id" if "id" in item else "name")
-        if id in first:
-            text = f"Duplicate {kind} with name [{id}], it stands first on line {first[id]}"
-            collector.error(path, text, "duplicate-id")
-        else:
-            first[id] = collector.line(path)
+        if isinstance(id, str):
+            _note(id, (*at, place, "id" if "id" in item else "name"), kind, first, collector)
+
+
+def _note(id: str, path: Path, kind: str, first: dict[str, int], collector: Collector) -> None:
+    """Remember the line of an id, or report that it stands twice."""
+    if id in first:
+        text = f"Duplicate {kind} with name [{id}], it stands first on line {first[id]}"
+        collector.error(path, text, "duplicate-id")
+    else:
+        first[id] = collector.line(path)
 
 
 def _maps(raw: Any) -> Iterator[tuple[int, dict[str, Any]]]:

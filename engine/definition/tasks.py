@@ -172,7 +172,7 @@ class TaskReader:
         if shape.inputs is None:
             return ()
         name, raw = shape.inputs
-        check_types(raw, self._collector, (*path, name))
+        check_types(raw, self._collector, self._dialect, (*path, name))
         check_inputs(raw, self._collector, (*path, name))
         model = create_model("Asked", **{name: (tuple[Input, ...], ())})  # type: ignore[call-overload]
         asked = self._collector.validate(model, {name: raw or []}, path)

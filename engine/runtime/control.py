@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import anyio
 import msgspec
 
 from engine.clock import Clock
-from engine.definition.declared import Input
-from engine.definition.inputs import resolve_inputs
-from engine.errors import Conflict, ExpressionError, InvalidInputs, NotFound, Refused, StorageError
+from engine.definition.inputs import InputState
+from engine.errors import Conflict, ExpressionError, NotFound, Refused
 from engine.executor import edit
 from engine.executor.limits import FORCED
 from engine.expressions.masks import masked, masked_value
-from engine.files.addresses import input_file
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
 from engine.runtime.admission import unqueued
 from engine.runtime.checks import Checks
 from engine.runtime.driver import Driver
+from engine.runtime.inputs import Inputs
 from engine.runtime.lookups import LookUps
-from engine.runtime.namespaces import NSFILE, resolved
 from engine.runtime.nodes import Nodes
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
-from engine.runtime.variables import Variables, View
-from engine.runtime.vault import Vault
+from engine.runtime.variables import View
 from engine.state.event import AnyEvent, Edited, KillAsked, PauseAsked, Resumed, Started
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.record import Record
@@ -62,7 +58,7 @@ class Control:
         nodes: Nodes,
         renderer: Renderer,
         look_ups: LookUps,
-        vault: Vault,
+        inputs: Inputs,
         clock: Clock,
         owner: str,
     ) -> None:
@@ -73,7 +69,7 @@ class Control:
         self._nodes = nodes
         self._renderer = renderer
         self._look_ups = look_ups
-        self._vault = vault
+        self._inputs = inputs
         self._clock = clock
         self._owner = owner
         self._checks = Checks(renderer, look_ups)
@@ -109,7 +105,7 @@ class Control:
                 raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
             execution = self._blank(compiled, labels or {}, trigger, child, kind)
             view = View(compiled.plan, Record(execution))
-            values = await self._inputs(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
+            values = await self._inputs.resolve(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
             execution = msgspec.structs.replace(execution, inputs=values)
             event = await self._checks.first_event(compiled, execution, self._clock.now())
             try:
@@ -120,6 +116,15 @@ class Control:
                     return execution
                 # Another process stored a later revision.
                 self._plans.outdated(namespace, flow)
+
+    async def preview_inputs(
+        self, namespace: str, flow: str, inputs: Mapping[str, Any] | None = None, *, revision: int | None = None
+    ) -> list[InputState]:
+        """What would become of the inputs of an execution, without creating one. Raises NotFound, InvalidFlow."""
+        compiled = await self._plans.get(namespace, flow, revision)
+        execution = self._blank(compiled, {}, None, None, ExecutionKind.NORMAL)
+        seen = View(compiled.plan, Record(execution)).of_flow()
+        return await self._inputs.preview(compiled.flow.inputs or (), execution, seen, inputs or {})
 
     async def wait(self, id: ExecutionId) -> Execution:
         """The execution when it has ended, whichever process drives it."""
@@ -209,7 +214,7 @@ class Control:
             compiled = await self._compiled(held)
             declared = compiled.plan.nodes[run.node].inputs
             seen = View(compiled.plan, record).of(run)
-            values = await self._inputs(declared, record.execution, seen, inputs or {})
+            values = await self._inputs.resolve(declared, record.execution, seen, inputs or {})
             events.append(Resumed(at=now, path=run.path, since=run.history[-1].at, inputs=values, by=by))
         if record.execution.held:
             events.append(Resumed(at=now))
@@ -321,44 +326,6 @@ class Control:
             scheduled=child.scheduled if child else None,
             kind=kind,
         )
-
-    async def _inputs(
-        self, declared: Sequence[Input], execution: Execution, seen: Variables, given: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Values for declared inputs; their expressions see the variables `seen`. Raises InvalidInputs."""
-        if not declared:
-            return {}
-        masks: set[str] = set()
-
-        async def render(value: Any, inputs: Mapping[str, Any]) -> Any:
-            variables = seen.extended({"inputs": inputs})
-            look_up = self._look_ups.for_execution(execution, variables)
-            return await self._renderer.render(value, variables, typed=True, look_up=look_up, masks=masks)
-
-        async def save_file(input_id: str, source: str) -> str:
-            return await self._save_input(execution, input_id, source)
-
-        seal = self._vault.seal
-        try:
-            return await resolve_inputs(declared, given, render=render, save_file=save_file, seal=seal)
-        except InvalidInputs as error:
-            raise InvalidInputs({id: masked(text, masks) for id, text in error.problems.items()}) from None
-
-    async def _save_input(self, execution: Execution, input_id: str, source: str) -> str:
-        if source.startswith("kestra://"):
-            return (await self._files.stat(source)).address
-        if source.startswith(NSFILE):
-            await self._files.stat(resolved(source, execution.namespace))
-            return source
-        if execution.trigger is not None:
-            # Whoever writes flows must not read the files of this machine that way.
-            raise StorageError(f"The input '{input_id}' takes a file of internal storage, but is '{source}'")
-        path = Path(source.removeprefix("file://"))
-        if not await anyio.Path(path).is_file():
-            raise StorageError(f"The file '{source}' for the input '{input_id}' does not exist")
-        name = PurePosixPath(path.as_posix()).name
-        address = input_file(execution.namespace, execution.flow, execution.id, input_id, name)
-        return (await self._files.put_path(address, path)).address
 
     async def _tell(self, id: ExecutionId, owner: str, event: AnyEvent) -> None:
         """Bring an event to whoever drives the execution, which is this process when that one is gone."""

@@ -22,6 +22,7 @@ from engine.runtime.driver import Driver
 from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.housekeeping import Housekeeping
+from engine.runtime.inputs import Inputs
 from engine.runtime.interpreters import Interpreters
 from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
@@ -168,7 +169,7 @@ async def _assemble(
         nodes=nodes,
         renderer=renderer,
         look_ups=look_ups,
-        vault=vault,
+        inputs=Inputs(files, renderer, look_ups, vault, LocalFiles(settings.files.allowed)),
         clock=clock,
         owner=node.id,
     )

@@ -15,6 +15,7 @@ import anyio
 
 from engine.definition.assertions import holds
 from engine.definition.flow_test import LOCAL, Assertion, Case, Fixtures, LoadedSuite, beside, is_local
+from engine.definition.forms import leaves
 from engine.errors import ExpressionError, TidegateError, UndefinedError
 from engine.files.addresses import flow_folder
 from engine.ids import ExecutionId
@@ -195,7 +196,7 @@ async def _inputs(engine: Engine, job: Job, mocks: Mocks) -> dict[str, Any]:
     """The inputs with their expressions rendered; local files for FILE inputs are brought to internal storage."""
     suite = job.loaded.suite
     flow = (await engine.plans.get(suite.namespace, suite.flow_id)).flow
-    files = {item.id for item in flow.inputs or () if item.type == "FILE"}
+    files = {leaf.id for leaf in leaves(flow.inputs or ()) if leaf.input.type == "FILE"}
     given: dict[str, Any] = {}
     for name, value in job.case.fixtures.inputs.items():
         rendered = engine.renderer.render_now(value, {"files": dict(mocks.files)}, typed=True)

@@ -29,6 +29,15 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+def test_inputs_can_be_looked_at_before_a_run(place: Place) -> None:
+    shown = place.call("run", place.flow(GREET), "--check-inputs", "-i", "who=tide")
+    assert re.search(r"who +STRING +tide", shown)
+    assert re.search(r"count +INT +1 \(default\)", shown)
+    wrong = place.call("run", place.flow(GREET), "--check-inputs", "-i", "count=many", code=2)
+    assert "it must be a whole number" in " ".join(wrong.split())
+    assert json.loads(place.call("execution", "list", "--json")) == []
+
+
 def test_run_shows_task_runs_log_lines_and_outputs(place: Place) -> None:
     shown = place.call("run", place.flow(GREET), "-i", "who=tide", "-i", "count=41")
     assert re.search(r"INFO +say +hello tide 42", shown)

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from conformance import tables
+from engine.definition.inputs import Upload
 
 TABLES = ("flows.yaml", "flows-new.yaml")
 LINES = re.compile(r"text file of (\d+) lines")
@@ -131,7 +132,7 @@ def _input(value: Any, name: str, folder: Path) -> Any:
     if isinstance(value, dict) and value.keys() <= {"file", "file_path"}:
         path = folder / (Path(value["file_path"]).name if "file_path" in value else f"{name}.txt")
         path.write_text(_content(str(value.get("file", "content"))), encoding="utf-8")
-        return str(path)
+        return Upload(path)
     return value
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.bench import Bench
 from conformance.flow_cases import Unbound, expand_inputs, sources, steps
 from conformance.flow_matching import difference
 from conformance.flow_runner import error_problems
+from engine.definition.inputs import InputState
 from engine.errors import TidegateError
 from engine.state.execution import Execution
+from engine.state.sealed import is_sealed
 
-ACTIONS = ("read_inputs", "resolve_inputs", "validate_inputs")
+ACTIONS = ("read_inputs", "resolve_inputs", "validate_inputs", "expand_inputs")
 TYPED = re.compile(r"(?:instant|date|time|duration) (\S+)(?: \(flow default\))?")
+ENCRYPTED = "encrypted string of "
 FLOAT = re.compile(r"(\S+) \(32-bit float\)")
-RESOLVED = frozenset({"id", "value", "enabled", "exceptions"})
+RESOLVED = frozenset({"id", "value", "values", "enabled", "default", "exceptions"})
+SHOWN = ("resolved", "resolved_ids_any_order")
+"""What is said of inputs before there is an execution."""
 
 
 async def run_inputs(bench: Bench) -> list[str]:
@@ -42,7 +47,7 @@ def _each(options: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]
     for value in next(iter(listed.values()), [None]):
         for kind in types[0]["each_of"] if types else [None]:
             chosen = {**data, **({next(iter(listed)): value} if listed else {})}
-            yield [{**item, **({"type": kind} if kind else {})} for item in declared] if declared else None, chosen
+            yield [{**item, **_of_type(kind)} for item in declared] if declared else None, chosen
 
 
 async def _problems(bench: Bench, declared: Any, given: Mapping[str, Any]) -> list[str]:
@@ -50,6 +55,9 @@ async def _problems(bench: Bench, declared: Any, given: Mapping[str, Any]) -> li
     error = None
     try:
         flow = await bench.engine.control.save_flow(_flow(bench, declared))
+        if expect.keys() & {*SHOWN, "leaves"}:
+            shown = await bench.engine.control.preview_inputs(flow.namespace, flow.id, given)
+            return [problem for key in expect if (problem := _of_shown(key, expect[key], shown))]
         id = await bench.create(flow, given, {}, raw=False)
     except TidegateError as caught:
         error = str(caught)
@@ -73,21 +81,42 @@ async def _of_values(bench: Bench, execution: Execution, given: Mapping[str, Any
             yield difference(values, await _wanted(bench, wanted, execution, values, given), {})
         elif key == "typed_inputs_has_keys":
             yield "; ".join(f"lack {name!r}" for name in wanted if name not in values)
-        elif key == "resolved":
-            for item in wanted:
-                yield _resolved(item, values)
         elif key == "error":
             yield "was not refused"
         elif key != "note":
             raise Unbound(f"nothing checks '{key}' of inputs")
 
 
-def _resolved(item: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+def _of_type(kind: str | None) -> dict[str, Any]:
+    """The type where a case lists several, with what an input of it can't do without."""
+    needs = {"values": ["one", "two"]} if kind == "SELECT" else {}
+    return {"type": kind, **needs} if kind else {}
+
+
+def _of_shown(key: str, wanted: Any, shown: Sequence[InputState]) -> str:
+    if key == "note":
+        return ""
+    if key == "resolved":
+        by_id = {state.input.id: state for state in shown}
+        found = [problem for item in wanted if (problem := _resolved(item, by_id[item["id"]]))]
+        return "; ".join(found)
+    ids = [state.input.id for state in shown]
+    if key == "resolved_ids_any_order":
+        return difference(sorted(ids), sorted(wanted), {})
+    if key == "leaves":
+        return difference([{"id": state.input.id, "type": state.input.type} for state in shown], wanted, {})
+    raise Unbound(f"nothing checks '{key}' of inputs that are shown")
+
+
+def _resolved(item: Mapping[str, Any], state: InputState) -> str:
     if more := item.keys() - RESOLVED:
         raise Unbound(f"nothing says {', '.join(sorted(more))} of an input")
-    if not item.get("enabled", True):
-        return f"{item['id']} has a value" if item["id"] in values else ""
-    return difference(values.get(item["id"]), item["value"], {}) if "value" in item else ""
+    seen = {"id": state.input.id, "value": state.value, "enabled": state.enabled, "default": state.is_default}
+    seen["values"] = list(state.choices or ())
+    seen["exceptions"] = "present" if state.errors else None
+    if str(item.get("value", "")).startswith("a string"):
+        seen["value"] = item["value"] if isinstance(state.value, str) else "no text"
+    return difference({name: seen[name] for name in item}, dict(item), {})
 
 
 async def _wanted(bench: Bench, wanted: Any, execution: Execution, value: Any, given: Mapping[str, Any]) -> Any:
@@ -102,6 +131,9 @@ async def _wanted(bench: Bench, wanted: Any, execution: Execution, value: Any, g
             for key, item in wanted.items()
             if key != "note"
         }
+    if isinstance(wanted, str) and wanted.startswith(ENCRYPTED):
+        opened = bench.vault.open(value["value"]) if is_sealed(value) else None
+        return value if opened == wanted.removeprefix(ENCRYPTED) else wanted
     if isinstance(wanted, str) and (typed := TYPED.fullmatch(wanted)):
         return typed[1]
     if isinstance(wanted, str) and (number := FLOAT.fullmatch(wanted)):

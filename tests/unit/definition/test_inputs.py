@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.definition.declared import Input
-from engine.definition.inputs import resolve_inputs
+from engine.definition.inputs import InputState, Upload, preview_inputs, resolve_inputs
 from engine.definition.outputs import coerce_output
 from engine.errors import ExpressionError, InvalidInputs, StorageError
 from engine.executor.plan import FlowOutput
@@ -31,7 +31,7 @@ class Host:
             raise ExpressionError(f"Unable to find `{name}`")
         return inputs[name]
 
-    async def save(self, id: str, source: str) -> str:
+    async def save(self, id: str, source: str, own: bool) -> str:
         if source == "/missing":
             raise StorageError("The file '/missing' does not exist")
         self.saved.append((id, source))
@@ -249,3 +249,119 @@ def test_a_wrong_output_is_named(type: str, value: Any, cause: str) -> None:
     with pytest.raises(InvalidInputs, match=r"^Invalid value for output `o`\. Cause: ") as caught:
         coerce_output(FlowOutput("o", type, "{{ x }}"), value, seal)
     assert str(caught.value).endswith(cause)
+
+
+FORM = {
+    "id": "form",
+    "type": "FORM",
+    "dependsOn": {"inputs": ["asked"], "condition": "{{ asked }}"},
+    "inputs": [
+        {"id": "region", "type": "STRING", "defaults": "EU"},
+        {"id": "key", "type": "SECRET", "dependsOn": {"inputs": ["form.region"]}},
+    ],
+}
+ASKED = {"id": "asked", "type": "BOOL", "defaults": True}
+
+
+async def test_a_form_gives_a_map_of_its_inputs_given_flat_or_nested() -> None:
+    declared = declare(ASKED, FORM)
+    flat = await resolve(declared, {"form.key": "k"})
+    assert flat == {"asked": True, "form": {"region": "EU", "key": {"sealed": "k"}}}
+    nested = await resolve(declared, {"form": {"key": "k", "region": "US"}})
+    assert nested == {"asked": True, "form": {"region": "US", "key": {"sealed": "k"}}}
+
+
+async def test_a_form_that_is_not_asked_for_takes_its_inputs_along() -> None:
+    assert await resolve(declare(ASKED, FORM), {"asked": False, "form.key": "k"}) == {"asked": False}
+
+
+async def test_what_is_wrong_in_a_form_is_told_under_the_full_id() -> None:
+    assert await problems(declare(ASKED, FORM), {}) == {"form.key": "Missing required input:form.key"}
+
+
+OBJECT = {
+    "id": "o",
+    "type": "OBJECT",
+    "properties": [
+        {"id": "n", "type": "INT", "max": 5},
+        {"id": "s", "type": "SELECT", "values": [{"value": "a", "label": "Alpha"}, "b"]},
+        {"id": "x", "type": "DATE", "required": False},
+    ],
+}
+
+
+async def test_an_object_gives_a_map_of_what_it_consists_of() -> None:
+    given = '{"n": "3", "s": "a", "more": 1}'
+    assert await resolve(declare(OBJECT), {"o": given}) == {"o": {"n": 3, "s": "a", "x": None}}
+
+
+async def test_everything_that_is_wrong_in_an_object_is_told() -> None:
+    found = await problems(declare(OBJECT), {"o": {"n": 9, "x": "soon"}})
+    assert found["o"].split("\n") == [
+        "Invalid value for input `o`. Cause: `n`: it must be less than `5`",
+        "Invalid value for input `o`. Cause: `s`: there must be a value",
+        "Invalid value for input `o`. Cause: `x`: it must be a date like 2024-01-31, but is soon",
+    ]
+
+
+TABLE = {"id": "t", "type": "TABLE", "columns": [{"id": "n", "type": "INT"}], "rows": {"min": 2, "max": 3}}
+
+
+async def test_a_table_gives_a_list_of_maps() -> None:
+    assert await resolve(declare(TABLE), {"t": [{"n": 1}, {"n": "2"}]}) == {"t": [{"n": 1}, {"n": 2}]}
+
+
+async def test_a_table_with_too_few_or_wrong_rows_is_refused() -> None:
+    cause = "Invalid value for input `t`. Cause: "
+    few = await problems(declare(TABLE), {"t": [{"n": "x"}]})
+    assert few["t"].split("\n") == [
+        f"{cause}it must have at least 2 row(s)",
+        f"{cause}row 1, `n`: it must be a whole number, but is x",
+    ]
+    many = await problems(declare(TABLE), {"t": [{"n": 1}, 5, {"n": 1}, {"n": 1}]})
+    assert many["t"].split("\n") == [
+        f"{cause}it must have at most 3 row(s)",
+        f"{cause}row 2: it must be a map or JSON text of a map, but is 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ('{name: "Ada", born: 1815-12-10, n: 1.5}', {"name": "Ada", "born": "1815-12-10", "n": 1.5}),
+        ("[a, 1]", ["a", 1]),
+        ({"a": 1}, {"a": 1}),
+    ],
+)
+async def test_ion_is_read_as_values_that_json_has(given: Any, value: Any) -> None:
+    assert await resolve(declare({"id": "i", "type": "ION"}), {"i": given}) == {"i": value}
+
+
+async def test_a_file_is_no_value_of_other_types() -> None:
+    found = await problems(declare({"id": "i", "type": "STRING"}), {"i": Upload("/tmp/x")})
+    assert found["i"].endswith("only inputs of type FILE take a file, but it is of type STRING")
+
+
+async def test_a_preview_tells_of_each_input_and_stores_no_file() -> None:
+    host = Host()
+    declared = declare(
+        {"id": "n", "type": "INT", "defaults": 3},
+        {"id": "wrong", "type": "INT"},
+        {"id": "secret", "type": "SECRET"},
+        {"id": "file", "type": "FILE"},
+        {"id": "off", "type": "STRING", "dependsOn": {"inputs": ["wrong"]}},
+        {"id": "s", "type": "SELECT", "values": ["a", "b"], "autoSelectFirst": True},
+    )
+    given = {"wrong": "x", "secret": "hidden", "file": "/tmp/x", "off": "o"}
+    found = await preview_inputs(declared, given, render=host.render, seal=seal)
+    n, wrong, secret, file, off, s = declared
+    text = "Invalid value for input `wrong`. Cause: it must be a whole number, but is x"
+    assert found == [
+        InputState(n, 3, is_default=True),
+        InputState(wrong, "x", errors=(text,)),
+        InputState(secret, "******"),
+        InputState(file, "/tmp/x"),
+        InputState(off, "o", enabled=False),
+        InputState(s, "a", is_default=True, choices=("a", "b")),
+    ]
+    assert host.saved == []

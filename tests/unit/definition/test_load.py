@@ -71,7 +71,7 @@ def test_a_flow_with_many_mistakes_reports_all_of_them_at_their_places() -> None
         """
     kinds = (
         "'STRING', 'INT', 'FLOAT', 'BOOLEAN', 'BOOL', 'DATETIME', 'DATE', 'TIME', 'DURATION', 'FILE', 'JSON', 'YAML', "
-        "'URI', 'EMAIL', 'SECRET', 'SELECT', 'MULTISELECT', 'ENUM' or 'ARRAY'"
+        "'URI', 'EMAIL', 'SECRET', 'SELECT', 'MULTISELECT', 'ENUM', 'ARRAY', 'ION', 'FORM', 'OBJECT' or 'TABLE'"
     )
     assert mistakes(text) == [
         '1:5: id: must match "^[a-zA-Z0-9][a-zA-Z0-9._-]*$", but is hello!',
@@ -148,7 +148,7 @@ def test_numbers_stay_numbers_where_a_number_or_anything_fits() -> None:
         (flow("labels: [{key: a}]"), "labels[0]: the property 'value' is required"),
         (flow("labels: [{key: system.id, value: x}]"), "offending label: system.id=x"),
         (flow("afterExecution: [{id: x}]"), "afterExecution: is not available in this version"),
-        (flow("inputs: [{id: a, type: FORM}]"), "inputs of type FORM are not available in this version"),
+        (flow("inputs: [{id: a, type: FORM}]"), "an input of type FORM needs 'inputs'"),
         (flow("inputs: [{id: a, type: ARRAY}]"), "an input of type ARRAY needs 'itemType'"),
         (flow("inputs: [{id: a, type: ARRAY, itemType: ARRAY}]"), "`itemType` cannot be `ARRAY`"),
         (flow("inputs: [{id: a, type: SELECT}]"), "an input of type SELECT needs 'values' or 'expression'"),
@@ -256,9 +256,32 @@ def test_a_flow_that_names_dialect_1_has_no_when() -> None:
     assert found == ["5:44: tasks[0].when: exists in dialect 2 only, write 'runIf'"]
 
 
-def test_an_input_of_a_type_that_is_not_available_is_one_mistake() -> None:
-    found = mistakes(flow("inputs: [{id: a, type: TABLE, columns: [{id: b, type: INT}]}]"))
-    assert found == ["3:24: inputs[0].type: inputs of type TABLE are not available in this version"]
+def test_types_of_dialect_2_make_a_flow_one_of_it_unless_its_first_line_says_otherwise() -> None:
+    text = flow("inputs: [{id: a, type: TABLE, columns: [{id: b, type: INT}]}]")
+    assert load(text).dialect == 2
+    assert mistakes("# dialect: 1\n" + text) == ["4:24: inputs[0].type: inputs of type TABLE exist in dialect 2 only"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "mistake"),
+    [
+        ("{id: a, type: FORM, inputs: [{id: b, type: FORM, inputs: [{id: c, type: INT}]}]}", "can't hold another"),
+        (
+            "{id: a, type: OBJECT, properties: [{id: b, type: FILE}]}",
+            "an input of type OBJECT can't hold one of type FILE",
+        ),
+        ("{id: a, type: TABLE, columns: [{id: b, type: INT, defaults: 1}]}", "'b': 'defaults' can't be set inside"),
+        ("{id: a, type: TABLE, columns: []}", "an input of type TABLE needs 'columns'"),
+        ("{id: a, type: STRING, columns: [{id: b, type: INT}]}", "'columns' has no meaning for inputs of type STRING"),
+        ("{id: a, type: FORM, inputs: [{id: b, type: INT}, {id: b, type: INT}]}", "Duplicate input with name [a.b]"),
+        (
+            "{id: a, type: FORM, inputs: [{id: b, type: INT, dependsOn: {inputs: [c]}}, {id: c, type: INT}]}",
+            "Input with id 'a.b' depends on a non-existent input 'c', did you mean 'a.c'?",
+        ),
+    ],
+)
+def test_inputs_that_hold_others_are_checked(declared: str, mistake: str) -> None:
+    assert any(mistake in text for text in mistakes(flow(f"inputs: [{declared}]")))
 
 
 def test_expressions_whose_syntax_is_wrong_are_warnings_at_their_place() -> None:

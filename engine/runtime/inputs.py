@@ -1,0 +1,93 @@
+"""Values for the inputs of executions, with what only the runtime has: templates, files and the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import anyio
+
+from engine.definition.declared import Input
+from engine.definition.inputs import InputState, Render, preview_inputs, resolve_inputs
+from engine.errors import InvalidInputs, StorageError
+from engine.expressions.masks import masked
+from engine.files.addresses import input_file
+from engine.files.local import SCHEME, LocalFiles
+from engine.files.protocol import InternalStorage
+from engine.runtime.lookups import LookUps
+from engine.runtime.namespaces import NSFILE, resolved
+from engine.runtime.renderer import Renderer
+from engine.runtime.variables import Variables
+from engine.runtime.vault import Vault
+from engine.state.execution import Execution
+
+
+class Inputs:
+    """Makes the values of declared inputs, or tells what they would be.
+
+    local: the files of this machine that flows may read
+    """
+
+    def __init__(
+        self, files: InternalStorage, renderer: Renderer, look_ups: LookUps, vault: Vault, local: LocalFiles
+    ) -> None:
+        self._files = files
+        self._renderer = renderer
+        self._look_ups = look_ups
+        self._vault = vault
+        self._local = local
+
+    async def resolve(
+        self, declared: Sequence[Input], execution: Execution, seen: Variables, given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Values for declared inputs; their expressions see the variables `seen`. Raises InvalidInputs."""
+        if not declared:
+            return {}
+        masks: set[str] = set()
+
+        async def save_file(input_id: str, source: str, own: bool) -> str:
+            return await self._save(execution, input_id, source, own)
+
+        render, seal = self._render(execution, seen, masks), self._vault.seal
+        try:
+            return await resolve_inputs(declared, given, render=render, save_file=save_file, seal=seal)
+        except InvalidInputs as error:
+            raise InvalidInputs({id: masked(text, masks) for id, text in error.problems.items()}) from None
+
+    async def preview(
+        self, declared: Sequence[Input], execution: Execution, seen: Variables, given: Mapping[str, Any]
+    ) -> list[InputState]:
+        """What would become of declared inputs. Choices are shown as they are, secrets in errors are not."""
+        masks: set[str] = set()
+        render = self._render(execution, seen, masks)
+        found = await preview_inputs(declared, given, render=render, seal=self._vault.seal)
+        return [state._replace(errors=tuple(masked(text, masks) for text in state.errors)) for state in found]
+
+    def _render(self, execution: Execution, seen: Variables, masks: set[str]) -> Render:
+        async def render(value: Any, inputs: Mapping[str, Any]) -> Any:
+            variables = seen.extended({"inputs": inputs})
+            look_up = self._look_ups.for_execution(execution, variables)
+            return await self._renderer.render(value, variables, typed=True, look_up=look_up, masks=masks)
+
+        return render
+
+    async def _save(self, execution: Execution, input_id: str, source: str, own: bool) -> str:
+        """The URI of a file that was given, or that the flow itself names: `own`."""
+        if source.startswith("kestra://"):
+            return (await self._files.stat(source)).address
+        if source.startswith(NSFILE):
+            await self._files.stat(resolved(source, execution.namespace))
+            return source
+        if own:
+            # Whoever writes flows must not read the files of this machine that way.
+            path = await self._local.place(source)
+        elif execution.trigger is not None:
+            raise StorageError(f"The input '{input_id}' takes a file of internal storage, but is '{source}'")
+        else:
+            path = Path(source.removeprefix(SCHEME))
+        if not await anyio.Path(path).is_file():
+            raise StorageError(f"The file '{source}' for the input '{input_id}' does not exist")
+        name = PurePosixPath(path.as_posix()).name
+        address = input_file(execution.namespace, execution.flow, execution.id, input_id, name)
+        return (await self._files.put_path(address, path)).address
