@@ -20,12 +20,13 @@ from engine.executor.names import (
     FAILED,
     FOLDER,
     KILLED,
+    PAUSED,
     QUEUED,
     RESTARTED,
     RETRIED,
     RUNNING,
 )
-from engine.executor.pause import TIMER, ask_pause, note_paused, resume, time_is_over
+from engine.executor.pause import TIMER, ask_pause, is_paused, note_paused, resume, time_is_over
 from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
 from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
@@ -295,8 +296,11 @@ def _due(work: Work, event: Due) -> None:
     run = work.run(event.path)
     if run is not None and event.kind == "retry":
         come_due(work, run)
-    elif run is not None and event.kind == TIMER:
-        time_is_over(work, run)
+    elif run is not None and event.kind == TIMER and run.state is PAUSED and run.due is not None:
+        if run.due > work.at:
+            work.commands.append(WakeAt(run.path, TIMER, run.due))
+        elif is_paused(work.plan, run):
+            time_is_over(work, run)
 
 
 def _own_timer(work: Work, kind: str) -> None:

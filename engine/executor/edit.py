@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
-from engine.executor.finish import DONE, ERRORS, FINALLY, STOPS
+from engine.executor.finish import DONE, ERRORS, FINALLY, ON_PAUSE, STOPS
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.names import ATTEMPTED
 from engine.executor.pause import resumed_outputs
@@ -23,7 +23,7 @@ from engine.state.execution import Answer, Change, Execution, TaskRun, lane_of, 
 from engine.state.record import Record
 from engine.state.status import Status
 
-RANK = {ERRORS: 1, FINALLY: 2}
+RANK = {ON_PAUSE: -1, ERRORS: 1, FINALLY: 2}
 
 # What a restart runs again; a Pause goes on.
 RESTARTS = (*STOPS, Status.PAUSED)
@@ -101,7 +101,7 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
     if task_run is None:
         return Record(_cleared(execution, (Change(Status.CREATED, now),), runs_made=0, block=None, variables=None))
     draft = Draft(plan, Record(execution, dict(record.runs), dict(record.answers)), now)
-    run = draft.of_attempt(find_run(record, task_run))
+    run = draft.main(draft.of_attempt(find_run(record, task_run)))
     _check_kept(plan, run, record.runs.values())
     draft.reopen([run.path])
     draft.remove([path for path in draft.runs if draft.comes_after(path, run.path)])
@@ -127,7 +127,7 @@ def find_run(record: Record, name: str) -> TaskRun:
 
 
 class Place(NamedTuple):
-    """Where a task stands: the node around it, the rank of its branch (main, errors, finally), its position there."""
+    """Where a task stands: the node around it, the rank of its branch (the main one has 0), its position there."""
 
     above: Node
     rank: int
@@ -165,8 +165,9 @@ class Draft:
                 self.reopened[above] = min(rank, self.reopened.get(above, rank))
                 child = above
         for path in self.reopened:
-            if path:
-                run = self.runs[path]
+            run = self.runs.get(path)
+            # What only has changed beside a wait doesn't end it.
+            if run is not None and not (run.state is Status.PAUSED and self.reopened[path] < 0):
                 self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now)))
         self.remove([path for path in self.runs if self._forgotten(path)])
 
@@ -230,12 +231,22 @@ class Draft:
         return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH, Kind.PAUSE)
 
     def aside(self, path: str) -> bool:
-        """Whether a task run belongs to some errors or finally branch."""
+        """Whether a task run belongs to a branch beside the main one of some block."""
         while path:
             if self._place(path).rank:
                 return True
             path = parent_path(path)
         return False
+
+    def main(self, run: TaskRun) -> TaskRun:
+        """A task run, or where it lies in what a block does before its main branch, the run of that block."""
+        path = run.path
+        while path:
+            above = parent_path(path)
+            if self._place(path).rank < 0:
+                run = self.runs[above]
+            path = above
+        return run
 
     def comes_after(self, path: str, chosen: str) -> bool:
         """Whether the task run at `path` comes after the chosen one in the flow, or lies below it."""

@@ -30,6 +30,9 @@ FINALLY = "finally"
 OUTPUTS = "outputs"
 DONE = "done"
 
+# What a Pause runs while it waits. It is no part of what the Pause comes to.
+ON_PAUSE = "onPause"
+
 # Ends of a child after which its block opens nothing new.
 STOPS = (FAILED, KILLED, CANCELLED, RETRIED)
 
@@ -73,9 +76,8 @@ def fail_block(work: Work, path: str, error: str) -> None:
     """A block could not decide what to run: it fails, after its errors and finally branches."""
     run = work.run(path)
     assert run is not None
-    assert run.block is not None
-    block = replace(run.block, phase=MAIN, branch="", failed=True, worst=FAILED)
-    work.changed[path] = replace(run, block=block, error=error)
+    work.blocks[path] = Phase(MAIN, worst=FAILED, failed=True)
+    work.changed[path] = replace(run, error=error)
     work.todo.append(path)
 
 

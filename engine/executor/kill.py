@@ -47,9 +47,10 @@ def stop(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool 
         if _holds_up(run, below):
             below[parent_path(run.path)] += 1
             if run.block is not None:
-                history = entered(run.history, KILLING, work.at) if state is KILLED else run.history
+                history = entered(run.history, KILLING if state is KILLED else RUNNING, work.at)
                 counters = replace(run.block, live=below[run.path])
-                work.changed[run.path] = replace(run, block=counters, history=history)
+                drop_timer(work, run)
+                work.changed[run.path] = replace(run, block=counters, history=history, due=None)
         else:
             drop_timer(work, run)
             close_run(work, run, _closed(run, state), due=None)

@@ -10,6 +10,7 @@ from engine.executor.finish import (
     ERRORS,
     FINALLY,
     MAIN,
+    WAITING,
     end_run,
     fail_block,
     next_phase,
@@ -30,7 +31,7 @@ from engine.executor.names import (
     SKIPPED,
     SWITCH,
 )
-from engine.executor.pause import begin_pause
+from engine.executor.pause import after_pause, begin_pause
 from engine.executor.plan import Node
 from engine.executor.retry import try_again
 from engine.executor.work import Work, awaited, entered, replace
@@ -41,7 +42,7 @@ from engine.state.execution import Answer, Attempt, Phase, TaskRun
 RUN_IF = "run_if"
 
 # In these phases a block opens children.
-PHASES = (MAIN, ERRORS, FINALLY)
+PHASES = (MAIN, ERRORS, FINALLY, WAITING)
 
 # What a block of this kind must know before it opens anything.
 QUESTIONS = {
@@ -219,7 +220,7 @@ def _pump(work: Work, path: str, block: Phase) -> None:
             work.todo.append(path)
             return
     if block.live == 0:
-        next_phase(work, path, node, block)
+        (after_pause if node.kind is PAUSE else next_phase)(work, path, node, block)
 
 
 def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from engine.clock import iso
-from engine.executor.finish import MAIN, WAITING, fail_block
+from engine.errors import Refused
+from engine.executor.finish import MAIN, ON_PAUSE, WAITING, drop_timer, fail_block, next_phase
 from engine.executor.kill import request
 from engine.executor.names import CANCELLED, PAUSE, PAUSED, RESTARTED, RETRYING, RUNNING, WARNING
-from engine.executor.plan import Node
+from engine.executor.plan import Node, Plan
 from engine.executor.work import Work, entered, replace
-from engine.state.command import DropTimer, WakeAt
+from engine.state.command import WakeAt
 from engine.state.event import Resumed
 from engine.state.execution import Answer, Phase, TaskRun
+from engine.state.record import Record
 from engine.state.status import Status
 
 TIMER = "pause"
@@ -27,12 +29,19 @@ NOTED_AT_MOST = 1000
 def begin_pause(work: Work, run: TaskRun, value: dict[str, Any]) -> None:
     """A Pause knows how long it lasts: `duration` in milliseconds, if it ends by itself, and what happens `then`."""
     work.answers[run.path] = Answer(value=value)
-    duration = value["duration"]
+    wait_for_somebody(work, run, value["duration"])
+
+
+def wait_for_somebody(work: Work, run: TaskRun, duration: int | None) -> None:
+    """Let a task run be PAUSED: for so many milliseconds, or until somebody comes."""
     due = None if duration is None else work.at + duration
-    block = Phase(WAITING, branch="tasks")
+    meanwhile = work.plan.nodes[run.node].branches.get(ON_PAUSE, ())
+    block = Phase(WAITING, branch=ON_PAUSE, total=len(meanwhile))
     work.changed[run.path] = replace(run, block=block, history=entered(run.history, PAUSED, work.at), due=due)
     if due is not None:
         work.commands.append(WakeAt(run.path, TIMER, due))
+    if meanwhile:
+        work.todo.append(run.path)
     _enter(work, work.get("paused") + 1)
 
 
@@ -55,21 +64,34 @@ def resume(work: Work, event: Resumed) -> bool:
         _leave(work, work.get("paused"), RESTARTED)
         return True
     run = work.run(event.path)
-    if run is not None and run.state is PAUSED and event.since in (0, run.history[-1].at):
-        _drop_timer(work, run)
+    if run is not None and is_paused(work.plan, run) and event.since in (0, run.history[-1].at):
+        drop_timer(work, run)
         _go_on(work, run, resumed_outputs(work.at, RUNNING, event.inputs, event.by))
     return False
 
 
+def is_paused(plan: Plan, run: TaskRun) -> bool:
+    """Whether a task run is that of a Pause that waits to be resumed."""
+    return run.state is PAUSED and run.error is None and plan.nodes[run.node].kind is PAUSE
+
+
+def to_resume(plan: Plan, record: Record, named: TaskRun | None = None) -> TaskRun | None:
+    """The task run to be resumed: the one that was named, else that of the Pause which was there first.
+
+    None where the execution was only asked to pause. Raises Refused where nothing can be resumed.
+    """
+    execution = record.execution
+    if named is not None and not is_paused(plan, named):
+        raise Refused(f"The task run '{named.path}' is not paused, its state is {named.state}")
+    waiting = [run for run in record.runs.values() if is_paused(plan, run)]
+    if execution.state.terminal or not (waiting or execution.held):
+        raise Refused(f"The execution is not paused, its state is {execution.state}")
+    return named or (min(waiting, key=lambda run: run.order) if waiting else None)
+
+
 def time_is_over(work: Work, run: TaskRun) -> None:
     """A Pause was not resumed in time: what is to happen then."""
-    if run.state is not PAUSED or run.due is None or work.plan.nodes[run.node].kind is not PAUSE:
-        return
-    if run.due > work.at:
-        work.commands.append(WakeAt(run.path, TIMER, run.due))
-        return
-    answer = work.answers.get(run.path) or work.record.answers[run.path]
-    then = answer.value["then"]
+    then = (work.answers.get(run.path) or work.record.answers[run.path]).value["then"]
     if then == "RESUME":
         _go_on(work, run, resumed_outputs(work.at, RUNNING))
     elif then == "WARN":
@@ -77,7 +99,7 @@ def time_is_over(work: Work, run: TaskRun) -> None:
     elif then == "CANCEL":
         request(work, CANCELLED)
     else:
-        _fail(work, run)
+        fail_waiting(work, run, f"'{run.node}' was not resumed in time")
 
 
 def resumed_outputs(at: int, to: Status, inputs: dict[str, Any] | None = None, by: str | None = None) -> dict[str, Any]:
@@ -90,25 +112,43 @@ def warned(outputs: dict[str, Any] | None) -> bool:
     return bool(outputs and outputs.get("resumed", {}).get("to") == WARNING)
 
 
+def after_pause(work: Work, path: str, node: Node, block: Phase) -> None:
+    """Nothing runs below a Pause: when it is no longer paused its tasks follow, then its other branches."""
+    if block.phase != WAITING:
+        next_phase(work, path, node, block)
+        return
+    run = work.run(path)
+    assert run is not None
+    if run.error is not None:
+        fail_block(work, path, run.error)
+    elif run.state is not PAUSED:
+        worst = WARNING if warned(run.outputs) else block.worst
+        work.blocks[path] = Phase(MAIN, branch="tasks", total=len(node.branches.get("tasks", ())), worst=worst)
+        work.todo.append(path)
+
+
 def _go_on(work: Work, run: TaskRun, outputs: dict[str, Any]) -> None:
-    node: Node = work.plan.nodes[run.node]
-    block = Phase(MAIN, branch="tasks", total=len(node.branches.get("tasks", ())))
-    if warned(outputs):
-        block = replace(block, worst=WARNING)
-    history = entered(run.history, RUNNING, work.at)
-    work.changed[run.path] = replace(run, history=history, block=block, outputs=outputs, due=None)
-    work.todo.append(run.path)
-    _leave(work, work.get("paused") - 1, RESTARTED)
+    run = replace(run, history=entered(run.history, RUNNING, work.at), outputs=outputs, due=None)
+    stop_waiting(work, run, RESTARTED)
 
 
-def _fail(work: Work, run: TaskRun) -> None:
+def fail_waiting(work: Work, run: TaskRun, error: str) -> None:
+    """A task run that is PAUSED fails, after what runs below it and its errors and finally branches."""
     node = work.plan.nodes[run.node]
+    assert run.block is not None
     # What runs below it runs in a block that is RUNNING; without that it fails as it stands.
-    goes_on = node.branches.get("errors") or node.branches.get("finally")
+    goes_on = run.block.live or node.branches.get("errors") or node.branches.get("finally")
     history = entered(run.history, RUNNING, work.at) if goes_on else run.history
-    work.changed[run.path] = replace(run, history=history, due=None)
-    fail_block(work, run.path, f"'{node.id}' was not resumed in time")
-    _leave(work, work.get("paused") - 1, RUNNING)
+    stop_waiting(work, replace(run, history=history, error=error, due=None), RUNNING)
+
+
+def stop_waiting(work: Work, run: TaskRun, by: Status) -> None:
+    """A task run is no longer PAUSED; the execution, if nothing else in it is, goes on by that state."""
+    assert run.block is not None
+    # What it would have run while it waited and hasn't begun is left out.
+    work.changed[run.path] = replace(run, block=replace(run.block, next=run.block.total))
+    work.todo.append(run.path)
+    _leave(work, work.get("paused") - 1, by)
 
 
 def _enter(work: Work, paused: int) -> None:
@@ -131,8 +171,3 @@ def _leave(work: Work, paused: int, by: Status) -> None:
     if work.state is PAUSED and not paused and not work.get("held"):
         work.move(by)
         work.move(RUNNING)
-
-
-def _drop_timer(work: Work, run: TaskRun) -> None:
-    if run.due is not None:
-        work.commands.append(DropTimer(run.path, TIMER))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, OUTPUTS, STOPS, WAITING, worse
+from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, ON_PAUSE, OUTPUTS, STOPS, WAITING, worse
 from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
 from engine.state.execution import Phase, TaskRun, lane_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
+
+# The phase in which a branch runs, where it isn't the main one.
+PHASES = {ERRORS: ERRORS, FINALLY: FINALLY, ON_PAUSE: WAITING}
 
 
 class Rebuilt(NamedTuple):
@@ -41,17 +44,17 @@ class Tally:
             for branch, children in node.branches.items()
             for index, child in enumerate(children)
         }
-        self.opened = dict.fromkeys((MAIN, ERRORS, FINALLY), 0)
-        self.reached = dict.fromkeys((MAIN, ERRORS, FINALLY), 0)
-        self.live = dict.fromkeys((MAIN, ERRORS, FINALLY), 0)
-        self.stopped = dict.fromkeys((MAIN, ERRORS, FINALLY), False)
+        self.opened = dict.fromkeys((MAIN, *PHASES.values()), 0)
+        self.reached = dict.fromkeys((MAIN, *PHASES.values()), 0)
+        self.live = dict.fromkeys((MAIN, *PHASES.values()), 0)
+        self.stopped = dict.fromkeys((MAIN, *PHASES.values()), False)
         self.worst = Status.SUCCESS
         self.lanes: dict[int, Lane] = {}
 
     def add(self, run: TaskRun) -> None:
         """Count a child of the block."""
         branch, index = self.places[run.node]
-        phase = branch if branch in (ERRORS, FINALLY) else MAIN
+        phase = PHASES.get(branch, MAIN)
         bad = run.state in STOPS
         self.opened[phase] += 1
         self.reached[phase] = max(self.reached[phase], index + 1)
@@ -84,9 +87,10 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         held = record.runs[path].block if path else record.execution.block
         if held is None:
             continue
-        waits = held.phase == WAITING and record.runs[path].state is Status.PAUSED
-        if held.phase == ASKING or waits or (not path and held.phase in (OUTPUTS, DONE)):
+        if held.phase == ASKING or (not path and held.phase in (OUTPUTS, DONE)):
             rebuilt.blocks[path] = held
+        elif tally.live[WAITING] or (held.phase == WAITING and record.runs[path].state is Status.PAUSED):
+            rebuilt.blocks[path] = _waiting(plan, record.runs[path], tally)
         else:
             rebuilt.blocks[path] = _counted(plan, record, path, tally, rebuilt.lanes)
     return rebuilt
@@ -126,6 +130,13 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         position = max(tally.lanes, default=-1) + 1
         live = sum(1 for lane in tally.lanes.values() if lane.open) + len(lanes)
     return Phase(phase, branch=branch, next=position, total=total, live=live, worst=worst, failed=failed)
+
+
+def _waiting(plan: Plan, run: TaskRun, tally: Tally) -> Phase:
+    total = len(plan.nodes[run.node].branches.get(ON_PAUSE, ()))
+    waits = run.state is Status.PAUSED and not tally.stopped[WAITING]
+    position = tally.reached[WAITING] if waits else total
+    return Phase(WAITING, branch=ON_PAUSE, next=position, total=total, live=tally.live[WAITING])
 
 
 def _stalled(lane: Lane, total: int) -> bool:

@@ -246,6 +246,10 @@ class Executions(Protocol):
         """Stop an execution; it ends KILLED. Raises NotFound, Conflict when it has ended."""
         ...
 
+    async def resume(self, id: str, inputs: Mapping[str, Any] | None = None) -> None:
+        """Let a paused execution go on. Raises NotFound, Refused when it isn't paused, InvalidInputs."""
+        ...
+
     async def purge(
         self,
         choice: ExecutionChoice,

@@ -11,7 +11,7 @@ import msgspec
 from engine.clock import Clock
 from engine.definition.inputs import InputState
 from engine.errors import Conflict, ExpressionError, NotFound, Refused
-from engine.executor import edit
+from engine.executor import edit, pause
 from engine.executor.limits import FORCED
 from engine.expressions.masks import masked, masked_value
 from engine.files.protocol import InternalStorage
@@ -200,18 +200,12 @@ class Control:
         """
         held = await self._held(id)
         record = held.record
-        waiting = [run for run in record.runs.values() if run.state is Status.PAUSED]
-        if record.execution.state.terminal or not (waiting or record.execution.held):
-            raise Refused(f"The execution is not paused, its state is {record.execution.state}")
-        run = min(waiting, key=lambda run: run.order) if waiting else None
-        if task_run is not None:
-            run = edit.find_run(record, task_run)
-            if run.state is not Status.PAUSED:
-                raise Refused(f"The task run '{task_run}' is not paused, its state is {run.state}")
+        compiled = await self._compiled(held)
+        named = None if task_run is None else edit.find_run(record, task_run)
+        run = pause.to_resume(compiled.plan, record, named)
         events: list[AnyEvent] = []
         now = self._clock.now()
         if run is not None:
-            compiled = await self._compiled(held)
             declared = compiled.plan.nodes[run.node].inputs
             seen = View(compiled.plan, record).of(run)
             values = await self._inputs.resolve(declared, record.execution, seen, inputs or {})

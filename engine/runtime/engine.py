@@ -174,6 +174,7 @@ async def _assemble(
         owner=node.id,
     )
     executions.on_kill = control.kill
+    executions.on_resume = control.resume
     services.subflows = driver.subflows = Subflows(store, control)
     return Engine(
         control, driver, store, files, logs, plans, nodes, renderer, node, keys, secrets, namespaces, vault, slots

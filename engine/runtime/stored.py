@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -22,16 +23,18 @@ PAGE = 100
 LINES = 1000
 
 Kill = Callable[[ExecutionId], Awaitable[None]]
+Resume = Callable[[ExecutionId, Mapping[str, Any]], Awaitable[None]]
 
 
 class StoredExecutions:
-    """The executions of the store. `on_kill` is how one is killed."""
+    """The executions of the store. `on_kill` is how one is killed, `on_resume` how one goes on."""
 
     def __init__(self, store: Store, files: InternalStorage, logs: LogPump) -> None:
         self._store = store
         self._files = files
         self._logs = logs
         self.on_kill: Kill = _nobody
+        self.on_resume: Resume = _nobody
 
     async def find(self, id: str) -> ExecutionInfo | None:
         try:
@@ -48,6 +51,9 @@ class StoredExecutions:
 
     async def kill(self, id: str) -> None:
         await self.on_kill(ExecutionId(id))
+
+    async def resume(self, id: str, inputs: Mapping[str, Any] | None = None) -> None:
+        await self.on_resume(ExecutionId(id), inputs or {})
 
     async def purge(
         self,
@@ -171,5 +177,5 @@ def _millis(moment: datetime | None) -> int | None:
     return None if moment is None else to_millis(moment)
 
 
-async def _nobody(id: ExecutionId) -> None:
+async def _nobody(id: ExecutionId, inputs: Mapping[str, Any] | None = None) -> None:
     raise NotFound("execution", id, "nothing in this process drives executions")

@@ -59,6 +59,26 @@ class Kill(Task):
         return None
 
 
+class Resume(Task):
+    """Let a paused execution go on, as `tidegate execution resume` does."""
+
+    execution_id: str | None = Field(None, description="Which one; by default the one that this task runs in.")
+    namespace: str | None = Field(None, description="Namespace of its flow, with `flowId`: it must be that flow's.")
+    flow_id: str | None = Field(None, description="Id of its flow, with `namespace`.")
+    inputs: dict[str, Any] | None = Field(None, description="Values for the inputs that its Pause asks for.")
+
+    async def run(self, ctx: Context) -> None:
+        """Look which execution is meant, and let it go on."""
+        id = self.execution_id or ctx.execution.id
+        if (self.namespace is None) != (self.flow_id is None):
+            raise TaskError("`namespace` and `flowId` must be set together, or neither of them")
+        if self.flow_id is not None:
+            found = await ctx.executions.find(id)
+            if found is None or (found.namespace, found.flow) != (self.namespace, self.flow_id):
+                raise TaskError(f"There is no execution '{id}' of the flow {self.namespace}.{self.flow_id}")
+        await ctx.executions.resume(id, self.inputs)
+
+
 class Labels(Task):
     """Add labels to the execution; one whose key is there already gets the new value."""
 

@@ -196,6 +196,10 @@ class Oracle:
 
     def _settle(self, path: str, node: Node) -> None:
         """Open what may be opened below a block, and end the block when all has ended."""
+        meanwhile = self._branch(path, node, "onPause")
+        self._settle_children([meanwhile])
+        if self._begun(meanwhile) and self._open(meanwhile, True):
+            return
         chains = list(self._chains(path, node))
         self._settle_children(chains)
         ended = [state for child in chained.from_iterable(chains) if (state := self.states.get(child.path)) is not None]
@@ -245,6 +249,10 @@ class Oracle:
         for child in chained.from_iterable(chains):
             is_open = child.path in self.states and self.states[child.path] is None
             waits = child.path in self.asking or child.path in self.paused
+            if child.path in self.paused:
+                meanwhile = self._branch(child.path, child.node, "onPause")
+                self._settle_children([meanwhile])
+                self._open_next(meanwhile)
             if is_open and not self._is_task(child.path) and not waits:
                 self._settle(child.path, child.node)
 

@@ -173,6 +173,8 @@ class Builder:
             branches["tasks"] = self._tasks(0, 2)
         else:
             branches["tasks"] = self._tasks(depth, 4)
+        if kind is Kind.PAUSE and self.chance(2):
+            branches["onPause"] = self._tasks(depth, 4)[:1]
         if kind is Kind.DAG:
             ids = [child.id for child in branches["tasks"]]
             depends_on = {id: tuple(other for other in ids[:place] if self.chance(2)) for place, id in enumerate(ids)}

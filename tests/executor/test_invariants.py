@@ -162,10 +162,10 @@ def test_restarting_what_failed_leads_where_success_would_have_led(case: Case) -
 
 
 def _aside(node: Node, inside: bool) -> Iterator[str]:
-    """Ids of the tasks in errors and finally branches: their failures are not restarted."""
+    """Ids of the tasks beside the main branches: their failures are not restarted."""
     for branch, children in node.branches.items():
         for child in children:
-            here = inside or branch in ("errors", "finally")
+            here = inside or branch in ("errors", "finally", "onPause")
             if here:
                 yield child.id
             yield from _aside(child, here)

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from engine.executor.edit import change_status, restart
+from engine.executor.edit import change_status, replay, restart
 from engine.executor.plan import Kind, Node
-from engine.state.event import Due, KillAsked, PauseAsked, Resumed
+from engine.ids import ExecutionId
+from engine.state.event import Due, KillAsked, Patch, PauseAsked, Resumed
 from engine.state.status import Status
 from executor.world import World, node, plan_of
 
 S = Status
 MANUAL = {"duration": None, "then": "RESUME"}
+TIMED = {"duration": 1000, "then": "FAIL"}
 
 
 def pause(*tasks: Node, id: str = "pause", **fields: Any) -> Node:
@@ -137,3 +139,70 @@ def test_an_execution_that_is_asked_to_pause_opens_nothing_more() -> None:
     world.resume()
     assert world.run().state is S.SUCCESS
     assert world.history() == [S.CREATED, S.RUNNING, S.PAUSED, S.RESTARTED, S.RUNNING, S.SUCCESS]
+
+
+def telling(**fields: Any) -> World:
+    """A world that waits at a Pause with a task to run meanwhile."""
+    branches = {"onPause": (node("tell"),), **fields.pop("branches", {})}
+    return paused_world(pause(node("inside"), branches=branches), **fields)
+
+
+def test_a_task_runs_while_it_waits() -> None:
+    world = telling()
+    assert world.states == {"pause": S.PAUSED, "pause/tell": S.CREATED}
+    world.end("pause/tell")
+    assert world.state is S.PAUSED
+    world.resume("pause")
+    assert world.run().state is S.SUCCESS
+    assert list(world.states) == ["pause", "pause/tell", "pause/inside"]
+
+
+def test_what_runs_while_it_waits_ends_before_what_comes_after() -> None:
+    world = telling()
+    world.resume("pause")
+    assert world.history() == [S.CREATED, S.RUNNING, S.PAUSED, S.RESTARTED, S.RUNNING]
+    assert list(world.states) == ["pause", "pause/tell"]
+    world.forget()
+    world.end("pause/tell", S.FAILED)
+    world.run()
+    assert (world.state, world.states["pause/inside"]) == (S.SUCCESS, S.SUCCESS), "its failure is no part of the Pause"
+
+
+@pytest.mark.parametrize("errors", [{}, {"errors": (node("e"),)}])
+def test_time_that_is_over_while_the_task_runs(errors: dict[str, Any]) -> None:
+    world = telling(answer={"duration": 1000, "then": "FAIL"}, branches=errors)
+    world.ring("pause", "pause")
+    assert world.state is S.RUNNING
+    world.end("pause/tell")
+    assert world.run().state is S.FAILED
+    assert list(world.states) == ["pause", "pause/tell", *(["pause/e"] if errors else [])]
+
+
+@pytest.mark.parametrize("by", ["kill", "exit"])
+def test_a_stop_ends_what_runs_while_it_waits(by: str) -> None:
+    leave = node("leave")
+    branches = {"tasks": (pause(branches={"onPause": (node("tell"),)}), leave)}
+    world = World(plan_of(node("both", kind=Kind.PARALLEL, branches=branches)), answers={"pause": TIMED}).start()
+    world.run(steps=1)
+    if by == "kill":
+        world.send(KillAsked(at=world.now))
+    else:
+        world.end("both/leave", patch=Patch(end=S.CANCELLED))
+    assert not world.timers
+    assert not world.state.terminal
+    world.run()
+    assert world.state is (S.KILLED if by == "kill" else S.CANCELLED)
+    assert world.states["both/pause/tell"] is S.KILLED
+
+
+def test_edits_beside_and_around_a_wait() -> None:
+    world = telling()
+    world.edit(change_status(world.plan, world.record, "tell", S.FAILED, world.now))
+    assert world.states == {"pause": S.PAUSED, "pause/tell": S.FAILED}
+    assert world.state is S.PAUSED
+    world.edit(restart(world.plan, world.record, world.now)).run()
+    assert world.state is S.SUCCESS
+    assert world.states["pause/tell"] is S.FAILED
+    again = replay(world.plan, world.record, ExecutionId("again"), "tell", world.now)
+    world.edit(again).run(steps=1)
+    assert world.states == {"pause": S.PAUSED, "pause/tell": S.CREATED}, "a replay from it is one of its Pause"

@@ -1,4 +1,4 @@
-"""Exit, Kill, Labels, SetVariables, UnsetVariables, Assert, Count, PurgeExecutions."""
+"""Exit, Kill, Resume, Labels, SetVariables, UnsetVariables, Assert, Count, PurgeExecutions."""
 
 from __future__ import annotations
 
@@ -267,3 +267,51 @@ async def test_a_purge_of_states_that_are_no_end_removes_nothing() -> None:
     assert ran.state == "SUCCESS"
     ran = await run_task(PurgeExecutions, {"endDate": LATER, "flowId": "x"})
     assert ran.messages == ["flowId: needs the namespace of the flow beside it"]
+
+
+PAUSED = flow(
+    "{id: pause, type: core.flow.Pause, onResume: [{id: reason, type: STRING}]}",
+    '{id: after, type: core.debug.Return, format: "{{ outputs.pause.onResume.reason }}"}',
+    id="paused",
+)
+
+
+@pytest.mark.parametrize("of_flow", ["", ", namespace: shop, flowId: paused"])
+async def test_resume_lets_another_execution_go_on(engine: Engine, of_flow: str) -> None:
+    waiting = await start(engine, PAUSED)
+    await until(engine, waiting.id, "pause", Status.PAUSED)
+    resume = (
+        f"{{id: resume, type: core.execution.Resume, executionId: {waiting.id}, inputs: {{reason: fine}}{of_flow}}}"
+    )
+    assert (await run(engine, flow(resume))).execution.state is Status.SUCCESS
+    assert (await end(engine, waiting.id)).runs["after"].outputs == {"value": "fine"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ("inputs: {other: x}", "reason"),
+        ("namespace: shop", "must be set together"),
+        ("namespace: shop, flowId: other, inputs: {reason: x}", "no execution"),
+    ],
+)
+async def test_resume_says_why_it_could_not(engine: Engine, properties: str, said: str) -> None:
+    waiting = await start(engine, PAUSED)
+    await until(engine, waiting.id, "pause", Status.PAUSED)
+    resume = f"{{id: resume, type: core.execution.Resume, executionId: {waiting.id}, {properties}}}"
+    record = await run(engine, flow(resume))
+    assert record.execution.state is Status.FAILED
+    assert said in str(record.runs["resume"].attempts[-1].error)
+    await engine.control.kill(waiting.id)
+
+
+async def test_resume_goes_on_in_its_own_execution(engine: Engine) -> None:
+    record = await run(
+        engine,
+        flow(
+            "id: both\n    type: core.flow.Parallel\n    tasks:"
+            "\n      - {id: pause, type: core.flow.Pause}"
+            "\n      - {id: resume, type: core.execution.Resume, retry: {type: constant, interval: PT0.05S}}"
+        ),
+    )
+    assert states(record) == {"both": "SUCCESS", "both/pause": "SUCCESS", "both/resume": "SUCCESS"}

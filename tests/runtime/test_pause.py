@@ -133,3 +133,23 @@ async def test_what_was_paused_by_a_process_that_is_gone_can_be_resumed(tmp_path
         await second.nodes.recover()
         with anyio.fail_after(SECONDS):
             assert (await end(second, timed)).execution.state is Status.SUCCESS
+
+
+TELLS = """
+id: tells
+namespace: test
+tasks:
+  - id: pause
+    type: core.flow.Pause
+    onPause: {id: tell, type: core.log.Log, message: "waiting since {{ taskrun.startDate }}"}
+    finally: [{id: last, type: core.debug.Return, format: x}]
+"""
+
+
+async def test_a_task_tells_of_the_wait(engine: Engine) -> None:
+    id = await paused(engine, TELLS, "pause")
+    await until(engine, id, "pause/tell", Status.SUCCESS)
+    assert (await engine.store.executions.head(id))[0].state is Status.PAUSED
+    await engine.control.resume(id)
+    record = await end(engine, id)
+    assert states(record) == {"pause": "SUCCESS", "pause/tell": "SUCCESS", "pause/last": "SUCCESS"}

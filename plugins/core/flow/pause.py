@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from engine.plugin import Block, Kind, RawTask, Shape, parse_duration
+from engine.plugin import Block, Child, Kind, RawTask, Shape, parse_duration
 
 Place = tuple[str | int, ...]
 BEHAVIORS = ("RESUME", "WARN", "CANCEL", "FAIL")
@@ -33,6 +33,7 @@ class Pause(Block):
     timeout: Duration | None = Field(None, description="It fails when not resumed in this time; without pauseDuration.")
     behavior: str = Field("RESUME", description="At the end of pauseDuration: RESUME, WARN, CANCEL or FAIL.")
     on_resume: list[dict[str, Any]] | None = Field(None, description="Inputs to be given when it is resumed.")
+    on_pause: RawTask | None = Field(None, description="A task to run while it waits, as one that tells somebody.")
     tasks: list[RawTask] | None = Field(
         None, description="Tasks to run after it was resumed. Old: write them after it."
     )
@@ -45,6 +46,13 @@ class Pause(Block):
             "behavior": self.behavior,
         }
         return Shape(Kind.PAUSE, ask=times, inputs=("onResume", self.on_resume))
+
+    @classmethod
+    def children(cls, raw: Mapping[str, Any]) -> Iterator[Child]:
+        """The task of `onPause`, then those of its lists."""
+        if isinstance(raw.get("onPause"), Mapping):
+            yield Child("onPause", ("onPause",), raw["onPause"])
+        yield from super().children(raw)
 
     def diagnose(self) -> Iterator[tuple[Place, str]]:
         """A behavior that exists; one that is an expression is seen when it is reached."""
