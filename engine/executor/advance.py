@@ -31,7 +31,7 @@ from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
 from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
 from engine.executor.work import Work, awaited, entered, replace
-from engine.state.command import NewExecution, Step, TellCaller
+from engine.state.command import NewExecution, Step, TellCaller, WakeAt
 from engine.state.event import (
     AnyEvent,
     Continue,

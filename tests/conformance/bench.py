@@ -108,7 +108,10 @@ class Bench:
         self.names.update(await stored(self.engine.files, record, self.case))
         self.names["open"] = self.vault.open
         due = [timer.due for timer in await self._timers() if timer.execution == id]
-        return self.seen(self._opened(record), source, lines=lines, context=outputs, scheduled=due)
+        compiled = await self.engine.plans.get(
+            record.execution.namespace, record.execution.flow, record.execution.revision
+        )
+        return self.seen(self._opened(record), source, lines=lines, context=outputs, scheduled=due, plan=compiled.plan)
 
     async def lines(self, id: ExecutionId) -> list[LogLine]:
         """The log of an execution."""

@@ -11,7 +11,9 @@ from typing import Any
 
 from conformance.flow_cases import Unbound
 from conformance.flow_matching import difference
+from conformance.flow_moments import after_pause, moments, state_when_due
 from engine.durations import parse_duration
+from engine.executor.plan import Plan
 from engine.state.execution import TaskRun, parent_path
 from engine.state.record import Record
 from engine.store.protocols import LogLine
@@ -20,6 +22,7 @@ LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 NO_CLAIM = frozenset({"note", "timing", "log_min_level", "given", "within"})
 """Keys that say nothing of the outcome: remarks, and time limits that the runner keeps anyway."""
 BEFORE = re.compile(r"(\S+) ends before (\S+) starts")
+LAST = re.compile(r"(\S+) ends at or after the end of (\S+)")
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Seen:
     context: Mapping[str, Any] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
     scheduled: Sequence[int] = ()
+    plan: Plan | None = None
 
     @property
     def runs(self) -> list[TaskRun]:
@@ -141,6 +145,9 @@ def _of_run(value: Callable[[Seen, TaskRun], Any]) -> Callable[[Seen, TaskRun, A
 def _outputs(seen: Seen, run: TaskRun, wanted: Any) -> str:
     if not isinstance(wanted, Mapping):
         return difference(run.outputs or None, wanted, seen.names)
+    wanted, problem = moments([run], run.outputs or {}, wanted)
+    if problem:
+        return problem
     deep = {key: item for key, item in wanted.items() if "." in key}
     flat = {key: item for key, item in wanted.items() if "." not in key}
     dug = {key: _dig(run.outputs or {}, key) for key in deep}
@@ -249,6 +256,9 @@ def _order(seen: Seen, wanted: Sequence[str]) -> str:
 
 
 def _not_before(seen: Seen, sentence: str) -> str:
+    if last := LAST.fullmatch(sentence):
+        one, other = (seen.of_task(name)[0] for name in last.groups())
+        return "" if one.history[-1].at >= other.history[-1].at else f"{one.node} ended before {other.node}"
     named = BEFORE.fullmatch(sentence)
     if named is None:
         raise Unbound(f"nothing checks '{sentence}'")
@@ -306,9 +316,17 @@ def _compared_ids(seen: Seen) -> str:
 
 
 def _scheduled(seen: Seen, wanted: Any) -> str:
-    """`null`, or a map whose `at` is "T + DURATION" or "not before T"; T is when the last attempt ended."""
+    """`null`, or a map whose `at` is "T + DURATION" or "not before T"; T is when the last attempt ended.
+
+    With a `target_state` it is what is due for a Pause: when, and which state it then enters.
+    """
     if wanted is None:
         return difference(list(seen.scheduled), [], seen.names)
+    if "target_state" in wanted:
+        assert seen.plan is not None
+        later = state_when_due(seen.plan, seen.record)
+        problem = difference(later and later.value, wanted["target_state"], seen.names)
+        return problem or ("at" in wanted and after_pause(seen.runs, seen.scheduled[0], wanted["at"])) or ""
     ended = max(run.attempts[-1].history[-1].at for run in seen.runs if run.attempts)
     waited = re.fullmatch(r"T \+ (\S+)", wanted["at"])
     due = ended + (parse_duration(waited[1]) if waited else 0)

@@ -17,6 +17,7 @@ from conformance.flow_checks import Seen, problems_of
 from conformance.flow_files import set_up
 from conformance.flow_matching import difference, filled
 from conformance.flow_slots import slot_problems
+from conformance.flow_waits import resumed, wait_until
 from engine.definition.task import COMMON
 from engine.errors import NotFound, TidegateError
 from engine.executor import edit
@@ -26,7 +27,7 @@ from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import ExecutionFilter, StoredFlow
 
-ERRORS = ("error_contains", "error_is", "messages_any_order")
+ERRORS = ("error_contains", "error_is", "messages_any_order", "raises")
 OF_OTHERS = ("executions", "terminal_states_any_order", "execution_found")
 SCRIPTED = "io.kestra.core.tasks.test.Scripted"
 CONTEXT = ("outputs_context", "outputs_context_trimmed")
@@ -40,6 +41,7 @@ class Course:
     """How far a case has come.
 
     edited: the record that the last step made, where it is looked at before it goes on
+    before: that of the step before
     stays: the last step leaves the execution as it is
     error: what the last step was refused with
     """
@@ -48,6 +50,7 @@ class Course:
     current: ExecutionId | None = None
     source: Record | None = None
     edited: Record | None = None
+    before: Record | None = None
     stays: bool = False
     error: str | None = None
 
@@ -73,17 +76,22 @@ async def _step(bench: Bench, course: Course, step: Mapping[str, Any]) -> list[s
         raise Unbound(f"no step does {', '.join(actions) or 'this'}")
     if course.current is not None and not course.stays:
         await bench.engine.control.wait(course.current)
-    course.edited, course.stays, course.error = None, step.get("run") is False, None
+    kept = course.stays
+    course.before, course.edited = course.edited, None
+    course.stays, course.error = step.get("run") is False, None
     try:
         if not course.flows:
             course.flows = await _saved(bench)
         await ACTIONS[actions[0]](bench, course, step[actions[0]])
     except TidegateError as error:
-        course.error = str(error)
+        course.error, course.edited, course.stays = str(error), course.before, kept
     expect = step.get("expect")
     if expect is None:
         return [f"refused: {course.error}"] if course.error and step is not steps(bench.case)[-1] else []
-    return await _outcome(bench, course, expect, final=False)
+    problems = await _outcome(bench, course, expect, final=False)
+    if any(key in expect for key in ERRORS):
+        course.error = None
+    return problems
 
 
 async def _saved(bench: Bench) -> list[StoredFlow]:
@@ -137,11 +145,8 @@ async def _execute(bench: Bench, course: Course, options: Mapping[str, Any]) -> 
     if "id" in options:
         bench.names[f"id of {options['id']}"] = bench.names[str(options["id"])] = id
     course.stays = bool(options.get("emit_only")) or "slots_used" in bench.case["expect"]
-    until = str(options["until"]).removesuffix(", kept running") if "until" in options else None
-    if until is not None and until not in Status.__members__:
-        raise Unbound(f"nothing waits until '{until}'")
-    if until is not None:
-        await bench.until(id, Status(until), passed=True)
+    if options.get("until") is not None:
+        await wait_until(bench, id, str(options["until"]).removesuffix(", kept running"))
         course.stays = True
 
 
@@ -203,6 +208,18 @@ async def _kill(bench: Bench, course: Course, wanted: Any) -> None:
     await bench.engine.control.kill(course.current)
 
 
+async def _resume(bench: Bench, course: Course, options: Mapping[str, Any]) -> None:
+    if options.get("to", "RUNNING") != "RUNNING":
+        raise Unbound(f"nothing resumes to {options['to']}")
+    assert course.current is not None
+    course.source = course.before or await bench.record(course.current)
+    if course.stays or course.before is not None:
+        course.edited = await resumed(bench, course.source)
+        return
+    inputs = expand_inputs(options.get("inputs"), bench.cases, bench.folder)
+    await bench.engine.control.resume(course.current, inputs)
+
+
 async def _wait_state(bench: Bench, course: Course, state: str) -> None:
     assert course.current is not None
     await bench.until(course.current, Status(state))
@@ -258,6 +275,7 @@ ACTIONS: Mapping[str, Callable[[Bench, Course, Any], Awaitable[None]]] = {
     "replay": _replay,
     "change_status": _change_status,
     "kill": _kill,
+    "resume": _resume,
     "setup": _set_up,
     "wait_state": _wait_state,
     "delete_execution": _delete,
@@ -280,6 +298,7 @@ async def _outcome(bench: Bench, course: Course, expect: Mapping[str, Any], fina
 def error_problems(error: str | None, expect: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with how a request was refused, or wasn't."""
     wanted = {key: expect[key] for key in ERRORS if key in expect}
+    # What is `raises` is said in words of another language.
     if error is None:
         yield from (f"was not refused, but should with {key}: {text}" for key, text in wanted.items())
     elif not wanted:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.files.addresses import SCHEME
 from engine.state.sealed import is_sealed
+from engine.state.status import Status
 
 NEAR_SECONDS = 10
 
@@ -25,6 +26,9 @@ WORDS: Mapping[str, Callable[[Any], bool]] = {
     "not null": lambda value: value is not None,
     "a date within 10 s of now": _is_near_now,
     "cipher text": is_sealed,
+    "terminated": lambda value: Status(value).terminal,
+    # How far a worker has come with it since is up to the worker.
+    "CREATED, handed to a worker": lambda value: value in ("CREATED", "RUNNING", "SUCCESS"),
     "a URI": _is_file,
     "a URI containing the execution id": lambda value: _is_file(value) and "/executions/" in value,
     "differ from the source execution (run at index 1 checked)": lambda value: value == "differ",
