@@ -57,8 +57,12 @@ def _node(task: Task, above: Retry | None) -> Node:
         log_level=fields.log_level,
         log_to_file=fields.log_to_file,
         cache=Cache(fields.task_cache.ttl) if fields.task_cache and fields.task_cache.enabled else None,
-        properties=task.properties if shape is None or shape.kind is Kind.FOLDER else {},
+        properties=task.properties if shape is None or shape.kind is Kind.FOLDER else shape.properties,
         inputs=task.inputs,
+        transmit=shape.transmit if shape else True,
+        waits=shape.waits if shape else True,
+        outputs=task.outputs,
+        call=shape.call if shape else None,
     )
 
 

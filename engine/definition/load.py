@@ -51,7 +51,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     check_types(raw.get("inputs"), collector, dialect)
     raw = as_texts((FlowFields,), raw, (), collector.text)
     fields = collector.validate(FlowFields, raw, ())
-    reader = TaskReader(collector, index, dialect)
+    reader = TaskReader(collector, index, dialect, (raw.get("namespace"), raw.get("id")))
     branches = {name: reader.branch(raw.get(name), (name,)) for name in BRANCHES}
     check_names(raw, collector)
     check_inputs(raw.get("inputs"), collector)

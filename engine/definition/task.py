@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from engine.definition.declared import Input
 from engine.definition.retry import RetryFields
 from engine.durations import parse_duration
+from engine.executor.plan import FlowOutput
 from engine.plugin.base import Plugin, Shape
 
 
@@ -87,6 +88,7 @@ class Task(NamedTuple):
     properties: what belongs to the plugin, not rendered
     shape: None for a runnable task
     inputs: what a Pause asks for when it is resumed
+    outputs: what each iteration of a Loop gives
     """
 
     fields: TaskFields
@@ -96,3 +98,4 @@ class Task(NamedTuple):
     shape: Shape | None
     branches: Mapping[str, tuple[Task, ...]]
     inputs: tuple[Input, ...] = ()
+    outputs: tuple[FlowOutput, ...] = ()

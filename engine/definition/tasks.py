@@ -12,10 +12,11 @@ from engine.definition.collect import Collector
 from engine.definition.declared import Input
 from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
+from engine.definition.outputs import Output
 from engine.definition.plugins import find_plugin
 from engine.definition.references import check_inputs, check_types
 from engine.definition.task import COMMON, NO_EFFECT, Task, TaskFields
-from engine.executor.plan import Kind
+from engine.executor.plan import FlowOutput, Kind
 from engine.ids import NodeId
 from engine.plugin.base import Block, FolderBlock, Plugin, Shape, TaskRunner
 from engine.plugin.base import Task as Runnable
@@ -25,7 +26,9 @@ from engine.plugin.index import Index
 class TaskReader:
     """Reads tasks and reports what is wrong with them."""
 
-    def __init__(self, collector: Collector, index: Index, dialect: int) -> None:
+    def __init__(self, collector: Collector, index: Index, dialect: int, flow: tuple[Any, Any] = (None, None)) -> None:
+        """`flow` is the namespace and the id of the flow that the tasks belong to."""
+        self._flow = flow
         self._collector = collector
         self._index = index
         self._dialect = dialect
@@ -50,6 +53,9 @@ class TaskReader:
         if plugin is None:
             return None
         names = fields_by_name(plugin)
+        if {"namespace", "flowId"} <= names.keys() and (raw.get("namespace"), raw.get("flowId")) == self._flow:
+            called = ".".join(map(str, self._flow))
+            self._collector.error(path, f"Invalid Flow: Recursive call to flow [{called}]", "recursion")
         own = {name: value for name, value in raw.items() if name not in COMMON or name in names}
         own = as_texts((plugin,), own, path, self._collector.text)
         if issubclass(plugin, Block):
@@ -61,7 +67,8 @@ class TaskReader:
         if fields is None or not valid:
             return None
         inputs = self._inputs(shape, path) if shape is not None else ()
-        return Task(fields, self._index.canonical(fields.type), plugin, own, shape, branches, inputs)
+        outputs = self._outputs(shape, path) if shape is not None else ()
+        return Task(fields, self._index.canonical(fields.type), plugin, own, shape, branches, inputs, outputs)
 
     def _unique(self, id: Any, path: Path) -> None:
         if not isinstance(id, str):
@@ -177,6 +184,15 @@ class TaskReader:
         model = create_model("Asked", **{name: (tuple[Input, ...], ())})  # type: ignore[call-overload]
         asked = self._collector.validate(model, {name: raw or []}, path)
         return () if asked is None else tuple(getattr(asked, name))
+
+    def _outputs(self, shape: Shape, path: Path) -> tuple[FlowOutput, ...]:
+        """What each iteration of a block gives."""
+        if shape.outputs is None:
+            return ()
+        name, raw = shape.outputs
+        model = create_model("Given", **{name: (tuple[Output, ...], ())})  # type: ignore[call-overload]
+        given = self._collector.validate(model, {name: raw or []}, path)
+        return () if given is None else tuple(output.compiled() for output in getattr(given, name))
 
     def _check(self, plugin: type[Plugin], own: dict[str, Any], path: Path, *, rendered: bool) -> Plugin | None:
         try:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.executor import deadlines
+from engine.executor.children import child_ended, child_paused, show_paused
 from engine.executor.finish import (
     OUTPUTS,
+    calls_many,
     close_run,
     end_run,
     outputs_answered,
@@ -31,9 +33,11 @@ from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
 from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
 from engine.executor.work import Work, awaited, entered, replace
-from engine.state.command import NewExecution, Step, TellCaller, WakeAt
+from engine.state.command import NewExecution, StartMissing, Step, TellCaller, WakeAt
 from engine.state.event import (
     AnyEvent,
+    ChildEnded,
+    ChildPaused,
     Continue,
     Due,
     Edited,
@@ -66,10 +70,14 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
             _task_started(work, event)
         case Evaluated():
             _evaluated(work, event)
+        case ChildEnded():
+            child_ended(work, event)
         case Due():
             _due(work, event)
         case Reported():
             _reported(work, event)
+        case ChildPaused():
+            child_paused(work, event)
         case Lost():
             _lost(work, event)
         case Started():
@@ -164,6 +172,10 @@ def _task_ended(work: Work, event: TaskEnded) -> None:
     run = _awaited(work, event.path, event.attempt)
     if run is None:
         return
+    if run.state is PAUSED:
+        # What it waited for ended before anybody heard that it goes on.
+        show_paused(work, run, False)
+        run = work.changed[run.path]
     if run.reports:
         close_left(work, run, event.state)
     run = _closed(run, event.state, event.at, event.started, event.error, event.log_file)
@@ -316,6 +328,8 @@ def _edited(work: Work, event: Edited) -> None:
     edit = work.record.edit
     if edit is not None:
         work.changed.update(edit.changed)
+        blocks = [run for run in edit.changed.values() if run.block is not None]
+        work.commands += [StartMissing(run.path) for run in blocks if calls_many(work.plan.nodes[run.node], run)]
         work.answers.update(edit.answers)
         work.removed = edit.removed
     if work.plan.slas and work.state is RESTARTED:

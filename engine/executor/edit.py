@@ -6,20 +6,21 @@ Each takes a record and returns another one whose counters fit and whose `edit` 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
-from engine.executor.finish import DONE, ERRORS, FINALLY, ON_PAUSE, STOPS
+from engine.executor.children import attempts_of, shown_counters
+from engine.executor.finish import DONE, ERRORS, FINALLY, MAIN, ON_PAUSE, STOPS, worse
 from engine.executor.lanes import ASKS, main_phase
-from engine.executor.names import ATTEMPTED
+from engine.executor.names import ATTEMPTED, CALLERS
 from engine.executor.pause import resumed_outputs
 from engine.executor.plan import Kind, Node, Plan
 from engine.executor.rebuild import rebuild
 from engine.executor.work import awaited, entered, replace, run_id
 from engine.ids import ExecutionId, NodeId
 from engine.state.command import Step
-from engine.state.execution import Answer, Change, Execution, TaskRun, lane_of, node_of, parent_path
+from engine.state.execution import Answer, Change, Execution, Phase, TaskRun, lane_of, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
 
@@ -29,18 +30,20 @@ RANK = {ON_PAUSE: -1, ERRORS: 1, FINALLY: 2}
 RESTARTS = (*STOPS, Status.PAUSED)
 
 
-def restart(plan: Plan, record: Record, now: int) -> Record:
+def restart(plan: Plan, record: Record, now: int, children: Mapping[str, Children] | None = None) -> Record:
     """The same execution, about to run again what did not succeed. Raises Refused.
 
+    children: by path, of task runs that started executions and run again those that failed
     What failed keeps its attempts; the blocks around it are open again and have lost their errors and finally branches.
     """
     execution = record.execution
     if not execution.state.terminal and execution.state is not Status.PAUSED:
         raise Refused(f"Execution must be terminated to be restarted, current state is '{execution.state}' !")
-    draft = Draft(plan, record, now)
-    failed = [run for run in record.runs.values() if run.state in RESTARTS]
+    draft = Draft(plan, record, now, children)
+    runs = [run for run in record.runs.values() if run.state is not Status.PAUSED or draft.pauses(run)]
+    failed = [run for run in runs if run.state in RESTARTS]
     chosen = list({run.path: run for run in map(draft.of_attempt, failed) if not draft.aside(run.path)}.values())
-    chosen = chosen or [run for run in record.runs.values() if run.state is Status.PAUSED]
+    chosen = chosen or [run for run in runs if run.state is Status.PAUSED]
     if not chosen:
         raise Refused("No task found to restart execution from!")
     draft.reopen((run.path for run in chosen), {run.path for run in chosen if draft.goes_on(run)})
@@ -49,6 +52,13 @@ def restart(plan: Plan, record: Record, now: int) -> Record:
             draft.resume(run)
         else:
             draft.run_again(run)
+    return draft.finish()
+
+
+def begin_again(plan: Plan, record: Record, now: int) -> Record:
+    """The same execution, about to run again from its start."""
+    draft = Draft(plan, record, now)
+    draft.remove(list(draft.runs))
     return draft.finish()
 
 
@@ -126,6 +136,13 @@ def find_run(record: Record, name: str) -> TaskRun:
     return max(found, key=lambda run: run.order)
 
 
+class Children(NamedTuple):
+    """What is known of the executions that a task run started: how many are to run again, how the others ended."""
+
+    again: int
+    ends: Mapping[Status, int]
+
+
 class Place(NamedTuple):
     """Where a task stands: the node around it, the rank of its branch (the main one has 0), its position there."""
 
@@ -137,8 +154,9 @@ class Place(NamedTuple):
 class Draft:
     """An edited record being made. `reopened` maps open blocks to the rank of the branch in which they go on."""
 
-    def __init__(self, plan: Plan, record: Record, now: int) -> None:
+    def __init__(self, plan: Plan, record: Record, now: int, children: Mapping[str, Children] | None = None) -> None:
         self.plan = plan
+        self.children = children or {}
         self.now = now
         self.source = record
         self.runs = dict(record.runs)
@@ -198,12 +216,17 @@ class Draft:
             self.put(replace(run, history=history, attempts=attempts, due=None, error=None))
             return
         history = entered(run.history, Status.RUNNING, self.now)
-        if self.goes_on(run) and not anew:
+        if run.path in self.children and not anew:
+            self.put(self._called_again(replace(run, history=history, error=None), self.children[run.path]))
+        elif self.goes_on(run) and not anew:
             self.put(replace(run, history=history))
         else:
             self._remove_below(run.path)
             if anew:
                 self.answers.pop(run.path, None)
+            # What it starts are other executions than before.
+            generation = self.source.execution.attempt if self.plan.nodes[run.node].kind in CALLERS else run.generation
+            run = replace(run, generation=generation)
             self.put(replace(run, history=history, block=None, outputs=None, error=None, due=None))
 
     def _remove_below(self, path: str) -> None:
@@ -215,6 +238,23 @@ class Draft:
             run = self.source.runs[parent_path(run.path)]
         return run
 
+    def _called_again(self, run: TaskRun, children: Children) -> TaskRun:
+        """A task run that starts executions, about to run those again that failed."""
+        assert run.block is not None
+        node = self.plan.nodes[run.node]
+        worst = Status.SUCCESS
+        for state in children.ends:
+            worst = worse(worst, state) if node.transmit else worst
+        block = Phase(
+            MAIN, branch="tasks", next=run.block.next, total=run.block.total, live=children.again, worst=worst
+        )
+        outputs = shown_counters(node, block, run.outputs, children.ends)
+        return replace(run, block=block, outputs=outputs, attempts=attempts_of(node, run, self.now))
+
+    def pauses(self, run: TaskRun) -> bool:
+        """Whether a task run is paused by itself, and not because an execution is that it waits for."""
+        return not run.reported and self.plan.nodes[run.node].kind is Kind.PAUSE
+
     def resume(self, run: TaskRun) -> None:
         """Let a paused task run go on."""
         outputs = resumed_outputs(self.now, Status.RUNNING) if run.outputs is None else run.outputs
@@ -224,6 +264,8 @@ class Draft:
     def goes_on(self, run: TaskRun) -> bool:
         """Whether a block knows what to run, so that it can go on from where it stood."""
         kind = self.plan.nodes[run.node].kind
+        if kind in CALLERS:
+            return run.path in self.children
         if run.block is None or run.error is not None or run.block.branch in ASKS or kind is Kind.FOLDER:
             return False
         if kind in (Kind.FOREACH, Kind.EACH_PARALLEL):

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.executor.names import (
     ALLOW_FAILURE,
+    CALLERS,
     CANCELLED,
     FAILED,
     FOREACH,
@@ -39,6 +40,9 @@ STOPS = (FAILED, KILLED, CANCELLED, RETRIED)
 # The flow's outputs are of no use after these.
 WITHOUT_OUTPUTS = frozenset({KILLED, CANCELLED, RETRIED})
 
+# Milliseconds after which an end is told by its timer.
+TELL_AFTER = 5000
+
 RANK = {state: rank for rank, state in enumerate(reversed(SEVERITY), start=1)}
 
 
@@ -68,8 +72,17 @@ def close_run(work: Work, run: TaskRun, state: Status, **fields: Any) -> None:
     """Close a task run without telling its block."""
     block = work.blocks.pop(run.path, run.block)
     if block is not None:
-        fields["block"] = replace(block, phase=DONE, live=0)
+        fields["block"] = replace(block, phase=DONE, live=0, paused=0)
+        if run.attempts and not run.attempts[-1].state.terminal:
+            last = run.attempts[-1]
+            ended = replace(last, history=(*last.history, Change(state, work.at)), error=run.error)
+            fields["attempts"] = (*run.attempts[:-1], ended)
     work.changed[run.path] = replace(run, history=(*run.history, Change(state, work.at)), **fields)
+
+
+def calls_many(node: Node, run: TaskRun) -> bool:
+    """Whether a task run has executions going on, or is about to start them."""
+    return node.kind in CALLERS and run.block is not None and run.block.phase == MAIN and not run.state.terminal
 
 
 def fail_block(work: Work, path: str, error: str) -> None:
@@ -84,7 +97,7 @@ def fail_block(work: Work, path: str, error: str) -> None:
 def fold(work: Work, run: TaskRun, state: Status) -> None:
     """Count the end of a child in its block, which is looked at next."""
     if work.stopping is not None:
-        _fold_stopping(work, run.path, work.stopping)
+        fold_stopping(work, run.path, work.stopping)
         return
     above = lane = run.path.rpartition("/")[0]
     mark = lane.rfind("#")
@@ -112,7 +125,8 @@ def _goes_on(loop: Node, run: TaskRun) -> bool:
     return loop.kind is FOREACH and loop.branches["tasks"][-1].id != run.node
 
 
-def _fold_stopping(work: Work, path: str, state: Status) -> None:
+def fold_stopping(work: Work, path: str, state: Status) -> None:
+    """Count a child that was stopped in the blocks around it; those that nothing is left in are closed."""
     while path:
         above = parent_path(path)
         block = work.block(above)
@@ -191,7 +205,9 @@ def end(work: Work, state: Status) -> None:
             work.commands.append(DropTimer("", f"sla:{place}"))
     caller = work.record.execution.caller
     if caller is not None and caller.waits and state is not RETRIED:
-        work.commands.append(WakeAt("", "tell", work.at))
+        # One of many is counted as soon as its process gets to it; the timer is for when it never does.
+        due = work.at if caller.index is None else work.at + TELL_AFTER
+        work.commands.append(WakeAt("", "tell", due))
     if state is RETRIED:
         due = max((run.due for run in work.runs() if run.due is not None and run.state is state), default=work.at)
         work.commands.append(WakeAt("", "new_execution", due))

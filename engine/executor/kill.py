@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from engine.executor.finish import close_run, conclude, drop_timer
+from engine.executor.finish import calls_many, close_run, conclude, drop_timer
 from engine.executor.names import CANCELLED, KILLED, KILLING, PAUSED, RUNNING
 from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import StopBelow
@@ -44,11 +44,14 @@ def stop(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool 
     below: Counter[str] = Counter()
     # Children come before their blocks, so that a block knows what is left below it.
     for run in sorted(open_runs, key=lambda run: run.path.count("/"), reverse=True):
+        calls = run.block is not None and calls_many(work.plan.nodes[run.node], run)
+        if calls and run.block is not None:
+            below[run.path] += run.block.live
         if _holds_up(run, below):
             below[parent_path(run.path)] += 1
             if run.block is not None:
                 history = entered(run.history, KILLING if state is KILLED else RUNNING, work.at)
-                counters = replace(run.block, live=below[run.path])
+                counters = replace(run.block, live=below[run.path], paused=0)
                 drop_timer(work, run)
                 work.changed[run.path] = replace(run, block=counters, history=history, due=None)
         else:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from engine.executor.children import (
+    COLLECT,
+    ITEMS_ASK,
+    attempts_of,
+    collected,
+    items_answered,
+    open_children,
+)
 from engine.executor.finish import (
     ASKING,
     ERRORS,
@@ -18,11 +26,14 @@ from engine.executor.finish import (
 )
 from engine.executor.names import (
     ATTEMPTED,
+    CALLERS,
     DAG,
     EACH_PARALLEL,
     FAILED,
     FOREACH,
     IF,
+    ITEMS,
+    LOOP,
     PARALLEL,
     PAUSE,
     RESTARTED,
@@ -52,6 +63,8 @@ QUESTIONS = {
     EACH_PARALLEL: "values",
     PAUSE: "pause",
     SCOPE: "scope",
+    LOOP: ITEMS_ASK,
+    ITEMS: ITEMS_ASK,
 }
 
 # Blocks that open several lanes or children at once.
@@ -112,7 +125,8 @@ def _begin(work: Work, run: TaskRun, node: Node) -> bool:
     history = entered(run.history, RUNNING, work.at)
     ask = QUESTIONS.get(node.kind)
     block = Phase(ASKING, branch=ask) if ask else main_phase(node, "tasks")
-    work.changed[run.path] = replace(run, history=history, block=block)
+    attempts = attempts_of(node, run, work.at)
+    work.changed[run.path] = replace(run, history=history, block=block, attempts=attempts)
     if ask:
         work.commands.append(Evaluate(run.path, ask))
     return not ask
@@ -136,6 +150,10 @@ def answered(work: Work, run: TaskRun, event: Evaluated) -> None:
             _if_answered(work, run, node, event.value)
         elif node.kind is SWITCH:
             _switch_answered(work, run, node, event.value)
+        elif event.ask == COLLECT:
+            collected(work, run, event.value)
+        elif node.kind in CALLERS:
+            items_answered(work, run, node, event.value)
         elif node.kind is PAUSE:
             begin_pause(work, run, event.value)
         elif node.kind is SCOPE:
@@ -211,6 +229,12 @@ def _pump(work: Work, path: str, block: Phase) -> None:
     if block.phase not in PHASES or work.stopping is not None:
         return
     node = work.node(path)
+    if block.phase == MAIN and node.kind in CALLERS:
+        if open_children(work, path, node, block):
+            ended = work.block(path)
+            assert ended is not None
+            next_phase(work, path, node, ended)
+        return
     if block.next < block.total and not (block.failed and block.phase == MAIN):
         opened = _open_more(work, path, node, block)
         if opened is None:

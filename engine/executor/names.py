@@ -39,3 +39,8 @@ FOLDER: Final = Kind.FOLDER
 
 # What is done in attempts, by a worker.
 ATTEMPTED: Final = (TASK, FOLDER)
+LOOP: Final = Kind.LOOP
+ITEMS: Final = Kind.ITEMS
+
+# Blocks whose children are executions.
+CALLERS: Final = frozenset({LOOP, ITEMS})

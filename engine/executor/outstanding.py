@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.executor.finish import ASKING, OUTPUTS, WAITING
+from engine.executor.finish import ASKING, OUTPUTS, WAITING, calls_many
 from engine.executor.lanes import RUN_IF
 from engine.executor.plan import Plan
 from engine.executor.work import awaited
-from engine.state.command import Again, Command, Evaluate, RunTask, StopBelow, WakeAt
+from engine.state.command import Again, Command, Evaluate, RunTask, StartMissing, StopBelow, WakeAt
 from engine.state.execution import TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
@@ -38,7 +38,9 @@ def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:
     if run.state.terminal or run.reported:
         return
     if run.block is not None:
-        if run.block.phase == ASKING:
+        if calls_many(plan.nodes[run.node], run):
+            yield StartMissing(run.path)
+        elif run.block.phase == ASKING:
             yield Evaluate(run.path, run.block.branch)
         elif run.block.phase == WAITING and run.due is not None:
             yield WakeAt(run.path, "pause", run.due)

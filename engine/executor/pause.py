@@ -166,6 +166,16 @@ def note_paused(work: Work) -> None:
         work.move(PAUSED)
 
 
+def enter_pause(work: Work) -> None:
+    """One more task run of the execution is PAUSED."""
+    _enter(work, work.get("paused") + 1)
+
+
+def leave_pause(work: Work) -> None:
+    """A task run goes on because what it waited for does."""
+    _leave(work, work.get("paused") - 1, RUNNING)
+
+
 def _leave(work: Work, paused: int, by: Status) -> None:
     work.put(paused=paused)
     if work.state is PAUSED and not paused and not work.get("held"):

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     PAUSE = "pause"
     SCOPE = "scope"
     FOLDER = "folder"
+    LOOP = "loop"
+    ITEMS = "items"
 
 
 class Backoff(StrEnum):
@@ -56,6 +58,15 @@ class Cache(msgspec.Struct, frozen=True):
     ttl: str | None = None
 
 
+class FlowOutput(msgspec.Struct, frozen=True):
+    """An output of the flow; `value` is not rendered."""
+
+    id: str
+    type: str
+    value: Any
+    required: bool = True
+
+
 class Node(msgspec.Struct, frozen=True):
     """One task of the flow.
 
@@ -66,7 +77,12 @@ class Node(msgspec.Struct, frozen=True):
     retry: own, nearest enclosing block's, or the flow's
     concurrent: lanes open at once (ForEach) or children open at once (Parallel, Dag); 0 is unlimited
     depends_on: for a Dag: child id to the ids it waits for
-    properties: a runnable task's own properties, not rendered; common task properties are not among them
+    properties: a runnable task's own properties, or what the runtime needs of a block, not rendered; common task
+        properties are not among them
+    transmit: what it starts executions for: their failures are its own
+    waits: and it waits for their ends
+    outputs: what each iteration of a Loop gives
+    call: makes what is to be started of the rendered `properties`
     """
 
     id: NodeId
@@ -87,19 +103,14 @@ class Node(msgspec.Struct, frozen=True):
     cache: Cache | None = None
     properties: Mapping[str, Any] = {}
     inputs: tuple[Any, ...] = ()
+    transmit: bool = True
+    waits: bool = True
+    outputs: tuple[FlowOutput, ...] = ()
+    call: Any = None
 
     def children(self) -> Iterator[Node]:
         for branch in self.branches.values():
             yield from branch
-
-
-class FlowOutput(msgspec.Struct, frozen=True):
-    """An output of the flow; `value` is not rendered."""
-
-    id: str
-    type: str
-    value: Any
-    required: bool = True
 
 
 class Sla(msgspec.Struct, frozen=True):

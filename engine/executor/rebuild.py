@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, ON_PAUSE, OUTPUTS, STOPS, WAITING, worse
+from engine.executor.names import CALLERS
 from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
 from engine.state.execution import Phase, TaskRun, lane_of, parent_path
@@ -109,6 +110,9 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
     if node.kind is Kind.PAUSE and run is not None and warned(run.outputs):
         worst = worse(worst, Status.WARNING)
     phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), MAIN)
+    if run is not None and phase == MAIN and node.kind in CALLERS and run.block is not None:
+        # Its children are executions, counted where the edit was made.
+        return run.block
     branch = main_branch(node, run) if phase == MAIN else phase
     total = len(node.branches.get(branch, ()))
     position, live = tally.reached[phase], tally.live[phase]

@@ -184,6 +184,11 @@ def run_id(execution: ExecutionId, path: str, generation: int) -> TaskRunId:
     return derived_id(f"{execution}/{generation}/{path}")  # type: ignore[return-value]
 
 
+def child_of(execution: ExecutionId, run: TaskRun, index: int) -> ExecutionId:
+    """Id of one of the executions that a task run starts; `order` tells runs apart that stood at the same path."""
+    return ExecutionId(derived_id(execution, "child", run.id, run.order, run.generation, index))
+
+
 def entered(history: tuple[Change, ...], state: Status, at: int) -> tuple[Change, ...]:
     """A history with one more entry, unless the state is the same."""
     return history if history[-1].state is state else (*history, Change(state, at))

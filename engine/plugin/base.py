@@ -8,7 +8,7 @@ schema. Properties are rendered first and validated then: `run` never sees `{{ }
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
@@ -56,6 +56,7 @@ class Plugin(BaseModel):
     """Base of everything that a flow names by `type`.
 
     aliases: other full type names that mean this class
+    internal: it is a part of another type, which no flow names
     """
 
     model_config = ConfigDict(
@@ -63,6 +64,7 @@ class Plugin(BaseModel):
     )
 
     aliases: ClassVar[tuple[str, ...]] = ()
+    internal: ClassVar[bool] = False
 
 
 class Result(NamedTuple):
@@ -90,6 +92,8 @@ class Call(NamedTuple):
     inherit_labels: all labels of the task's execution, not only those that the system sets
     wait: the attempt ends when that execution does; transmit_failed: and as badly
     schedule_date: when it starts, in milliseconds; None: now
+    restart: an edit that runs the task again restarts that execution if it failed, instead of starting another one
+    outputs: templates that the execution renders at its end, for a flow that declares no outputs
     """
 
     namespace: str
@@ -101,6 +105,8 @@ class Call(NamedTuple):
     wait: bool = True
     transmit_failed: bool = True
     schedule_date: int | None = None
+    restart: bool = True
+    outputs: Mapping[str, Any] | None = None
 
 
 class Task(Plugin):
@@ -151,6 +157,10 @@ class Shape(NamedTuple):
     concurrent: lanes (ForEach) or children (Parallel, Dag) open at once; 0 is unlimited
     depends_on: for a Dag, child id to the ids it waits for
     inputs: property and value of the inputs that are asked for when it is resumed
+    transmit: whether failures of the executions that it starts are its own; waits: whether it waits for their ends
+    outputs: property and value of the outputs that each iteration gives
+    properties: what the runtime needs besides, not rendered
+    call: what makes the Call of one execution of those properties, rendered for it
     """
 
     kind: Kind
@@ -158,6 +168,11 @@ class Shape(NamedTuple):
     concurrent: int = 0
     depends_on: Mapping[NodeId, tuple[NodeId, ...]] = {}
     inputs: tuple[str, Any] | None = None
+    transmit: bool = True
+    waits: bool = True
+    outputs: tuple[str, Any] | None = None
+    properties: Mapping[str, Any] = {}
+    call: Callable[[Mapping[str, Any]], Call] | None = None
 
 
 class Child(NamedTuple):

@@ -70,12 +70,16 @@ class Index:
         return frozenset(same | {one.removeprefix(FAMILY) for one in same})
 
     def all(self) -> Mapping[str, type[Plugin]]:
-        """Every installed type by full name, without aliases. Imports all plugin modules."""
+        """Every installed type by full name, without aliases and parts of others. Imports all plugin modules."""
         for front in self._modules:
             self._load(front)
         aliases = {alias for plugin in self._classes.values() for alias in plugin.aliases}
         aliases |= {f"{FAMILY}{alias}" for alias in aliases}
-        return {name: self._classes[name] for name in sorted(self._classes) if name not in aliases}
+        return {
+            name: self._classes[name]
+            for name in sorted(self._classes)
+            if name not in aliases and not self._classes[name].internal
+        }
 
     def _load(self, front: str) -> None:
         module = importlib.import_module(self._modules[front])

@@ -8,13 +8,14 @@ from engine.ids import ExecutionId, derived_id
 from engine.state.execution import Change, Execution
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Write
+from engine.store.protocols import Timer, Write
 
 
 def given_up(record: Record, fault: Exception, now: int, owner: str) -> Write:
     """The step that ends an execution FAILED because the engine itself can't go on with it."""
     execution = record.execution
     end = Change(Status.FAILED, now)
+    tells = execution.caller is not None and execution.caller.waits
     return Write(
         execution=msgspec.structs.replace(
             execution,
@@ -28,6 +29,7 @@ def given_up(record: Record, fault: Exception, now: int, owner: str) -> Write:
             for run in record.runs.values()
             if not run.state.terminal
         ],
+        timers=(Timer(execution.id, "", "tell", now),) if tells else (),
         released=True,
     )
 

@@ -116,7 +116,9 @@ async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Endin
         return Ending(state, outputs=await _stored(services, ctx, outputs), error=error)
     outcome = await task.run(ctx)
     if isinstance(outcome, Call):
-        outputs = await services.subflows.start(work.execution, work.run, work.type, outcome)
+        outputs, ended = await services.subflows.start(work.execution, work.run, work.type, outcome)
+        if ended is not None:
+            return Ending(ended.state, ended.outputs, ended.error)
         ctx.log(f"Started the execution '{outputs['executionId']}' of {outcome.namespace}.{outcome.flow}")
         return Ending(Status.SUCCESS, outputs=outputs, handed=outcome.wait)
     return await _success(services, ctx, outcome)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from engine.state.command import Command, Evaluate, Step, TakeSlot, WakeAt
+from engine.ids import ExecutionId
+from engine.state.command import Command, Evaluate, StartChild, Step, TakeSlot, WakeAt
 from engine.state.execution import Answer, TaskRun
 
 
 class Changes:
     """Collects steps; the last change of each row counts."""
 
-    __slots__ = ("answers", "asks", "changed", "commands", "dropped", "empty", "removed", "slot", "timers")
+    __slots__ = (
+        "answers",
+        "asks",
+        "changed",
+        "commands",
+        "dropped",
+        "empty",
+        "removed",
+        "slot",
+        "starts",
+        "timers",
+        "told",
+    )
 
     def __init__(self) -> None:
         self.empty = True
@@ -18,6 +31,8 @@ class Changes:
         self.answers: dict[str, Answer] = {}
         self.commands: list[Command] = []
         self.asks: list[Evaluate] = []
+        self.starts: list[StartChild] = []
+        self.told: list[ExecutionId] = []
         self.timers: dict[tuple[str, str], WakeAt] = {}
         self.dropped: dict[tuple[str, str], None] = {}
         self.slot: TakeSlot | None = None

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -39,7 +39,7 @@ from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.variables import Variables
 from engine.runtime.vault import Vault
 from engine.settings import Settings
-from engine.state.event import AnyEvent
+from engine.state.event import AnyEvent, TaskEnded
 from engine.state.execution import Execution, TaskRun
 from engine.state.status import Status
 from engine.store.protocols import LogLine, Metric
@@ -51,16 +51,23 @@ T = TypeVar("T")
 Report = Callable[[ExecutionId, AnyEvent], Awaitable[None]]
 
 
+class Handed(NamedTuple):
+    """The outputs of a task whose work another execution does, and its end where that has ended already."""
+
+    outputs: dict[str, Any]
+    ended: TaskEnded | None = None
+
+
 class Starter(Protocol):
     """Starts the execution that an attempt asks for."""
 
-    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> dict[str, Any]: ...
+    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> Handed: ...
 
 
 class NoStarter:
     """Stands in until the operations on executions are there."""
 
-    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> dict[str, Any]:
+    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> Handed:
         raise TaskError("No execution can be started here")
 
 
@@ -196,7 +203,7 @@ class TaskContext:
     def address(self) -> str:
         """Where the files of this task run lie in internal storage."""
         of = self._execution
-        return task_folder(of.namespace, of.flow, of.id, self._run.node, self._run.id)
+        return task_folder(of.namespace, of.flow, of.home, self._run.node, self._run.id)
 
     @cached_property
     def files(self) -> TaskFiles:
@@ -261,7 +268,7 @@ class TaskContext:
                 tags={key: self.masked(text) for key, text in tags.items()},
                 namespace=self._execution.namespace,
                 flow=self._execution.flow,
-                execution=self._execution.id,
+                execution=self._execution.home,
                 task=self._run.node,
                 task_run=self._run.id,
             )
@@ -368,7 +375,7 @@ class TaskContext:
                 message=message,
                 namespace=self._execution.namespace,
                 flow=self._execution.flow,
-                execution=self._execution.id,
+                execution=self._execution.home,
                 task=self._run.node,
                 task_run=self._run.id,
                 attempt=self._run.attempt,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import anyio
 import msgspec
@@ -13,6 +13,7 @@ from engine.definition.inputs import InputState
 from engine.errors import Conflict, ExpressionError, NotFound, Refused
 from engine.executor import edit, pause
 from engine.executor.limits import FORCED
+from engine.executor.plan import Plan
 from engine.expressions.masks import masked, masked_value
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
@@ -22,18 +23,22 @@ from engine.runtime.driver import Driver
 from engine.runtime.inputs import Inputs
 from engine.runtime.lookups import LookUps
 from engine.runtime.nodes import Nodes
+from engine.runtime.outputs import plain
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
 from engine.runtime.variables import View
 from engine.state.event import AnyEvent, Edited, KillAsked, PauseAsked, Resumed, Started
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.record import Record
-from engine.state.status import Status
-from engine.store.protocols import Concurrency, Held, Store, StoredFlow
+from engine.state.status import TERMINAL, Status
+from engine.store.protocols import Concurrency, ExecutionFilter, Held, Store, StoredFlow
 
 # How often the store is asked for the end of an execution that another process drives, or of one of our own.
 WAIT_SECONDS = 0.2
 OWN_WAIT_SECONDS = 5.0
+
+ALIVE = tuple(status for status in Status if status not in TERMINAL)
+PAGE = 500
 
 
 class Child(NamedTuple):
@@ -43,6 +48,12 @@ class Child(NamedTuple):
     inherited: Mapping[str, str]
     caller: Caller | None
     scheduled: int | None
+
+
+class Restarts(Protocol):
+    """Knows the executions that task runs started many of."""
+
+    async def known(self, plan: Plan, record: Record) -> dict[str, edit.Children]: ...
 
 
 class Control:
@@ -73,6 +84,7 @@ class Control:
         self._clock = clock
         self._owner = owner
         self._checks = Checks(renderer, look_ups)
+        self.children: Restarts | None = None
 
     async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
         """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
@@ -145,8 +157,10 @@ class Control:
         if execution.state.terminal:
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
         await self._tell(id, owner, KillAsked(at=self._clock.now()))
-        for started in await self._started_by(id):
-            await self.kill_if_alive(started)
+        where = ExecutionFilter(kinds=(), caller=id, states=ALIVE, limit=PAGE)
+        started = await self._store.executions.list(where)
+        for child in started:
+            await self.kill_if_alive(child.id)
 
     async def kill_if_alive(self, id: ExecutionId) -> None:
         """Kill an execution; one that has ended or does not exist is left alone."""
@@ -163,13 +177,6 @@ class Control:
             return
         if not execution.state.terminal:
             await self._tell(id, owner, event)
-
-    async def _started_by(self, id: ExecutionId) -> list[ExecutionId]:
-        """Executions that tasks of an execution started."""
-        held = await self._held(id)
-        tasks = (await self._compiled(held)).tasks
-        runs = [run for run in held.record.runs.values() if run.node in tasks and tasks[run.node].plugin.calls]
-        return [ExecutionId(run.outputs["executionId"]) for run in runs if run.outputs and "executionId" in run.outputs]
 
     async def _exists(self, id: ExecutionId) -> bool:
         try:
@@ -207,7 +214,7 @@ class Control:
         now = self._clock.now()
         if run is not None:
             declared = compiled.plan.nodes[run.node].inputs
-            seen = View(compiled.plan, record).of(run)
+            seen = View(compiled.plan, record, await self._driver.around(record.execution)).of(run)
             values = await self._inputs.resolve(declared, record.execution, seen, inputs or {})
             events.append(Resumed(at=now, path=run.path, since=run.history[-1].at, inputs=values, by=by))
         if record.execution.held:
@@ -238,11 +245,26 @@ class Control:
         elif execution.state in (Status.CREATED, Status.QUEUED):
             await self._tell(id, owner, Started(at=self._clock.now(), admission=FORCED))
 
-    async def restart(self, id: ExecutionId) -> Execution:
-        """Run again what failed; the same execution goes on. Raises NotFound, Refused."""
+    async def restart(self, id: ExecutionId, attempt: int | None = None) -> Execution:
+        """Run again what failed; the same execution goes on. Raises NotFound, Refused.
+
+        attempt: of the task run that waits for it, where that is what asks
+        """
         held = await self._held(id)
         compiled = await self._compiled(held)
-        record = edit.restart(compiled.plan, held.record, self._clock.now())
+        now = self._clock.now()
+        assert self.children is not None
+        known = await self.children.known(compiled.plan, held.record)
+        try:
+            record = edit.restart(compiled.plan, held.record, now, known)
+        except Refused:
+            if attempt is None or not held.record.execution.state.terminal:
+                raise
+            # All its task runs did well, and yet it failed: at its outputs, or because an item could not be read.
+            record = edit.begin_again(compiled.plan, held.record, now)
+        if attempt is not None and record.execution.caller is not None:
+            caller = msgspec.structs.replace(record.execution.caller, attempt=attempt)
+            record.execution = msgspec.structs.replace(record.execution, caller=caller)
         await self._claim(held)
         await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
         return record.execution
@@ -251,6 +273,8 @@ class Control:
         """A new execution with the same inputs, from the start or from a task run. Raises NotFound, Refused."""
         held = await self._held(id)
         execution = held.record.execution
+        if execution.kind is ExecutionKind.LOOP:
+            raise Refused(f"An iteration of a loop is replayed with its execution, which is '{execution.home}'")
         compiled = await self._plans.get(execution.namespace, execution.flow, revision or execution.revision)
         now = self._clock.now()
         record = edit.replay(compiled.plan, held.record, ExecutionId(random_id()), task_run, now)
@@ -281,7 +305,7 @@ class Control:
         """
         held = await self._held(id)
         compiled = await self._compiled(held)
-        view = View(compiled.plan, held.record)
+        view = View(compiled.plan, held.record, await self._driver.around(held.record.execution))
         variables = view.of_flow() if task is None else view.of(held.record.runs[_path_of(held.record, task)])
         if more:
             variables = variables.extended(more)
@@ -293,6 +317,23 @@ class Control:
             error.args = (masked(str(error), masks),)
             raise
         return masked_value(rendered, masks)
+
+    async def rendered(self, id: ExecutionId, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Templates as the flow's own outputs see things at the end of an execution, fit to be stored.
+
+        Raises NotFound, ExpressionError.
+        """
+        held = await self._held(id)
+        compiled = await self._compiled(held)
+        execution = held.record.execution
+        variables = View(compiled.plan, held.record, await self._driver.around(execution)).of_flow()
+        masks: set[str] = set()
+        look_up = self._look_ups.for_execution(execution, variables)
+        try:
+            found = await self._renderer.render(dict(values), variables, typed=False, look_up=look_up, masks=masks)
+        except ExpressionError as error:
+            raise ExpressionError(masked(str(error), masks)) from None
+        return self._look_ups.vault.seal_secrets(plain(found), masks)
 
     def _blank(
         self,
@@ -348,8 +389,7 @@ class Control:
             raise _not_found(id) from None
 
     async def _compiled(self, held: Held) -> Compiled:
-        execution = held.record.execution
-        return await self._plans.get(execution.namespace, execution.flow, execution.revision)
+        return await self._plans.of(held.record.execution)
 
     async def _claim(self, held: Held) -> None:
         """Become the owner of an execution that is to be edited: one that ended, or is paused. Raises Refused."""

@@ -17,17 +17,21 @@ from engine.clock import Clock
 from engine.errors import AtLimit, Conflict, TidegateError, Unavailable
 from engine.executor.advance import advance, apply
 from engine.executor.outstanding import outstanding
+from engine.executor.plan import Kind
 from engine.faults import fault_point
 from engine.ids import ExecutionId
 from engine.runtime.admission import kept, slot_of, turned_away
 from engine.runtime.aftermath import given_up, next_attempt
 from engine.runtime.attempt import Assignment
-from engine.runtime.callees import Callees, calls, handed, let_go
+from engine.runtime.callees import Callees, ManyCallees, calls, child_ended, handed, let_go, let_many_go
 from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.hot import Done, Hot, Watches
+from engine.runtime.items import Items
+from engine.runtime.iterations import Births, Born
 from engine.runtime.logs import LogPump, said
 from engine.runtime.plans import Compiled, Plans
+from engine.runtime.variables import View
 from engine.runtime.worker import Worker, is_below
 from engine.state.command import (
     Again,
@@ -38,14 +42,27 @@ from engine.state.command import (
     NewExecution,
     RunTask,
     Say,
+    StartChild,
+    StartMissing,
     StopBelow,
     StopTask,
     TakeSlot,
     TellCaller,
     WakeAt,
 )
-from engine.state.event import AnyEvent, Continue, Due, Edited, Lost, Started, TaskEnded, TaskStarted
-from engine.state.execution import Execution, TaskRun
+from engine.state.event import (
+    AnyEvent,
+    ChildEnded,
+    ChildPaused,
+    Continue,
+    Due,
+    Edited,
+    Lost,
+    Started,
+    TaskEnded,
+    TaskStarted,
+)
+from engine.state.execution import Execution, ExecutionKind, TaskRun, node_of
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import Store, Timer, Write
@@ -67,6 +84,7 @@ class Driver:
         worker: Worker,
         evaluator: Evaluator,
         logs: LogPump,
+        items: Items,
         clock: Clock,
     ) -> None:
         self.owner = owner
@@ -76,11 +94,13 @@ class Driver:
         self._evaluator = evaluator
         self._logs = logs
         self._clock = clock
+        self._births = Births(items, clock, self._advance)
         self._hot: dict[ExecutionId, Hot] = {}
         self.watches = Watches()
         self._tasks: TaskGroup | None = None
         self.observers: list[Observer] = []
         self.subflows: Callees | None = None
+        self.children: ManyCallees | None = None
         self.on_timer: Callable[[int], None] = lambda _due: None
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -119,13 +139,16 @@ class Driver:
         """
         if execution.id in self._hot:
             raise Conflict(f"execution '{execution.id}' exists already")
-        self._hot[execution.id] = Hot(execution.id, latest)
+        hot = self._hot[execution.id] = Hot(execution.id, latest)
+        self._belong(hot, execution)
         await self.resume(Record(execution), compiled, event)
 
     async def resume(self, record: Record, compiled: Compiled, event: AnyEvent) -> None:
         """Take up a record as it was edited, replacing what is held of it; returns when it is committed."""
+        around = await self.around(record.execution)
         hot = self._hot.setdefault(record.execution.id, Hot(record.execution.id))
-        hot.take(record, compiled)
+        hot.take(record, compiled, around)
+        self._belong(hot, record.execution)
         await self.submit(record.execution.id, event)
 
     async def recover(self, id: ExecutionId) -> None:
@@ -149,6 +172,10 @@ class Driver:
                 changes.asks.append(command)
             elif isinstance(command, Again):
                 self.post(id, Continue(at=now))
+            elif isinstance(command, StartMissing):
+                changes.commands.append(command)
+        if hot.record.execution.block is None and hot.record.execution.scheduled is None:
+            self.post(id, Started(at=now))
         self._dispatch(hot, changes)
         self._forget_idle(hot)
         # Its timers came with it, and some may be due.
@@ -217,6 +244,7 @@ class Driver:
                 await self._load(hot)
             new = hot.record.execution.version == 0
             before = kept(hot, events)
+            state = hot.record.execution.state
             changes = self._advance(hot, events)
             for command in changes.commands:
                 if isinstance(command, NewExecution):
@@ -225,8 +253,9 @@ class Driver:
                 elif isinstance(command, TellCaller):
                     assert self.subflows is not None
                     await self.subflows.tell(hot.record.execution)
+            born = await self._births.next(hot, changes) if changes.starts else []
             try:
-                await self._commit(hot, changes)
+                await self._commit(hot, changes, born)
             except AtLimit as limit:
                 hot.go_back(before)
                 events = turned_away(events, limit)
@@ -236,9 +265,29 @@ class Driver:
                 if new or any(isinstance(event, Edited) for event in events):
                     # What was edited or begun is no longer what is stored: whoever did so must look again.
                     raise
+                events = await self._not_taken_in(events)
                 continue
+            self._tell_of_pause(hot.record.execution, state)
             self._dispatch(hot, changes)
+            for child in born:
+                self._take_in(hot, child)
             return
+
+    async def _not_taken_in(self, events: list[AnyEvent]) -> list[AnyEvent]:
+        """Events without ends of children that were taken in before."""
+        ids = [ExecutionId(event.child) for event in events if isinstance(event, ChildEnded) and event.child]
+        left = await self._store.timers.telling(ids) if ids else set()
+        return [it for it in events if not isinstance(it, ChildEnded) or it.child is None or it.child in left]
+
+    def _take_in(self, hot: Hot, child: Born) -> None:
+        """Go on with an execution that began in a step of another one."""
+        self._hot[child.hot.id] = child.hot
+        child.hot.belong(hot)
+        self._tell_of_pause(child.hot.record.execution, Status.CREATED)
+        self._dispatch(child.hot, child.changes)
+        if child.later is not None:
+            self.post(child.hot.id, child.later)
+        self._forget_idle(child.hot)
 
     def _advance(self, hot: Hot, events: Sequence[AnyEvent]) -> Changes:
         """Let the reducer take in events, with the answers that can be had at once."""
@@ -257,6 +306,8 @@ class Driver:
             step = advance(plan, record, event)
             if step.empty:
                 continue
+            if isinstance(event, ChildEnded) and event.child is not None:
+                changes.told.append(ExecutionId(event.child))
             apply(record, step)
             changes.add(step)
             if step.removed or isinstance(event, Edited):
@@ -277,6 +328,8 @@ class Driver:
             return answer
         if isinstance(command, WakeAt):
             changes.wake(command)
+        elif isinstance(command, StartChild):
+            changes.starts.append(command)
         elif isinstance(command, DropTimer):
             changes.drop(command.path, command.kind)
         elif isinstance(command, TakeSlot):
@@ -295,12 +348,22 @@ class Driver:
         except Conflict:
             return
 
-    async def _commit(self, hot: Hot, changes: Changes) -> None:
+    async def _commit(self, hot: Hot, changes: Changes, born: Sequence[Born] = ()) -> None:
         if changes.empty:
             return
+        children = tuple(self._write(child.hot, child.changes) for child in born)
+        write = msgspec.structs.replace(self._write(hot, changes), children=children)
+        while True:
+            try:
+                await self._store.executions.commit(write)
+                return
+            except Unavailable:
+                await self._clock.sleep(BACKOFF_SECONDS)
+
+    def _write(self, hot: Hot, changes: Changes) -> Write:
         record = hot.record
         record.execution = msgspec.structs.replace(record.execution, version=record.execution.version + 1)
-        write = Write(
+        return Write(
             execution=record.execution,
             owner=self.owner,
             changed=tuple(changes.changed.values()),
@@ -308,16 +371,11 @@ class Driver:
             answers=changes.answers,
             timers=tuple(Timer(hot.id, wake.path, wake.kind, wake.due) for wake in changes.timers.values()),
             dropped=tuple(changes.dropped),
-            released=record.execution.state.terminal and not changes.timers,
+            released=record.execution.state.terminal and all(kind == "tell" for _, kind in changes.timers),
             latest=hot.latest,
             slot=slot_of(hot, changes.slot),
+            told=changes.told,
         )
-        while True:
-            try:
-                await self._store.executions.commit(write)
-                return
-            except Unavailable:
-                await self._clock.sleep(BACKOFF_SECONDS)
 
     def _dispatch(self, hot: Hot, changes: Changes) -> None:
         """Do what was committed."""
@@ -333,8 +391,16 @@ class Driver:
                 self.post(hot.id, Continue(at=self._clock.now()))
             elif isinstance(command, Say):
                 self._logs.line(said(hot.record.execution, command, self._clock.now()))
+            elif isinstance(command, StartMissing):
+                self._with_children(hot, command.path)
             elif isinstance(command, Ended):
                 self._end(hot, hot.record.execution)
+        items: dict[str, list[int]] = {}
+        for start in changes.starts:
+            if hot.compiled.plan.nodes[node_of(start.path)].kind is Kind.ITEMS:
+                items.setdefault(start.path, []).append(start.index)
+        for path, indices in items.items():
+            self._with_children(hot, path, indices)
         for wake in changes.timers.values():
             self.on_timer(wake.due)
         for ask in changes.asks:
@@ -364,6 +430,30 @@ class Driver:
                     self._stop_task(hot, awaited.path, awaited.attempt, command.state)
                 else:
                     self.post(hot.id, let_go(awaited, command.state, self._clock.now()))
+            elif isinstance(awaited, StartMissing) and is_below(awaited.path, command.path):
+                run = hot.record.runs[awaited.path]
+                if command.cascade or hot.compiled.plan.nodes[run.node].kind is Kind.LOOP:
+                    self._with_children(hot, awaited.path)
+                else:
+                    for event in let_many_go(run, command.state, self._clock.now()):
+                        self.post(hot.id, event)
+
+    def _with_children(self, hot: Hot, path: str, indices: Sequence[int] | None = None) -> None:
+        """Start executions of a task run, by default those that are missing, or stop them where it is being stopped."""
+        assert self._tasks is not None
+        key = (path, f"children {indices and indices[0]}")
+        hot.asking.add(key)
+        self._tasks.start_soon(self._see_to_children, hot, path, indices, key)
+
+    async def _see_to_children(self, hot: Hot, path: str, indices: Sequence[int] | None, key: tuple[str, str]) -> None:
+        assert self.children is not None
+        try:
+            await self.children.see_to(hot, path, indices)
+        except TidegateError as error:
+            logging.getLogger("tidegate").error("Execution %s: what '%s' starts: %s", hot.id, path, error)
+        finally:
+            hot.asking.discard(key)
+            self._forget_idle(hot)
 
     def _run_task(self, hot: Hot, command: RunTask) -> None:
         run = hot.record.runs.get(command.path)
@@ -393,6 +483,32 @@ class Driver:
     def _end(self, hot: Hot, execution: Execution) -> None:
         hot.ended = True
         self.watches.tell(execution)
+        caller = execution.caller
+        if caller is not None and caller.waits and caller.index is not None:
+            self._report(caller.execution, child_ended(execution, caller))
+
+    def _tell_of_pause(self, execution: Execution, before: Status) -> None:
+        """Let whoever waits for an execution know that it is paused, or goes on."""
+        caller = execution.caller
+        paused = execution.state is Status.PAUSED
+        if caller is None or not (caller.waits and caller.transmit) or (before is Status.PAUSED) is paused:
+            return
+        self._report(caller.execution, ChildPaused(at=self._clock.now(), path=caller.path, paused=paused))
+
+    def _report(self, parent: ExecutionId, event: AnyEvent) -> None:
+        if parent in self._hot:
+            self.post(parent, event)
+        else:
+            assert self._tasks is not None
+            self._tasks.start_soon(self._report_elsewhere, parent, event)
+
+    async def _report_elsewhere(self, parent: ExecutionId, event: AnyEvent) -> None:
+        assert self.subflows is not None
+        try:
+            await self.subflows.report(parent, event)
+        except TidegateError as error:
+            # An end is told again by its timer.
+            logging.getLogger("tidegate").warning("Execution %s is not told: %s", parent, error)
 
     async def _load(self, hot: Hot) -> None:
         held = await self._store.executions.load(hot.id)
@@ -400,9 +516,29 @@ class Driver:
             self._worker.stop_below(hot.id, "", held.record.execution.state)
             raise Conflict(f"execution '{hot.id}' is driven by another process")
         execution = held.record.execution
-        compiled = await self._plans.get(execution.namespace, execution.flow, execution.revision)
-        hot.take(held.record, compiled)
+        hot.take(held.record, await self._plans.of(execution), await self.around(execution))
+        self._belong(hot, execution)
+
+    async def around(self, execution: Execution) -> View | None:
+        """What an iteration of a loop sees besides its own: the variables of the execution around."""
+        if execution.kind is not ExecutionKind.LOOP:
+            return None
+        assert execution.caller is not None
+        id = execution.caller.execution
+        hot = self._hot.get(id)
+        if hot is not None and hot.loaded:
+            return hot.view
+        record = (await self._store.executions.load(id)).record
+        compiled = await self._plans.of(record.execution)
+        return View(compiled.plan, record, await self.around(record.execution))
+
+    def _belong(self, hot: Hot, execution: Execution) -> None:
+        caller = execution.caller
+        if caller is not None and caller.index is not None and (parent := self._hot.get(caller.execution)) is not None:
+            hot.belong(parent)
 
     def _forget_idle(self, hot: Hot) -> None:
         if hot.idle and self._hot.get(hot.id) is hot:
             del self._hot[hot.id]
+            if (parent := hot.leave()) is not None:
+                self._forget_idle(parent)

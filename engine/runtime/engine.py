@@ -16,14 +16,17 @@ from engine.files.disk import DiskStorage
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.plugin.index import Index, installed
+from engine.runtime.children import Children
 from engine.runtime.context import Services
 from engine.runtime.control import Control
 from engine.runtime.driver import Driver
 from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
+from engine.runtime.gathering import Gathering
 from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.inputs import Inputs
 from engine.runtime.interpreters import Interpreters
+from engine.runtime.items import Items
 from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
@@ -146,8 +149,13 @@ async def _assemble(
     stand_in = mocks.stand_in if mocks else None
     plans = Plans(store.flows, index, settings.variables.globals, stand_in, rules_of(settings))
     worker = Worker(services, clock, settings.worker.concurrency)
-    evaluator = Evaluator(renderer, look_ups, vault, logs, clock)
-    driver = Driver(owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, logs=logs, clock=clock)
+    items = Items(look_ups.sources)
+    evaluator = Evaluator(
+        renderer, look_ups, vault, logs, clock, items, Gathering(store.executions, files, settings.outputs.inline_bytes)
+    )
+    driver = Driver(
+        owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, items=items, logs=logs, clock=clock
+    )
     worker.post = driver.post
     worker.deliver = driver.deliver
     services.report = driver.submit
@@ -175,7 +183,16 @@ async def _assemble(
     )
     executions.on_kill = control.kill
     executions.on_resume = control.resume
-    services.subflows = driver.subflows = Subflows(store, control)
+    services.subflows = driver.subflows = subflows = Subflows(store, control)
+    driver.children = control.children = Children(
+        store=store,
+        subflows=subflows,
+        items=items,
+        renderer=renderer,
+        look_ups=look_ups,
+        clock=clock,
+        post=driver.post,
+    )
     return Engine(
         control, driver, store, files, logs, plans, nodes, renderer, node, keys, secrets, namespaces, vault, slots
     )

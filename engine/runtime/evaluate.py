@@ -11,12 +11,15 @@ from engine.definition.coerce import Seal
 from engine.definition.outputs import coerce_output
 from engine.definition.templates import holds_template
 from engine.durations import parse_duration
-from engine.errors import ExpressionError, InvalidInputs
+from engine.errors import ExpressionError, InvalidInputs, TidegateError
 from engine.executor import deadlines
+from engine.executor.children import COLLECT, ITEMS_ASK
 from engine.executor.plan import Plan
 from engine.expressions.masks import masked
 from engine.expressions.needs import Needs
 from engine.runtime.assertions import Assertions
+from engine.runtime.gathering import Gathering
+from engine.runtime.items import Items, described, is_file
 from engine.runtime.logs import LogPump, said
 from engine.runtime.lookups import LookUps
 from engine.runtime.places import placed
@@ -43,7 +46,18 @@ class Question(NamedTuple):
 class Evaluator:
     """Renders what the executor asks for, at once where nothing has to be fetched."""
 
-    def __init__(self, renderer: Renderer, look_ups: LookUps, vault: Vault, logs: LogPump, clock: Clock) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        look_ups: LookUps,
+        vault: Vault,
+        logs: LogPump,
+        clock: Clock,
+        items: Items,
+        gathering: Gathering,
+    ) -> None:
+        self._items = items
+        self._gathering = gathering
         self._renderer = renderer
         self._logs = logs
         self._assertions = Assertions(renderer, look_ups)
@@ -55,6 +69,8 @@ class Evaluator:
         """The answer, or None where it needs I/O or more time than the loop can spare."""
         if command.ask == deadlines.ASK:
             return self._judged(view, command, plan)
+        if command.ask == COLLECT:
+            return None
         question = _question(plan, command, self._vault.seal)
         try:
             rendered = question.source
@@ -72,6 +88,8 @@ class Evaluator:
         if command.ask == deadlines.ASK:
             found = await self._assertions.later(plan, execution, _variables(view, command))
             return self._verdict(view, command, found)
+        if command.ask == COLLECT:
+            return await self._gathered(plan, view, command)
         question = _question(plan, command, self._vault.seal)
         variables = _variables(view, command)
         masks: set[str] = set()
@@ -83,6 +101,9 @@ class Evaluator:
                 look_up=self._look_ups.for_execution(execution, variables),
                 masks=masks,
             )
+            if command.ask == ITEMS_ASK and is_file(rendered):
+                described = await self._items.describe(rendered.strip(), execution.namespace)
+                return self._answer(command, value=described)
             return self._answer(command, value=question.finish(rendered))
         except (ExpressionError, InvalidInputs) as error:
             return self._failed(view, command, masked(_explained(error, question), masks))
@@ -99,6 +120,14 @@ class Evaluator:
             self._logs.line(said(view.record.execution, Say("WARN", text), self._clock.now()))
         return self._answer(command, value=[None if isinstance(item, str) else item for item in found])
 
+    async def _gathered(self, plan: Plan, view: View, command: Evaluate) -> Evaluated:
+        run = view.record.runs[command.path]
+        try:
+            value = await self._gathering.gather(view.record, run, plan.nodes[run.node])
+        except TidegateError as error:
+            return self._failed(view, command, f"Unable to gather the outputs: {error}")
+        return self._answer(command, value=value)
+
     def _failed(self, view: View, command: Evaluate, error: str) -> Evaluated:
         """The answer that there is none; the reason is also a log line, for no attempt will write one."""
         execution = view.record.execution
@@ -109,7 +138,7 @@ class Evaluator:
             message=error,
             namespace=execution.namespace,
             flow=execution.flow,
-            execution=execution.id,
+            execution=execution.home,
             task=run.node if run else None,
             task_run=run.id if run else None,
         )
@@ -137,6 +166,8 @@ def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:
         return Question("runIf", node.run_if, False, _same)
     if command.ask == "values":
         return Question("values", node.ask, False, loop_values)
+    if command.ask == ITEMS_ASK:
+        return Question("values", node.ask, True, _described)
     if command.ask == "pause":
         return Question("Pause", node.ask, False, pause_times)
     return Question(command.ask, node.ask, False, _same)
@@ -151,6 +182,13 @@ def _explained(error: ExpressionError | InvalidInputs, question: Question) -> st
 
 def _node(path: str) -> Any:
     return path.rpartition("/")[2]
+
+
+def _described(rendered: Any) -> dict[str, Any]:
+    if is_file(rendered):
+        # Its lines are counted later.
+        raise Needs
+    return described(rendered)
 
 
 def _same(value: Any) -> Any:

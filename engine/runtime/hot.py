@@ -95,7 +95,18 @@ class Known(NamedTuple):
 class Hot:
     """An execution that this process has in hand. `record`, `compiled` and `view` are there while it is `loaded`."""
 
-    __slots__ = ("_known", "asking", "draining", "ended", "id", "inbox", "latest", "running")
+    __slots__ = (
+        "_known",
+        "asking",
+        "children",
+        "draining",
+        "ended",
+        "id",
+        "inbox",
+        "latest",
+        "parent",
+        "running",
+    )
 
     def __init__(self, id: ExecutionId, latest: bool = False) -> None:
         self.id = id
@@ -106,10 +117,26 @@ class Hot:
         self._known: Known | None = None
         self.running: set[tuple[str, int]] = set()
         self.asking: set[tuple[str, str]] = set()
+        self.parent: Hot | None = None
+        self.children = 0
 
-    def take(self, record: Record, compiled: Compiled) -> None:
-        self._known = Known(record, compiled, View(compiled.plan, record))
+    def take(self, record: Record, compiled: Compiled, around: View | None = None) -> None:
+        """Know the record; `around` is what an iteration of a loop sees besides."""
+        self._known = Known(record, compiled, View(compiled.plan, record, around))
         self.ended = False
+
+    def belong(self, parent: Hot) -> None:
+        """Be one of those whose ends another execution waits for: that is kept in hand as long as this one."""
+        if self.parent is None:
+            self.parent = parent
+            parent.children += 1
+
+    def leave(self) -> Hot | None:
+        """No longer be in hand. Returns the execution that was kept for it."""
+        parent, self.parent = self.parent, None
+        if parent is not None:
+            parent.children -= 1
+        return parent
 
     def drop(self) -> None:
         """Forget what is known: it is not what is stored."""
@@ -125,7 +152,7 @@ class Hot:
     def look_again(self) -> None:
         """Let templates see the record as it is now, after task runs were taken out of it."""
         known = self.known
-        self._known = known._replace(view=View(known.compiled.plan, known.record))
+        self._known = known._replace(view=View(known.compiled.plan, known.record, known.view.around))
 
     @property
     def loaded(self) -> bool:
@@ -150,4 +177,4 @@ class Hot:
 
     @property
     def idle(self) -> bool:
-        return not (self.draining or self.inbox or self.running or self.asking)
+        return not (self.draining or self.inbox or self.running or self.asking or self.children)

@@ -29,7 +29,7 @@ def said(execution: Execution, command: Say, at: int) -> LogLine:
         message=command.message,
         namespace=execution.namespace,
         flow=execution.flow,
-        execution=execution.id,
+        execution=execution.home,
     )
 
 

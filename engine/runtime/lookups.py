@@ -101,7 +101,7 @@ class _ExecutionLookUps:
         return await ask(*request)
 
     async def _error_logs(self) -> Any:
-        lines = await self._logs.lines(self._execution.id, levels=("ERROR",))
+        lines = await self._logs.lines(self._execution.home, levels=("ERROR",))
         return [{"taskId": line.task, "message": line.message, "level": line.level} for _, line in lines]
 
     def _named(self, path: str, namespace: str | None) -> str:

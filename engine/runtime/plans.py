@@ -13,11 +13,12 @@ from engine.definition.flow import Flow
 from engine.definition.load import load_flow
 from engine.definition.rules import NONE, Rules
 from engine.definition.templates import holds_template
-from engine.executor.plan import Kind, Node, Plan
+from engine.executor.plan import Kind, Node, Plan, make_plan
 from engine.ids import NodeId
 from engine.plugin.base import FolderBlock, Task
 from engine.plugin.fields import structured, unrendered
 from engine.plugin.index import Index
+from engine.state.execution import Execution, ExecutionKind, node_of
 from engine.store.protocols import FlowStore, StoredFlow
 
 CACHED = 1000
@@ -53,16 +54,15 @@ class Prepared:
 class Compiled:
     """A revision of a flow: its definition, its plan and its prepared tasks."""
 
-    __slots__ = ("flow", "plan", "source", "tasks")
+    __slots__ = ("_iterations", "flow", "plan", "source", "tasks")
 
-    def __init__(self, flow: Flow, plan: Plan, source: str, index: Index) -> None:
+    def __init__(self, flow: Flow, plan: Plan, source: str, tasks: dict[NodeId, Prepared]) -> None:
         self.flow = flow
         self.plan = plan
         self.source = source
-        self.tasks: dict[NodeId, Prepared] = {}
-        for node in plan.nodes.values():
-            if node.kind in (Kind.TASK, Kind.FOLDER):
-                self.tasks[node.id] = _prepare(node, index)
+        self.tasks = tasks
+        self._iterations: dict[NodeId, Compiled] = {}
+
         self.gather()
 
     def gather(self) -> None:
@@ -71,6 +71,23 @@ class Compiled:
             if node.kind is Kind.FOLDER:
                 members = node.branches.get("tasks", ())
                 self.tasks[node.id].members = tuple((member, self.tasks[member.id]) for member in members)
+
+    def iteration(self, loop: NodeId) -> Compiled:
+        """What an iteration of a Loop runs: a part of this, without inputs and all that is of the flow as a whole."""
+        if loop not in self._iterations:
+            node = self.plan.nodes[loop]
+            root = Node(id=NodeId(""), type="", kind=Kind.SEQUENTIAL, branches={"tasks": node.branches["tasks"]})
+            part = make_plan(
+                namespace=self.plan.namespace,
+                flow=self.plan.flow,
+                revision=self.plan.revision,
+                root=root,
+                outputs=node.outputs,
+                variables=self.plan.variables,
+            )
+            part = msgspec.structs.replace(part, tenant=self.plan.tenant, globals=self.plan.globals)
+            self._iterations[loop] = Compiled(self.flow, part, self.source, self.tasks)
+        return self._iterations[loop]
 
 
 class Plans:
@@ -105,6 +122,14 @@ class Plans:
         self._put(asked, compiled)
         return compiled
 
+    async def of(self, execution: Execution) -> Compiled:
+        """What an execution runs: its flow, or as an iteration a loop of it. Raises NotFound or InvalidFlow."""
+        whole = await self.get(execution.namespace, execution.flow, execution.revision)
+        if execution.kind is not ExecutionKind.LOOP:
+            return whole
+        assert execution.caller is not None
+        return whole.iteration(node_of(execution.caller.path))
+
     def outdated(self, namespace: str, flow: str) -> None:
         """The latest revision that is remembered isn't the latest any more."""
         self._cache.pop((namespace, flow, LATEST), None)
@@ -119,7 +144,9 @@ class Plans:
 
     def _compile(self, flow: Flow, stored: StoredFlow) -> Compiled:
         plan = msgspec.structs.replace(compile_flow(flow, stored.revision), globals=self._globals)
-        compiled = Compiled(flow, plan, stored.source, self._index)
+        runnable = (node for node in plan.nodes.values() if node.kind in (Kind.TASK, Kind.FOLDER))
+        tasks = {node.id: _prepare(node, self._index) for node in runnable}
+        compiled = Compiled(flow, plan, stored.source, tasks)
         if self._changed is not None:
             self._changed(compiled)
         self._put((flow.namespace, flow.id, stored.revision), compiled)

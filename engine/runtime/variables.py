@@ -20,16 +20,25 @@ ENVIRONMENT_PREFIX = "ENV_"
 
 
 class View:
-    """The variables of one execution, fed with each change of its record."""
+    """The variables of one execution, fed with each change of its record.
 
-    __slots__ = ("_outputs", "_plan", "_record")
+    around: for an iteration of a loop, the variables of the execution that the loop belongs to; it sees those besides
+    """
 
-    def __init__(self, plan: Plan, record: Record) -> None:
+    __slots__ = ("_around", "_outputs", "_plan", "_record")
+
+    def __init__(self, plan: Plan, record: Record, around: View | None = None) -> None:
         self._plan = plan
         self._record = record
-        self._outputs: dict[str, Any] = {}
+        self._around = around
+        self._outputs: dict[str, Any] = {} if around is None else dict(around._outputs)
         for run in sorted(record.runs.values(), key=lambda run: run.order):
             self.add(run)
+
+    @property
+    def around(self) -> View | None:
+        """The variables of the execution around."""
+        return self._around
 
     @property
     def record(self) -> Record:
@@ -103,7 +112,11 @@ class View:
 
     def shows(self, name: object) -> bool:
         """Whether there is a variable of this name; `inputs` is there when the execution has some."""
-        return name in MAKERS and (name != "inputs" or bool(self._record.execution.inputs))
+        if name == "item":
+            return self._record.execution.item is not None
+        if name == "inputs":
+            return bool(self._record.execution.inputs) or (self._around is not None and self._around.shows(name))
+        return name in MAKERS
 
     def flow(self) -> dict[str, Any]:
         execution = self._record.execution
@@ -115,16 +128,20 @@ class View:
         }
 
     def inputs(self) -> dict[str, Any]:
-        return revive_deep(self._record.execution.inputs)
+        return revive_deep(self._record.execution.inputs) if self._around is None else self._around.inputs()
 
     def vars(self) -> dict[str, Any]:
         changed = self._record.execution.variables
+        if changed is None and self._around is not None:
+            return self._around.vars()
         return dict(self._plan.variables) if changed is None else revive_deep(changed)
 
     def globals(self) -> dict[str, Any]:
         return dict(self._plan.globals)
 
     def trigger(self) -> dict[str, Any]:
+        if self._around is not None:
+            return self._around.trigger()
         trigger = self._record.execution.trigger
         return trigger.variables if trigger else {}
 
@@ -139,7 +156,7 @@ class View:
         }
 
     def labels(self) -> dict[str, Any]:
-        labels: dict[str, Any] = {}
+        labels: dict[str, Any] = {} if self._around is None else self._around.labels()
         for label in self._record.execution.labels:
             place = labels
             *above, last = label.key.split(".")
@@ -149,8 +166,21 @@ class View:
             place.setdefault(last, label.value)
         return labels
 
+    def item(self) -> dict[str, Any]:
+        """What an iteration is for: `value`, `index`, `key`; `parent` is the loop around, `parents` begins outside."""
+        item = self._record.execution.item
+        assert item is not None
+        shown: dict[str, Any] = {"value": item.value, "index": item.index}
+        if item.key is not None:
+            shown["key"] = item.key
+        if self._around is not None and self._around.shows("item"):
+            above = self._around.item()
+            shown["parent"] = {name: value for name, value in above.items() if name not in ("parent", "parents")}
+            shown["parents"] = [*above.get("parents", ()), shown["parent"]]
+        return shown
+
     def tasks(self) -> dict[str, Any]:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, Any] = {} if self._around is None else self._around.tasks()
         # A list: a thread may be looking while the loop adds runs.
         for run in list(self._record.runs.values()):
             place = tasks.setdefault(run.node, {})
@@ -211,6 +241,7 @@ MAKERS: Mapping[str, Callable[[View], Any]] = {
     "trigger": View.trigger,
     "execution": View.execution,
     "labels": View.labels,
+    "item": View.item,
     "tasks": View.tasks,
     "envs": lambda _view: environment_variables(),
     "globals": View.globals,

@@ -89,9 +89,24 @@ class Say(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
+class StartChild(msgspec.Struct, frozen=True, tag=True):
+    """Start the execution number `index` of the task run at `path`, which tells of its end by `ChildEnded`."""
+
+    path: str
+    index: int
+
+
+class StartMissing(msgspec.Struct, frozen=True, tag=True):
+    """Start those executions of a task run again that should be there and aren't, or that failed before an edit."""
+
+    path: str
+
+
 Command = (
     Evaluate
     | RunTask
+    | StartChild
+    | StartMissing
     | StopTask
     | StopBelow
     | WakeAt

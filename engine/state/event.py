@@ -129,6 +129,27 @@ class Resumed(Event, frozen=True):
     by: str | None = None
 
 
+class ChildEnded(Event, frozen=True):
+    """One of the executions that a task run started has ended.
+
+    child: its id, where it has told of its end by a timer that the step has to forget; None where it could not start,
+        for the reason `error`, or where nobody waits for it
+    """
+
+    path: str
+    index: int
+    state: Status
+    child: str | None = None
+    error: str | None = None
+
+
+class ChildPaused(Event, frozen=True):
+    """An execution that a task run started and waits for was paused, or goes on."""
+
+    path: str
+    paused: bool
+
+
 class KillAsked(Event, frozen=True):
     """Stop everything; the execution ends KILLED."""
 
@@ -153,6 +174,8 @@ AnyEvent = (
     | Evaluated
     | TaskStarted
     | TaskEnded
+    | ChildEnded
+    | ChildPaused
     | Due
     | Lost
     | PauseAsked

@@ -68,6 +68,8 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     live: how many are open now
     worst: worst end of the main children so far
     failed: a main child failed for good, nothing new is opened in the main phase
+    paused: how many of the executions that it started and waits for are PAUSED
+    unheard: how many of those it counts as ended that never told of it: they could not start, or nobody waits for them
     """
 
     phase: str
@@ -77,6 +79,8 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     live: int = 0
     worst: Status = Status.SUCCESS
     failed: bool = False
+    paused: int = 0
+    unheard: int = 0
 
 
 class TaskRun(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -128,8 +132,10 @@ class TriggeredBy(msgspec.Struct, frozen=True):
 class Caller(msgspec.Struct, frozen=True):
     """The attempt of another execution that started this one; `transmit`: it shares a failure.
 
+    attempt: of the task run; where that starts several executions, of its execution
     waits: it is told of this one's end
     index: which one of several that the task run started, from 0
+    outputs: templates to be rendered at the end, where the flow declares no outputs
     """
 
     execution: ExecutionId
@@ -138,6 +144,15 @@ class Caller(msgspec.Struct, frozen=True):
     transmit: bool = True
     waits: bool = True
     index: int | None = None
+    outputs: dict[str, Any] | None = None
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an iteration of a loop is for: a value as text, its index from 0, its key where the loop is over a map."""
+
+    value: str
+    index: int
+    key: str | None = None
 
 
 class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -151,6 +166,8 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
         (`loop#3`) or task runs
     paused: how many of its task runs are PAUSED
     held: it was asked to pause and opens nothing more
+    item: what an iteration of a loop is for
+    whole: the execution that an iteration is a part of, through all loops around it
     """
 
     id: ExecutionId
@@ -182,6 +199,13 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str | None = None
     violated: str | None = None
     kind: ExecutionKind = ExecutionKind.NORMAL
+    item: Item | None = None
+    whole: ExecutionId | None = None
+
+    @property
+    def home(self) -> ExecutionId:
+        """Under whose id its log lines and files are kept."""
+        return self.whole or self.id
 
     @property
     def state(self) -> Status:

@@ -46,6 +46,10 @@ class Write(msgspec.Struct, frozen=True):
     `released`: nobody owns the execution after this step. `latest`: a new execution is only inserted while its revision
     is the latest one of its flow. `slot`: what it wants of the limit of its flow; in a terminal state the execution
     gives back the slot that it has.
+
+    children: first steps of executions that this one starts, written with it
+    told: children of which the step takes in that they ended; it forgets their timers that say so, and is a conflict
+        where one of those is gone
     """
 
     execution: Execution
@@ -58,6 +62,8 @@ class Write(msgspec.Struct, frozen=True):
     released: bool = False
     latest: bool = False
     slot: Slot = Slot.KEEP
+    children: Sequence[Write] = ()
+    told: Sequence[ExecutionId] = ()
 
 
 class Granted(NamedTuple):
@@ -262,6 +268,10 @@ class ExecutionStore(Protocol):
         """The execution without its task runs, and its owner. Raises NotFound."""
         ...
 
+    async def heads(self, ids: Sequence[ExecutionId]) -> Sequence[Execution]:
+        """Those of these executions that exist, without their task runs, in any order."""
+        ...
+
     async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
         """Executions without their task runs, newest first."""
         ...
@@ -269,13 +279,13 @@ class ExecutionStore(Protocol):
     async def count(self, where: ExecutionFilter) -> int: ...
 
     async def owners(self) -> Sequence[str]:
-        """Processes that own at least one execution that has not ended."""
+        """Processes that own at least one execution that has not ended, or a timer."""
         ...
 
     async def adopt(self, dead: str, owner: str, limit: int) -> Sequence[ExecutionId]:
         """Take over up to `limit` executions of a dead process, each exactly once among all callers.
 
-        Their timers, and the messages that wait for them, follow.
+        Their timers, and the messages that wait for them, follow; with the last ones all timers that it left.
         """
         ...
 
@@ -310,6 +320,10 @@ class TimerStore(Protocol):
 
     async def due(self, owner: str, now: int, limit: int) -> Sequence[Timer]:
         """Timers of this process's executions due at `now`, oldest first. They stay until a step drops them."""
+        ...
+
+    async def telling(self, ids: Sequence[ExecutionId]) -> set[ExecutionId]:
+        """Those of these executions that have ended and whose end was not taken in yet."""
         ...
 
     async def next_due(self, owner: str) -> int | None:

@@ -93,6 +93,10 @@ class Executions:
             raise NotFound("execution", id)
         return decode_execution(row[1]), row[0]
 
+    async def heads(self, ids: Sequence[ExecutionId]) -> Sequence[Execution]:
+        rows = await self._reader.rows(SQL["execution_heads"], {"executions": encode(ids)})
+        return [decode_execution(row[0]) for row in rows]
+
     async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
         conditions = _conditions(where)
         params = {**conditions.params, "limit": where.limit, "offset": where.offset}
@@ -113,6 +117,8 @@ class Executions:
         def work(connection: sqlite3.Connection) -> list[ExecutionId]:
             taken = [ExecutionId(row[0]) for row in connection.execute(SQL["adopt_executions"], params).fetchall()]
             _follow(connection, taken, owner)
+            if len(taken) < limit:
+                connection.execute(SQL["adopt_stray_timers"], params)
             return taken
 
         return await self._writer.run(work)
@@ -182,6 +188,10 @@ class Timers:
     async def due(self, owner: str, now: int, limit: int) -> Sequence[Timer]:
         rows = await self._reader.rows(SQL["due_timers"], {"owner": owner, "now": now, "limit": limit})
         return [Timer(ExecutionId(execution), path, kind, due) for execution, path, kind, due in rows]
+
+    async def telling(self, ids: Sequence[ExecutionId]) -> set[ExecutionId]:
+        rows = await self._reader.rows(SQL["telling"], {"executions": encode(ids)})
+        return {ExecutionId(row[0]) for row in rows}
 
     async def next_due(self, owner: str) -> int | None:
         row = await self._reader.row(SQL["next_due"], {"owner": owner})

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from engine.errors import AtLimit, Conflict
 from engine.ids import ExecutionId
+from engine.state.execution import ExecutionKind
 from engine.store.codec import encode
 from engine.store.protocols import Granted, Slot, Write
 from engine.store.query import queries
@@ -25,7 +26,7 @@ Row = tuple[object, ...]
 
 
 class Prepared(NamedTuple):
-    """A step as rows for each table."""
+    """A step as rows for each table. `part_of`: the execution whose step it is written with, or not at all."""
 
     id: ExecutionId
     new: bool
@@ -37,6 +38,8 @@ class Prepared(NamedTuple):
     timers: Sequence[Row]
     removed: Sequence[Row]
     dropped: Sequence[Row]
+    told: Sequence[ExecutionId]
+    part_of: ExecutionId | None = None
 
 
 class Written(NamedTuple):
@@ -69,7 +72,7 @@ def prepare(step: Write) -> Prepared:
         id=id,
         new=execution.version == 1,
         slot=step.slot,
-        ended=execution.state.terminal,
+        ended=execution.state.terminal and execution.kind is ExecutionKind.NORMAL,
         execution=(
             id,
             execution.tenant,
@@ -90,7 +93,14 @@ def prepare(step: Write) -> Prepared:
         timers=[(id, timer.path, timer.kind, timer.due, step.owner) for timer in step.timers],
         removed=[(id, path) for path in step.removed],
         dropped=[(id, path, kind) for path, kind in step.dropped],
+        told=step.told,
     )
+
+
+def prepare_all(step: Write) -> list[Prepared]:
+    """Encode a step and those of the executions that it starts. Raises as `prepare`."""
+    whole = prepare(step)
+    return [whole, *(prepare(child)._replace(part_of=whole.id) for child in step.children)]
 
 
 def write_steps(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> Written:
@@ -119,7 +129,7 @@ def _write_limited(
     ended = {step.id for step in steps if step.ended}
     forced = [(_flow_of(step), step.id) for step in limited if step.slot is Slot.FORCE]
     waiting = [(_flow_of(step), step.id) for step in limited if step.slot is Slot.WAIT]
-    _write(connection, [step for step in steps if step.id not in away])
+    _write(connection, [step for step in steps if step.id not in away and step.part_of not in away])
     take(connection, [(flow, id) for flow, id in (*taken, *forced) if id not in ended])
     wait(connection, waiting)
     return Written(away, grant(connection, freed.union(flow for flow, _ in waiting)))
@@ -133,6 +143,7 @@ def _flow_of(step: Prepared) -> FlowKey:
 def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> None:
     _save(connection, "insert_executions", [step for step in steps if step.new])
     _save(connection, "update_executions", [step for step in steps if not step.new])
+    _forget_told(connection, [id for step in steps for id in step.told])
     for query, rows_of in TABLES:
         if rows := [row for step in steps for row in rows_of(step)]:
             connection.execute(SQL[query], {"rows": encode(rows)})
@@ -145,3 +156,8 @@ def _save(connection: sqlite3.Connection, query: str, steps: Sequence[Prepared])
     saved = connection.execute(SQL[query], {"rows": encode([step.execution for step in steps])}).rowcount
     if saved != len(steps):
         raise Conflict(f"execution '{steps[0].id}' changed meanwhile")
+
+
+def _forget_told(connection: sqlite3.Connection, told: Sequence[ExecutionId]) -> None:
+    if told and connection.execute(SQL["forget_told"], {"rows": encode(told)}).rowcount != len(told):
+        raise Conflict(f"the end of execution '{told[0]}' was taken in before")

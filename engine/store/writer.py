@@ -20,7 +20,7 @@ from engine.faults import fault_point
 from engine.ids import ExecutionId
 from engine.store.connection import foreseen, transaction
 from engine.store.protocols import Granted, Write
-from engine.store.steps import Prepared, prepare, write_steps
+from engine.store.steps import Prepared, prepare_all, write_steps
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -115,7 +115,7 @@ class Writer:
     def _do(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Do jobs in their order, neighbouring steps in one transaction."""
         outcomes: list[Outcome] = []
-        group: list[tuple[Job, Prepared]] = []
+        group: list[tuple[Job, Sequence[Prepared]]] = []
         taken: set[ExecutionId] = set()
         for job in jobs:
             # Two steps of one execution can't go together: the second is made for what the first writes.
@@ -124,7 +124,7 @@ class Writer:
                 group, taken = [], set()
             try:
                 if job.step is not None:
-                    group.append((job, prepare(job.step)))
+                    group.append((job, prepare_all(job.step)))
                     taken.add(job.step.execution.id)
                 elif job.work is not None:
                     outcomes.append(Outcome(job.waiter, self._transact(job.work)))
@@ -133,12 +133,13 @@ class Writer:
                 outcomes.append(Outcome(job.waiter, error=error))
         return outcomes + self._write(group)
 
-    def _write(self, group: Sequence[tuple[Job, Prepared]]) -> list[Outcome]:
+    def _write(self, group: Sequence[tuple[Job, Sequence[Prepared]]]) -> list[Outcome]:
         """Write steps together; where that fails each half by itself, so that only the guilty ones fail."""
         if not group:
             return []
         try:
-            written = self._transact(lambda connection: write_steps(connection, [step for _, step in group]))
+            all_steps = [step for _, steps in group for step in steps]
+            written = self._transact(lambda connection: write_steps(connection, all_steps))
         except Unavailable as error:
             return [Outcome(job.waiter, error=Unavailable(*error.args)) for job, _ in group]
         except Exception as error:
@@ -147,7 +148,7 @@ class Writer:
             middle = len(group) // 2
             return self._write(group[:middle]) + self._write(group[middle:])
         self._granted += written.granted
-        return [Outcome(job.waiter, error=written.away.get(step.id)) for job, step in group]
+        return [Outcome(job.waiter, error=written.away.get(steps[0].id)) for job, steps in group]
 
     def _transact(self, work: Work[T]) -> T:
         with foreseen(), transaction(self._connection):

@@ -19,7 +19,7 @@ from engine.state.record import Record
 from engine.store.protocols import LogLine
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
-NO_CLAIM = frozenset({"note", "timing", "log_min_level", "given", "within"})
+NO_CLAIM = frozenset({"note", "timing", "facts", "log_min_level", "given", "within"})
 """Keys that say nothing of the outcome: remarks, and time limits that the runner keeps anyway."""
 BEFORE = re.compile(r"(\S+) ends before (\S+) starts")
 LAST = re.compile(r"(\S+) ends at or after the end of (\S+)")
@@ -209,6 +209,9 @@ RUN_CHECKS: Mapping[str, Callable[[Seen, TaskRun, Any], str]] = {
     "log_entries": _of_run(lambda seen, run: len(seen.messages(run))),
     "log_timestamps": _steps_of_one_ms,
     "attempt_log_file": _log_file,
+    "state_when_child_paused": _of_run(
+        lambda _, run: "PAUSED" if any(change.state.value == "PAUSED" for change in run.history) else run.state.value
+    ),
     "outputs_size": _of_run(lambda _, run: len(run.outputs or {})),
     "outputs_value_size": _of_run(lambda _, run: len((run.outputs or {}).get("value", ()))),
     "outputs_has_keys": lambda _, run, wanted: _joined(

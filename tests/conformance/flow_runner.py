@@ -14,6 +14,7 @@ import yaml
 from conformance.bench import POLL_SECONDS, Bench
 from conformance.flow_cases import Unbound, expand_inputs, sources, steps
 from conformance.flow_checks import Seen, problems_of
+from conformance.flow_children import check_children, children_of, names_of_children
 from conformance.flow_files import set_up
 from conformance.flow_matching import difference, filled
 from conformance.flow_slots import slot_problems
@@ -44,6 +45,7 @@ class Course:
     before: that of the step before
     stays: the last step leaves the execution as it is
     error: what the last step was refused with
+    children: executions of other flows that were looked at, by flow
     """
 
     flows: list[StoredFlow] = field(default_factory=list)
@@ -53,6 +55,7 @@ class Course:
     before: Record | None = None
     stays: bool = False
     error: str | None = None
+    children: dict[str, set[ExecutionId]] = field(default_factory=dict)
 
 
 async def run_flow(bench: Bench) -> list[str]:
@@ -284,6 +287,10 @@ ACTIONS: Mapping[str, Callable[[Bench, Course, Any], Awaitable[None]]] = {
 
 async def _outcome(bench: Bench, course: Course, expect: Mapping[str, Any], final: bool) -> list[str]:
     problems = list(error_problems(course.error, expect))
+    if course.current is not None and final and "executions" in expect:
+        if Status.__members__.get(str(expect.get("state")), Status.SUCCESS).terminal:
+            await bench.engine.control.wait(course.current)
+        bench.names |= await names_of_children(bench, course.current, expect.get("executions", ()))
     if "slots_used" in expect:
         return problems + await slot_problems(bench, course.flows[0], expect)
     rest = {key: it for key, it in expect.items() if key not in ERRORS and key not in OF_OTHERS}
@@ -349,8 +356,13 @@ async def _of_one(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> li
     elif "order" in wanted:
         found = bench.started[wanted["order"] - 1 : wanted["order"]]
     else:
-        others = await _since(bench, wanted["flow"]) if "flow" in wanted else []
-        found = [it.id for it in others if it.id not in bench.started]
+        if course.current is None:
+            return ["there is no execution"]
+        problems = await check_children(bench, course.current, wanted, course.children)
+        if "flow" in wanted:
+            known = await children_of(bench, course.current, wanted["flow"])
+            course.children[wanted["flow"]] = {it.id for it in known}
+        return problems
     problem = difference(len(found), wanted.get("count", len(found) or 1), {})
     problems = [f"the number of executions {problem}"] if problem else []
     for id in found:

@@ -9,6 +9,9 @@ select 2, path, doc from answer where execution = :id
 -- name: execution_head
 select owner, doc from execution where id = :id
 
+-- name: execution_heads
+select doc from execution where id in (select value from json_each(:executions))
+
 -- name: list_executions
 select doc from execution {where} order by created desc, id desc limit :limit offset :offset
 
@@ -17,6 +20,8 @@ select count(*) from execution {where}
 
 -- name: owners
 select distinct owner from execution where owner <> ''
+union
+select distinct owner from timer
 
 -- name: adopt_executions
 update execution set owner = :owner
@@ -26,6 +31,10 @@ returning id
 -- name: adopt_timers
 -- `:executions` is a JSON list of ids.
 update timer set owner = :owner where execution in (select value from json_each(:executions))
+
+-- name: adopt_stray_timers
+-- Timers of executions that nobody owns, for they have ended.
+update timer set owner = :owner where owner = :dead
 
 -- name: adopt_messages
 -- What was asked of the dead process is now asked of the new owner.

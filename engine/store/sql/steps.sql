@@ -62,6 +62,11 @@ delete from timer where (execution, path, kind) in (
     select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(:rows)
 )
 
+-- name: forget_told
+-- Ends that are taken in now; one whose timer is gone was taken in before. `:rows` is a JSON list of ids.
+delete from timer
+where execution in (select value from json_each(:rows)) and path = '' and kind = 'tell'
+
 -- name: save_task_runs
 insert into task_run (execution, path, doc)
 select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')

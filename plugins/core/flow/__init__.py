@@ -2,6 +2,8 @@
 
 from plugins.core.flow.choice import If, Switch
 from plugins.core.flow.each import EachParallel, EachSequential, ForEach
+from plugins.core.flow.each_item import ForEachItem, ForEachItemBatches, ForEachItemMerge, ForEachItemSplit
+from plugins.core.flow.loop import Loop
 from plugins.core.flow.pause import Pause
 from plugins.core.flow.sequence import AllowFailure, Dag, Parallel, Sequential
 from plugins.core.flow.sleep import Sleep
@@ -14,7 +16,12 @@ __all__ = [
     "EachParallel",
     "EachSequential",
     "ForEach",
+    "ForEachItem",
+    "ForEachItemBatches",
+    "ForEachItemMerge",
+    "ForEachItemSplit",
     "If",
+    "Loop",
     "Parallel",
     "Pause",
     "Sequential",

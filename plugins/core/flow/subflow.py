@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from engine.plugin import Call, Context, Task, TaskError
+from engine.plugin import Call, Context, Task, TaskError, Template
 
 
 class LabelPair(BaseModel):
@@ -40,13 +40,24 @@ class Subflow(Task):
     revision: int | None = Field(None, ge=1, description="Its revision; by default the latest.")
     inputs: dict[str, Any] | None = Field(None, description="Inputs of the execution; files as URIs.")
     labels: dict[str, Any] | list[LabelPair] | None = Field(None, description="Labels: a map, or a list of key, value.")
-    inherit_labels: bool = Field(False, description="Hand on the labels of this execution.")
+    inherit_labels: bool | str = Field(False, description="Hand on the labels of this execution.")
     wait: bool = Field(True, description="End when that execution ends, not when it starts.")
     transmit_failed: bool = Field(True, description="End as that execution does: FAILED, KILLED or WARNING.")
     schedule_date: datetime | None = Field(None, description="When it starts, with its zone; by default now.")
+    restart_behavior: Literal["RETRY_FAILED", "NEW_EXECUTION"] = Field(
+        "RETRY_FAILED", description="A restart runs the failed execution again, or starts a new one."
+    )
+    outputs: Template | None = Field(
+        None,
+        description="Old: `outputs` in the place of those that the flow doesn't declare, rendered as it sees them.",
+    )
 
     async def run(self, ctx: Context) -> SubflowOutputs | Call:
         """Ask for the execution."""
+        return self.call()
+
+    def call(self) -> Call:
+        """The execution to be started. Raises TaskError."""
         given = self.labels or {}
         labels = {pair.key: pair.value for pair in given} if isinstance(given, list) else given
         for key, value in labels.items():
@@ -61,8 +72,10 @@ class Subflow(Task):
             revision=self.revision,
             inputs=self.inputs or {},
             labels={key: str(value) for key, value in labels.items()},
-            inherit_labels=self.inherit_labels,
+            inherit_labels=str(self.inherit_labels).strip().lower() == "true",
             wait=self.wait,
             transmit_failed=self.transmit_failed,
             schedule_date=None if date is None else int(date.timestamp() * 1000),
+            restart=self.restart_behavior == "RETRY_FAILED",
+            outputs=None if self.outputs is None else self.outputs.source,
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
-from conformance.bindings import definitions, engine_units, executions, files, keys, limits, scripts
+from conformance.bindings import children, definitions, engine_units, executions, files, keys, limits, scripts
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **definitions.BINDINGS,
+    **children.BINDINGS,
     **engine_units.BINDINGS,
     **executions.BINDINGS,
     **files.BINDINGS,

@@ -91,7 +91,7 @@ async def test_only_the_owner_writes(store: Store) -> None:
 
 
 async def test_a_released_execution_is_anybodys(store: Store) -> None:
-    await store.executions.commit(msgspec.structs.replace(step("one"), released=True))
+    await store.executions.commit(msgspec.structs.replace(step("one"), released=True, timers=()))
     assert (await store.executions.load(ONE)).owner == ""
     assert await store.executions.owners() == []
     assert not await store.executions.claim(ONE, "other", "dead")
