@@ -18,6 +18,8 @@ from conformance.bindings.several_tasks import (
     problems,
     run_tasks,
 )
+from conformance.flow_runner import run_flow
+from engine.files.addresses import namespace_folder
 
 LINES = "".join(f"{number:>20}\n" for number in range(1000))
 
@@ -169,7 +171,14 @@ async def _state_missing(bench: Bench) -> list[str]:
     return found
 
 
+async def _file_of_namespace(bench: Bench) -> list[str]:
+    """An input that names a file which is there already."""
+    await bench.engine.files.put(f"{namespace_folder('io.kestra.tests')}/file.txt", b"a file of the namespace")
+    return await run_flow(bench)
+
+
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
+    "inputs-new-file-nsfile": _file_of_namespace,
     "task-namespace-delete-files": _namespace_files,
     "task-namespace-download-files": _namespace_files,
     "task-namespace-upload-conflict-error": _uploaded_twice,
