@@ -1,0 +1,7 @@
+"""What starts executions."""
+
+from triggers.flow import Flow
+from triggers.schedule import Schedule, ScheduleOnDates
+from triggers.webhook import Webhook
+
+__all__ = ["Flow", "Schedule", "ScheduleOnDates", "Webhook"]

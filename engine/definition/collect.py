@@ -13,6 +13,7 @@ from engine.definition.annotations import model_at, property_names
 from engine.definition.coerce import shown
 from engine.definition.diagnostic import Diagnostic, Path, Severity, path_text
 from engine.definition.document import Document, Mark
+from engine.definition.several import Several
 from engine.definition.templates import holds_template
 from engine.nearness import did_you_mean, near_names
 
@@ -139,6 +140,11 @@ class Collector:
             self._say(owner, f"the property '{name}' is required", "required", (), self._mark(owner, False), owner)
         else:
             text, near = _words(items, value, where)
+            error = items[0].get("ctx", {}).get("error")
+            for cause in error.causes if isinstance(error, Several) else ():
+                self.error((*path, *where), cause, "wrong-value")
+            if isinstance(error, Several):
+                return
             self.error((*path, *where), text, _CODES.get(kind, "wrong-value"), near)
 
     def unknown_property(self, path: Path, known: tuple[str, ...], also: tuple[str, ...] = ()) -> None:

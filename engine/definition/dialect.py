@@ -77,7 +77,7 @@ def _marks(flow: Any) -> Iterator[bool]:
             elif isinstance(item, dict):
                 yield any(_second(place.removesuffix("s"), name) for name in item)
     for branch in ("tasks", "errors", "finally", "afterExecution"):
-        for item in _maps(flow.get(branch)):
+        for item in maps_in(flow.get(branch)):
             if isinstance(item.get("id"), str) and isinstance(item.get("type"), str):
                 yield any(_second(place, item["type"]) for place in ("type", "input"))
                 yield any(_second("task", name) for name in item)
@@ -88,7 +88,8 @@ def _second(place: str, name: Any) -> bool:
     return row is not None and row.only == 2
 
 
-def _maps(value: Any) -> Iterator[dict[str, Any]]:
+def maps_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every map in a value, however deep."""
     todo = [value]
     while todo:
         value = todo.pop()

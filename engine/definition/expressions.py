@@ -16,7 +16,7 @@ NOT_RENDERED = frozenset({"id", "type", "description", "version"})
 
 def check_expressions(raw: dict[str, Any], collector: Collector) -> None:
     """Warn of every expression whose syntax is wrong: it fails the task that renders it, and only then."""
-    _warn(_rendered(raw), collector)
+    _warn(rendered_texts(raw), collector)
 
 
 def check_texts(value: Any, path: Path, collector: Collector) -> None:
@@ -37,7 +37,8 @@ def _free(cost: int) -> None:
     """Reading the expressions of a flow is bounded by the size of its file."""
 
 
-def _rendered(raw: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+def rendered_texts(raw: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Every text of a flow that is rendered and has something to render, with its place."""
     for branch in ("tasks", "errors", "finally"):
         yield from _texts(raw.get(branch), (branch,))
     for name, properties in (

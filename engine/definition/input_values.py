@@ -10,6 +10,7 @@ import regex
 
 from engine.definition.coerce import TEXT_TYPES, as_map, coerce, coerce_list, order_key, shown
 from engine.definition.declared import Input
+from engine.definition.several import Several, causes
 
 PATTERN_SECONDS = 1.0
 
@@ -68,19 +69,6 @@ def _table(item: Input, value: Any) -> list[dict[str, Any]]:
     if wrong:
         raise Several(*wrong)
     return found
-
-
-def causes(error: Exception) -> tuple[str, ...]:
-    """Everything that an error says is wrong."""
-    return error.causes if isinstance(error, Several) else (str(error),)
-
-
-class Several(ValueError):
-    """More than one thing is wrong with a value."""
-
-    def __init__(self, *causes: str) -> None:
-        self.causes = causes
-        super().__init__("; ".join(causes))
 
 
 def _check_choice(item: Input, value: Any, choices: tuple[str, ...] | None) -> None:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from engine.definition.coerce import TEXT_TYPES, Seal, shown
 from engine.definition.declared import Input
 from engine.definition.forms import Leaf, in_order, leaves
-from engine.definition.input_values import causes, checked_value
+from engine.definition.input_values import checked_value
+from engine.definition.several import causes
 from engine.definition.templates import holds_template
 from engine.errors import ExpressionError, InvalidInputs, StorageError
 from engine.state.sealed import SHOWN

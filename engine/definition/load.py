@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from engine.definition.annotations import as_texts, property_names
 from engine.definition.collect import Collector
+from engine.definition.dashes import check_dashes
 from engine.definition.defaults import check_defaults, defaults_of, inject
 from engine.definition.diagnostic import Diagnostic
 from engine.definition.dialect import dialect_of
@@ -60,6 +61,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     check_checks(raw.get("checks"), collector, dialect)
     check_triggers(raw.get("triggers"), collector, index, dialect)
     check_expressions(raw, collector)
+    check_dashes(raw, collector)
     found = collector.sorted()
     if fields is None or collector.errors:
         raise InvalidFlow(found)

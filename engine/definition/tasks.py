@@ -12,6 +12,7 @@ from engine.definition.collect import Collector
 from engine.definition.declared import Input
 from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
+from engine.definition.labels import check_labels
 from engine.definition.outputs import Output
 from engine.definition.plugins import find_plugin
 from engine.definition.references import check_inputs, check_types
@@ -21,6 +22,8 @@ from engine.ids import NodeId
 from engine.plugin.base import Block, FolderBlock, Plugin, Shape, TaskRunner
 from engine.plugin.base import Task as Runnable
 from engine.plugin.index import Index
+
+ASSETS = "assets"
 
 
 class TaskReader:
@@ -57,6 +60,11 @@ class TaskReader:
             called = ".".join(map(str, self._flow))
             self._collector.error(path, f"Invalid Flow: Recursive call to flow [{called}]", "recursion")
         own = {name: value for name, value in raw.items() if name not in COMMON or name in names}
+        if ASSETS in own and ASSETS not in names:
+            del own[ASSETS]
+            who = f"Task '{raw.get('id')}' can't have any `assets`"
+            text = f"{who} because assets are only available in Enterprise Edition."
+            self._collector.error((*path, ASSETS), text, "enterprise", key=True)
         own = as_texts((plugin,), own, path, self._collector.text)
         if issubclass(plugin, Block):
             shape, branches = self._block(plugin, own, path, str(raw.get("id")))
@@ -110,6 +118,8 @@ class TaskReader:
     def _runnable(self, plugin: type[Plugin], own: dict[str, Any], path: Path) -> bool:
         before = self._collector.errors
         self._check(plugin, own, path, rendered=True)
+        if issubclass(plugin, Runnable) and plugin.calls:
+            check_labels(own.get("labels"), (*path, "labels"), self._collector, end=".")
         runner = own.get("taskRunner")
         if isinstance(runner, dict) and isinstance(runner.get("type"), str):
             self._runner(runner, (*path, "taskRunner"))

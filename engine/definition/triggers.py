@@ -1,56 +1,66 @@
-"""Checks the shape of triggers. Starting executions by them is for the trigger host."""
+"""Checks triggers. Starting executions by them is for the trigger host."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
+from engine.definition.annotations import as_texts, property_names
 from engine.definition.collect import Collector
 from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
-from engine.definition.labels import Labels
+from engine.definition.labels import Labels, check_labels
 from engine.definition.plugins import find_plugin
 from engine.definition.references import check_unique
+from engine.definition.task import WorkerGroup
 from engine.plugin.base import Trigger
-from engine.plugin.index import FAMILY, Index
+from engine.plugin.index import Index
+from engine.state.status import Status
+
+Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 
 
 class TriggerFields(BaseModel):
     """What every trigger may have."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", alias_generator=to_camel)
 
-    id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=256)]
-    type: str = Field(min_length=1)
-    description: str | None = None
-    disabled: bool = False
-    inputs: dict[str, Any] | None = None
-    labels: Labels | None = None
+    id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=256)] = Field(
+        description="Name of the trigger, unique in the flow."
+    )
+    type: str = Field(min_length=1, description="Full or short name of the plugin type.")
+    version: str | None = Field(None, description="Version of the plugin; has no effect here.")
+    description: str | None = Field(None, description="What the trigger is for, in Markdown.")
+    disabled: bool = Field(False, description="Whether it starts nothing.")
+    conditions: list[dict[str, Any]] | None = Field(None, description="Conditions that must all hold.")
+    when: str | bool | None = Field(None, description="Expression that must hold; dialect 2.")
+    inputs: dict[str, Any] | None = Field(None, description="Inputs of the executions.")
+    labels: Labels | None = Field(None, description="Labels of the executions.")
+    stop_after: list[Status] | None = Field(
+        None, description="The trigger is switched off when an execution of its ends in one of these."
+    )
+    log_level: Level | None = Field(
+        None, validation_alias=AliasChoices("logLevel", "minLogLevel"), description="Least level of its log lines."
+    )
+    log_to_file: bool = Field(False, description="Write its log to a file.")
+    worker_group: WorkerGroup | None = Field(None, description="Which workers may evaluate it.")
+    worker_selector: dict[str, Any] | None = Field(None, description="The same in dialect 2.")
+    fail_on_trigger_error: bool = Field(False, description="Whether a failed evaluation makes a FAILED execution.")
+    allow_concurrent: bool = Field(False, description="Whether it goes on while an execution of its runs.")
+    assets: Any = Field(None, description="Has no effect here.")
 
 
-COMMON = (
-    "id", "type", "version", "description", "disabled", "conditions", "when", "inputs", "labels", "stopAfter",
-    "logLevel", "minLogLevel", "logToFile", "workerGroup", "workerSelector", "failOnTriggerError", "allowConcurrent",
-    "assets",
-)  # fmt: skip
+COMMON = property_names(TriggerFields)
 """Names of the properties that every trigger may have."""
-
-KNOWN: Mapping[str, str] = {
-    "core.trigger.Schedule": "cron timezone withSeconds lateMaximumDelay recoverMissedSchedules scheduleConditions "
-    "backfill interval",
-    "core.trigger.ScheduleOnDates": "dates timezone recoverMissedSchedules lateMaximumDelay",
-    "core.trigger.Webhook": "key wait returnOutputs responseContentType responseCode dedupe strict keepRaw",
-    "core.trigger.Flow": "preconditions dependsOn window states waitForAllRetries",
-}
-"""Own properties of the triggers that most flows use, for finding misspelt ones."""
 
 
 def check_triggers(raw: Any, collector: Collector, index: Index, dialect: int) -> None:
     """Report wrong shapes, ids that stand twice, misspelt properties, and that triggers don't fire yet."""
     items = raw if isinstance(raw, list) else []
     check_unique(raw, ("triggers",), "trigger id", collector)
+    check_preconditions(raw, collector)
     for place, item in enumerate(items):
         if isinstance(item, dict):
             _check(item, ("triggers", place), collector, index, dialect)
@@ -60,21 +70,54 @@ def check_triggers(raw: Any, collector: Collector, index: Index, dialect: int) -
 
 
 def _check(item: dict[str, Any], path: Path, collector: Collector, index: Index, dialect: int) -> None:
-    collector.validate(TriggerFields, item, path)
+    common = {name: value for name, value in item.items() if name in COMMON}
+    collector.validate(TriggerFields, as_texts((TriggerFields,), common, path, collector.text), path, rendered=True)
+    check_labels(item.get("labels"), (*path, "labels"), collector, end=".")
+    _dialect_of(item, path, collector, dialect)
+    type = item.get("type")
+    if not isinstance(type, str) or not type:
+        return
+    place = (*path, "type")
+    plugin = find_plugin(index, type, place, collector, required=index.holds(type))
+    if plugin is None:
+        return
+    if not issubclass(plugin, Trigger):
+        collector.error(place, f"Invalid type: {type} is not a trigger", "unknown-type")
+        return
+    names = property_names(plugin)
+    own = {name: value for name, value in item.items() if name not in COMMON or name in names}
+    collector.validate(
+        plugin, as_texts((plugin,), own, path, collector.text), path, rendered=True, also=tuple(sorted(COMMON))
+    )
+    for below, text in plugin.diagnose(item):
+        collector.error((*path, *below), text, "trigger")
+    for text in plugin.warn(item):
+        collector.warn(path, text, "trigger")
+
+
+def _dialect_of(item: dict[str, Any], path: Path, collector: Collector, dialect: int) -> None:
     for name in item:
         row = difference("trigger", name)
-        if row is not None and row.only == 2 and dialect == 1:
-            collector.error((*path, name), f"exists in dialect 2 only, write '{row.instead}'", "dialect", key=True)
-    type = item.get("type")
-    if not isinstance(type, str):
-        return
-    own = KNOWN.get(index.canonical(type).removeprefix(FAMILY))
-    if own is not None:
-        known = (*COMMON, *own.split())
-        for name in item:
-            if name not in known:
-                collector.unknown_property((*path, name), known)
-        return
-    plugin = find_plugin(index, type, (*path, "type"), collector, required=False)
-    if plugin is not None and not issubclass(plugin, Trigger):
-        collector.error((*path, "type"), f"{type} is not a trigger", "unknown-type")
+        if row is None or row.only == dialect:
+            continue
+        instead = f", write '{row.instead}'" if row.instead else ""
+        if row.only == 2:
+            collector.error((*path, name), f"exists in dialect 2 only{instead}", "dialect", key=True)
+        else:
+            collector.warn((*path, name), f"is of dialect 1{instead}", "dialect", key=True)
+
+
+def check_preconditions(raw: Any, collector: Collector) -> None:
+    """Report preconditions of several triggers that have the same id: they would share a window."""
+    first: dict[str, int] = {}
+    for place, item in enumerate(raw if isinstance(raw, list) else ()):
+        found = item.get("preconditions") if isinstance(item, dict) else None
+        id = found.get("id") if isinstance(found, dict) else None
+        if not isinstance(id, str):
+            continue
+        path = ("triggers", place, "preconditions", "id")
+        if id in first:
+            text = f"Duplicate preconditions with id [{id}], it stands first on line {first[id]}"
+            collector.error(path, text, "duplicate-id")
+        else:
+            first[id] = collector.line(path)

@@ -245,4 +245,14 @@ class FolderBlock(Block):
 
 
 class Trigger(Plugin):
-    """What starts executions. Its kinds come with the trigger host."""
+    """What starts executions. `id`, `conditions`, `inputs`, `labels` and so on are the engine's: not seen here."""
+
+    @classmethod
+    def diagnose(cls, raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Mistakes in what stands beside the own properties: place below the trigger and message."""
+        yield from ()
+
+    @classmethod
+    def warn(cls, raw: Mapping[str, Any]) -> Iterator[str]:
+        """What the author of a trigger should know, and may leave."""
+        yield from ()

@@ -58,6 +58,10 @@ class Index:
             self._load(front)
         return self._classes.get(name)
 
+    def holds(self, type: str) -> bool:
+        """Whether a type of this name must be among the installed ones: others of its front are."""
+        return self.canonical(type).removeprefix(FAMILY).rpartition(".")[0] in self._modules
+
     def names(self, type: str) -> frozenset[str]:
         """Every name of a type: full, short, and the old ones, those of its class included where it was read."""
         name = self.canonical(type)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from engine.plugin import Context, Task, TaskError
+from engine.plugin import Context, Plugin, Task, TaskError, parse_duration
+from engine.plugin import Trigger as Starter
 from plugins.core.http_call import Call, Options, answered, headers_of
 
+LONGEST_INTERVAL = 366 * 24 * 3600 * 1000
 UNFIT = re.compile(r"""[/\\\0:*?"<>|]""")
 
 
-class Called(Task):
-    """What Request and Download have in common."""
+class _Calling(Plugin):
+    """What makes a request."""
 
     uri: str = Field(description="Address, with or without a query.")
     method: str = Field(default="GET", description="HTTP method.")
@@ -50,6 +52,10 @@ class Called(Task):
             options=options,
             allow_failed=self.allow_failed or options.allow_failed,
         )
+
+
+class Called(_Calling, Task):
+    """What Request and Download have in common."""
 
     def _measure(self, ctx: Context, length: int, code: int) -> None:
         ctx.metric("response.length", length, "counter", **{"request.method": self.method, "response.code": str(code)})
@@ -150,3 +156,20 @@ def _name(response: Any) -> str:
     disposition = response.content_disposition
     name = (disposition.filename if disposition else None) or response.url.name
     return UNFIT.sub("-", name).lstrip(".")[-200:] or "download"
+
+
+def _interval(text: str) -> str:
+    if not 0 < parse_duration(text) <= LONGEST_INTERVAL:
+        raise ValueError(f"must be longer than zero and at most 366 days, but is '{text}'")
+    return text
+
+
+class Trigger(_Calling, Starter):
+    """Ask a URL again and again, and start an execution when the answer is as wanted."""
+
+    interval: Annotated[str, AfterValidator(_interval)] = Field(default="PT1M", description="How often it is asked.")
+    response_condition: str = Field(
+        default="{{ response.statusCode < 400 }}",
+        description="Expression on `response.statusCode`, `response.body` and `response.headers`.",
+    )
+    encrypt_body: bool = Field(default=False, description="Whether the body is stored encrypted.")

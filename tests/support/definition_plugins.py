@@ -157,4 +157,5 @@ class Broken(Task):
         raise RuntimeError("out of order")
 
 
-INDEX = Index({"core.log": __name__, "core.flow": __name__, "core.http": __name__, "scripts.shell": __name__})
+MODULES = ("core.log", "core.flow", "core.http", "scripts.shell")
+INDEX = Index({**dict.fromkeys(MODULES, __name__), "core.trigger": "triggers"})

@@ -237,7 +237,7 @@ def test_empty_lists_of_unavailable_properties_do_no_harm() -> None:
         (task("type: core.log.Log, message: hi"), 1),
         (task("type: core.log.Log, message: hi, when: x"), 2),
         ("# dialect: 2\n" + task("type: core.log.Log, message: hi"), 2),
-        (flow("triggers: [{id: t, type: core.trigger.Flow, dependsOn: {}}]"), 2),
+        (flow("triggers: [{id: t, type: core.trigger.Flow, dependsOn: []}]"), 2),
         (
             flow(
                 "", "- {id: s, type: core.flow.Sequential, tasks: [{id: a, type: core.log.Log, message: m, when: x}]}"
