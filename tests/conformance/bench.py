@@ -107,7 +107,7 @@ class Bench:
         record = await self.record(id)
         self.names.update(await stored(self.engine.files, record, self.case))
         self.names["open"] = self.vault.open
-        due = [timer.due for timer in await self._timers() if timer.execution == id]
+        due = [timer for timer in await self._timers() if timer.execution == id]
         compiled = await self.engine.plans.get(
             record.execution.namespace, record.execution.flow, record.execution.revision
         )

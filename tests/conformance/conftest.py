@@ -9,7 +9,7 @@ from conformance import flow_cases, tables
 
 EXPRESSIONS = "conformance/test_expressions.py"
 FLOWS = "conformance/test_flows.py"
-KINDS = {"passed": "passed", "failed": "failed", "xfailed": "pending"}
+KINDS = {"passed": "passed", "failed": "failed", "error": "failed", "xfailed": "pending"}
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

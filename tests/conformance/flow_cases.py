@@ -15,7 +15,7 @@ import yaml
 from conformance import tables
 from engine.definition.inputs import Upload
 
-TABLES = ("flows.yaml", "flows-new.yaml")
+TABLES = "flows"
 LINES = re.compile(r"text file of (\d+) lines")
 REPEATED = re.compile(r"'(.)' \* (\d+)")
 REMOVED = "<removed>"
@@ -77,8 +77,7 @@ def _counts(counter: Counter[str]) -> str:
 
 def load_tables() -> FlowTables:
     """Every table that is there; the calling module is skipped when none is."""
-    files = [name for name in TABLES if (tables.folder() / name).is_file()] or TABLES[:1]
-    cases = [case for name in files for case in tables.load(name)]
+    cases = tables.load(TABLES)
     by_id = {case["id"]: case for case in cases}
     assert len(by_id) == len(cases), "an id stands twice in the tables"
     named = {case["id"]: case["superseded_by"] for case in cases if "superseded_by" in case}

@@ -16,11 +16,13 @@ from engine.durations import parse_duration
 from engine.executor.plan import Plan
 from engine.state.execution import TaskRun, parent_path
 from engine.state.record import Record
-from engine.store.protocols import LogLine
+from engine.store.protocols import LogLine, Timer
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
-NO_CLAIM = frozenset({"note", "timing", "facts", "log_min_level", "given", "within"})
-"""Keys that say nothing of the outcome: remarks, and time limits that the runner keeps anyway."""
+NO_CLAIM = frozenset({"note", "timing", "log_min_level", "within"})
+"""Keys that say nothing of the outcome: remarks, time limits that the runner keeps anyway, what `logs_count` counts."""
+SCHEDULED = {"the same task run": False, "a new execution": True}
+"""What may be due: whether it is the execution as a whole."""
 BEFORE = re.compile(r"(\S+) ends before (\S+) starts")
 LAST = re.compile(r"(\S+) ends at or after the end of (\S+)")
 
@@ -32,7 +34,7 @@ class Seen:
     source: the record that it was made from by an edit, if it was
     context: the variable `outputs` of expressions
     names: what placeholders stand for
-    scheduled: when something is due for it, in milliseconds
+    scheduled: what is due for it
     """
 
     record: Record
@@ -40,7 +42,7 @@ class Seen:
     source: Record | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
-    scheduled: Sequence[int] = ()
+    scheduled: Sequence[Timer] = ()
     plan: Plan | None = None
 
     @property
@@ -190,6 +192,8 @@ def _value_contains(seen: Seen, run: TaskRun, wanted: str) -> str:
 
 
 def _steps_of_one_ms(seen: Seen, run: TaskRun, wanted: Any) -> str:
+    if "1 ms" not in str(wanted):
+        raise Unbound(f"nothing checks that times are '{wanted}'")
     at = [line.at for line in seen.lines if line.task_run == run.id]
     return "" if all(later - earlier == 1 for earlier, later in pairwise(at)) else f"is {at}"
 
@@ -278,9 +282,11 @@ def _unrelated(seen: Seen, wanted: Mapping[str, Any]) -> str:
     other = wanted["of"]
     run = seen.of_task(wanted["task"], wanted.get("values"))[0]
     source = seen.of_task(other["task"], other.get("values"))[0]
-    text = re.search(r'"(.*)" \+', wanted["value"])
+    text = re.fullmatch(r'contains(?: "(.*)" \+ )?', wanted["value"])
+    if text is None:
+        raise Unbound(f"nothing relates values by '{wanted['value']}'")
     value = str((source.outputs or {}).get(other["field"]))
-    return _value_contains(seen, run, (text[1] if text else "") + value)
+    return _value_contains(seen, run, (text[1] or "") + value)
 
 
 def _trimmed_context(seen: Seen, wanted: Mapping[str, Any]) -> str:
@@ -307,7 +313,8 @@ def _joined(problems: Iterator[str]) -> str:
 
 
 def _from_source(seen: Seen, value: Callable[[Record], Any], wanted: Any) -> str:
-    assert seen.source is not None
+    if seen.source is None or not (isinstance(wanted, bool) or wanted in ("same", "differs from the source")):
+        return difference(value(seen.record), wanted, seen.names)
     here, there = value(seen.record), value(seen.source)
     same = {"same": True, "differs from the source": False}.get(wanted, wanted)
     return difference(here == there, same, seen.names)
@@ -329,14 +336,19 @@ def _scheduled(seen: Seen, wanted: Any) -> str:
         assert seen.plan is not None
         later = state_when_due(seen.plan, seen.record)
         problem = difference(later and later.value, wanted["target_state"], seen.names)
-        return problem or ("at" in wanted and after_pause(seen.runs, seen.scheduled[0], wanted["at"])) or ""
+        return problem or ("at" in wanted and after_pause(seen.runs, seen.scheduled[0].due, wanted["at"])) or ""
+    if wanted.keys() != {"what", "at"} or wanted["what"] not in SCHEDULED:
+        raise Unbound(f"nothing checks that {wanted} is scheduled")
     ended = max(run.attempts[-1].history[-1].at for run in seen.runs if run.attempts)
     waited = re.fullmatch(r"T \+ (\S+)", wanted["at"])
     due = ended + (parse_duration(waited[1]) if waited else 0)
-    if not seen.scheduled or (waited is None and wanted["at"] != "not before T"):
+    if waited is None and wanted["at"] != "not before T":
+        raise Unbound(f"nothing checks that something is scheduled at {wanted['at']}")
+    of_execution = SCHEDULED[wanted["what"]]
+    dues = [timer.due for timer in seen.scheduled if of_execution is (timer.path == "")]
+    if not dues:
         return f"is {seen.scheduled}, not {wanted}"
-    fits = seen.scheduled[0] == due if waited else seen.scheduled[0] >= due
-    return "" if fits else f"is {seen.scheduled[0]}, but should {due}"
+    return "" if (dues[0] == due if waited else dues[0] >= due) else f"is {dues[0]}, but should {due}"
 
 
 def _states_while(seen: Seen, wanted: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.bench import Bench
 from conformance.flow_cases import Unbound, expand_inputs, sources, steps
 from conformance.flow_matching import difference
-from conformance.flow_runner import error_problems
+from conformance.flow_runner import ERRORS, error_problems
 from engine.definition.inputs import InputState
 from engine.errors import TidegateError
 from engine.state.execution import Execution
@@ -20,6 +20,8 @@ ACTIONS = ("read_inputs", "resolve_inputs", "validate_inputs", "expand_inputs")
 TYPED = re.compile(r"(?:instant|date|time|duration) (\S+)(?: \(flow default\))?")
 ENCRYPTED = "encrypted string of "
 FLOAT = re.compile(r"(\S+) \(32-bit float\)")
+CLAIMS = frozenset({"typed_inputs", "typed_inputs_has_keys", "resolved", "resolved_ids_any_order", "leaves"})
+REFUSED = "validation error"
 RESOLVED = frozenset({"id", "value", "values", "enabled", "default", "exceptions"})
 SHOWN = ("resolved", "resolved_ids_any_order")
 """What is said of inputs before there is an execution."""
@@ -52,6 +54,10 @@ def _each(options: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]
 
 async def _problems(bench: Bench, declared: Any, given: Mapping[str, Any]) -> list[str]:
     expect = bench.case["expect"]
+    if more := expect.keys() - CLAIMS - {*ERRORS, "error", "note"}:
+        raise Unbound(f"nothing checks {', '.join(sorted(more))} of inputs")
+    if expect.get("error", REFUSED) != REFUSED:
+        raise Unbound(f"nothing tells whether an error is a '{expect['error']}'")
     error = None
     try:
         flow = await bench.engine.control.save_flow(_flow(bench, declared))
@@ -61,8 +67,12 @@ async def _problems(bench: Bench, declared: Any, given: Mapping[str, Any]) -> li
         id = await bench.create(flow, given, {}, raw=False)
     except TidegateError as caught:
         error = str(caught)
-    if error is not None or any(key in expect for key in ("error_contains", "error_is", "messages_any_order")):
-        return list(error_problems(error, expect)) if "error" not in expect else []
+    if error is not None and expect.keys() & CLAIMS:
+        return [f"refused: {error}"]
+    if error is not None and "error" in expect and not expect.keys() & set(ERRORS):
+        return []
+    if error is not None or expect.keys() & set(ERRORS):
+        return list(error_problems(error, expect))
     execution, _ = await bench.engine.store.executions.head(id)
     return [problem async for problem in _of_values(bench, execution, given) if problem]
 
@@ -83,8 +93,6 @@ async def _of_values(bench: Bench, execution: Execution, given: Mapping[str, Any
             yield "; ".join(f"lack {name!r}" for name in wanted if name not in values)
         elif key == "error":
             yield "was not refused"
-        elif key != "note":
-            raise Unbound(f"nothing checks '{key}' of inputs")
 
 
 def _of_type(kind: str | None) -> dict[str, Any]:

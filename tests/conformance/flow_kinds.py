@@ -8,6 +8,7 @@ from conformance.bench import Bench
 from conformance.bindings import BINDINGS
 from conformance.flow_cases import Unbound, kind_of, steps
 from conformance.flow_definitions import run_validation
+from conformance.flow_fields import check_fields
 from conformance.flow_inputs import ACTIONS, run_inputs
 from conformance.flow_runner import run_flow
 from conformance.flow_tasks import run_task
@@ -21,6 +22,7 @@ async def run_case(bench: Bench) -> list[str]:
     """What is wrong with the outcome of a case. Raises Unbound for what has no meaning here."""
     if bench.case["id"] in BINDINGS:
         return await BINDINGS[bench.case["id"]](bench)
+    check_fields(bench.case)
     if steps(bench.case)[0].keys() & set(ACTIONS):
         return await run_inputs(bench)
     kind = kind_of(bench.case)

@@ -85,6 +85,8 @@ def _text_difference(value: Any, wanted: str, names: Mapping[str, Any]) -> str:
     if (bound := BOUND.fullmatch(wanted)) and isinstance(value, int):
         fits = value >= int(bound[2]) if bound[1] == ">=" else value > int(bound[2])
         return "" if fits else f"is {value}, not {wanted}"
+    if isinstance(value, int) and not isinstance(value, bool) and " " in wanted:
+        raise Unbound(f"nothing compares a number with '{wanted}'")
     wanted = filled(wanted, names)
     return "" if value == wanted else f"is {value!r}, not {wanted!r}"
 

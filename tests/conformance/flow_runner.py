@@ -13,8 +13,9 @@ import yaml
 
 from conformance.bench import POLL_SECONDS, Bench
 from conformance.flow_cases import Unbound, expand_inputs, sources, steps
-from conformance.flow_checks import Seen, problems_of
+from conformance.flow_checks import NO_CLAIM, Seen, problems_of
 from conformance.flow_children import check_children, children_of, names_of_children
+from conformance.flow_fields import outcomes_of
 from conformance.flow_files import set_up
 from conformance.flow_matching import difference, filled
 from conformance.flow_slots import slot_problems
@@ -103,9 +104,8 @@ async def _saved(bench: Bench) -> list[StoredFlow]:
         raise Unbound("the case has no flow")
     if any(str((step.get("execute") or {}).get("until")) == KEPT for step in steps(bench.case)):
         texts[0] = kept_running(texts[0])
-    outcomes = steps(bench.case)[0].get("task_outcomes")
-    if isinstance(outcomes, Mapping):
-        texts[0] = scripted(texts[0], {task: str(ends[0]).partition(",")[0] for task, ends in outcomes.items()})
+    if outcomes := outcomes_of(steps(bench.case)[0]):
+        texts[0] = scripted(texts[0], outcomes)
     others = [await bench.engine.control.save_flow(text) for text in texts[1:]]
     return [await bench.engine.control.save_flow(texts[0]), *others]
 
@@ -294,7 +294,10 @@ async def _outcome(bench: Bench, course: Course, expect: Mapping[str, Any], fina
     if "slots_used" in expect:
         return problems + await slot_problems(bench, course.flows[0], expect)
     rest = {key: it for key, it in expect.items() if key not in ERRORS and key not in OF_OTHERS}
-    if course.error is None and rest:
+    claims = rest.keys() - NO_CLAIM
+    if course.error is not None and course.current is None and claims and not problems:
+        problems.append(f"refused, so that there is nothing to check for {', '.join(sorted(claims))}")
+    elif claims and (course.error is None or course.current is not None):
         problems += problems_of(await _look(bench, course, rest, final), rest)
     for key in OF_OTHERS:
         if key in expect:

@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.bench import Bench
 from conformance.flow_cases import Unbound, steps
+from conformance.flow_fields import variables_of
 from conformance.flow_matching import difference, filled
 from conformance.http_server import HttpServer
 from engine.errors import TidegateError
@@ -39,6 +40,7 @@ async def _run(bench: Bench, options: Mapping[str, Any]) -> list[str]:
     task = {"id": "task", "type": options["type"], **_filled(options["properties"], bench.names)}
     inputs = [{"id": "test", "type": "STRING", "defaults": "value"}]
     flow = {"id": "one-task", "namespace": "io.kestra.tests", "inputs": inputs, "tasks": [_surrounded(task, options)]}
+    flow["variables"] = variables_of(options.get("setup"))
     try:
         stored = await bench.engine.control.save_flow(json.dumps(flow))
     except TidegateError as error:

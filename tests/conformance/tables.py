@@ -29,18 +29,21 @@ def folder() -> Path:
     return (Path(shared) if shared else REPOSITORY.parent / "shared") / "conformance"
 
 
+def are_others() -> bool:
+    """Whether the tables are none of those that the lists beside this file are about."""
+    return OTHER in os.environ
+
+
 def load(name: str) -> list[Case]:
-    """The cases of a table. Skips the calling module when it is not there, fails where CI is true."""
-    file = folder() / name
-    if not file.is_file():
-        reason = f"There is no conformance table {name} in {folder()}: set TIDEGATE_CONFORMANCE to the folder of tables"
+    """The cases of the tables NAME*.yaml. Skips the calling module when there is none, fails where CI is true."""
+    files = sorted(folder().glob(f"{name}*.yaml"))
+    if not files:
+        reason = f"There is no table {name}*.yaml in {folder()}: set TIDEGATE_CONFORMANCE to the folder of tables"
         if os.environ.get("CI") == "true":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason, allow_module_level=True)
-    cases: list[Case] = yaml.load(
-        file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    )
-    return cases
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [case for file in files for case in yaml.load(file.read_text(encoding="utf-8"), Loader=loader) or ()]
 
 
 @dataclass
@@ -69,7 +72,7 @@ class Table:
 
 def table(name: str) -> Table:
     """Load a table with its list of pending cases, `pending_NAME.txt` beside this file: a line `id: reason` each."""
-    cases = load(f"{name}.yaml")
+    cases = load(name)
     branch = [case["id"] for case in cases if case.get("since") == "branch"]
     superseded = [f"{case['id']} by {case['superseded_by']}" for case in cases if "superseded_by" in case]
     counted = [case for case in cases if case.get("since") != "branch" and "superseded_by" not in case]
@@ -90,5 +93,5 @@ def pending_cases(file: str, cases: list[Case]) -> dict[str, str]:
                 found[name] = reason.strip()
             else:
                 # Other tables have other cases; the lists beside this file are about the usual ones.
-                assert OTHER in os.environ, f"{file} names the case '{name}', which the table does not have"
+                assert are_others(), f"{file} names the case '{name}', which the table does not have"
     return found
