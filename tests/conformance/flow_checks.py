@@ -112,13 +112,15 @@ def _by_task(seen: Seen, wanted: Mapping[str, Any]) -> str:
 
 
 def _by_value(seen: Seen, wanted: Sequence[Mapping[str, Any]]) -> str:
-    return _joined(_task_problem(seen, item["task"], item) for item in wanted)
+    return _joined(
+        _task_problem(seen, item["task"], {key: it for key, it in item.items() if key != "task"}) for item in wanted
+    )
 
 
 def _task_problem(seen: Seen, task: str, wanted: Mapping[str, Any]) -> str:
     values = wanted.get("values")
     found = seen.of_task(task, values)
-    rest = {key: item for key, item in wanted.items() if key not in ("count", "values", "task", "outputs_of_each")}
+    rest = {key: item for key, item in wanted.items() if key not in ("count", "values", "outputs_of_each")}
     problem = difference(len(found), wanted.get("count", len(found)), seen.names)
     if problem:
         return f"the number of runs of {task} {problem}"
@@ -153,7 +155,8 @@ def _outputs(seen: Seen, run: TaskRun, wanted: Any) -> str:
     deep = {key: item for key, item in wanted.items() if "." in key}
     flat = {key: item for key, item in wanted.items() if "." not in key}
     dug = {key: _dig(run.outputs or {}, key) for key in deep}
-    return difference(run.outputs or {}, flat, seen.names) or difference(dug, deep, seen.names)
+    problem = "" if deep and not flat else difference(run.outputs or {}, flat, seen.names)
+    return problem or difference(dug, deep, seen.names)
 
 
 def _dig(value: Any, path: str) -> Any:
@@ -195,7 +198,7 @@ def _steps_of_one_ms(seen: Seen, run: TaskRun, wanted: Any) -> str:
     if "1 ms" not in str(wanted):
         raise Unbound(f"nothing checks that times are '{wanted}'")
     at = [line.at for line in seen.lines if line.task_run == run.id]
-    return "" if all(later - earlier == 1 for earlier, later in pairwise(at)) else f"is {at}"
+    return "" if len(at) > 1 and all(later - earlier == 1 for earlier, later in pairwise(at)) else f"is {at}"
 
 
 RUN_CHECKS: Mapping[str, Callable[[Seen, TaskRun, Any], str]] = {

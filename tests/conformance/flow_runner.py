@@ -299,6 +299,8 @@ async def _outcome(bench: Bench, course: Course, expect: Mapping[str, Any], fina
         problems.append(f"refused, so that there is nothing to check for {', '.join(sorted(claims))}")
     elif claims and (course.error is None or course.current is not None):
         problems += problems_of(await _look(bench, course, rest, final), rest)
+    elif final and course.error is None and course.current is not None and not course.stays:
+        await bench.engine.control.wait(course.current)
     for key in OF_OTHERS:
         if key in expect:
             problems += await _of_others(bench, course, key, expect[key])
