@@ -39,7 +39,12 @@ async def _run(bench: Bench, options: Mapping[str, Any]) -> list[str]:
     expect = bench.case["expect"]
     task = {"id": "task", "type": options["type"], **_filled(options["properties"], bench.names)}
     inputs = [{"id": "test", "type": "STRING", "defaults": "value"}]
-    flow = {"id": "one-task", "namespace": "io.kestra.tests", "inputs": inputs, "tasks": [_surrounded(task, options)]}
+    flow: dict[str, Any] = {
+        "id": "one-task",
+        "namespace": "io.kestra.tests",
+        "inputs": inputs,
+        "tasks": [_surrounded(task, options)],
+    }
     flow["variables"] = variables_of(options.get("setup"))
     try:
         stored = await bench.engine.control.save_flow(json.dumps(flow))
