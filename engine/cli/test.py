@@ -15,7 +15,7 @@ import anyio
 import typer
 from typer.core import TyperGroup
 
-from engine.cli.options import Config, Flows, Json
+from engine.cli.options import Config, Data, Flows, Json
 from engine.cli.session import for_commands, run_async
 from engine.errors import Refused
 from engine.settings import Settings, load_settings
@@ -61,6 +61,21 @@ def run(
     results = run_async(lambda: _run_all(found, settings, jobs or 2 * (os.cpu_count() or 1), timeout))
     _report(results, monotonic() - began, as_json, junit)
     raise typer.Exit(0 if all(result.good for result in results) else 1)
+
+
+@app.command("record")
+def record(
+    id: Annotated[str, typer.Argument(help="Execution id or its beginning, or `last`.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write, by default FLOW.test.yaml.", dir_okay=False)
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make a test of an execution: what came from outside as fixtures, states and outputs as assertions."""
+    from engine.cli.test_record import record_to_file
+
+    raise typer.Exit(0 if run_async(lambda: record_to_file(id, out, data, config)) else 1)
 
 
 def _jobs(paths: Sequence[Path], flows: Path | None, chosen: str | None) -> list[Job]:

@@ -115,6 +115,9 @@ class Task(Plugin):
     calls: ClassVar[bool] = False
     """Whether `run` returns a `Call`: the work of such a task is done by another execution."""
 
+    outside: ClassVar[bool] = True
+    """Whether `run` looks at or changes anything outside its execution; a recorded test doesn't run such a task."""
+
     @abstractmethod
     async def run(self, ctx: Context) -> Any:
         """Do the work and return the outputs: a model, a map, None, or a `Result`; with `calls`, a `Call`.

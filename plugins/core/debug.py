@@ -19,6 +19,8 @@ class Return(Task):
     Good for looking at what an expression gives. Publishes the metrics `length` and `duration`.
     """
 
+    outside = False
+
     format: str | None = Field(None, description="The text to return.")
 
     async def run(self, ctx: Context) -> Value:
@@ -33,6 +35,8 @@ class Return(Task):
 
 class Echo(Task):
     """Write a line to the log. `core.log.Log` does the same and more."""
+
+    outside = False
 
     format: str = Field(description="The text to log.")
     level: Level = Field("INFO", description="How grave it is.")

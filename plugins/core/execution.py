@@ -20,6 +20,8 @@ SYSTEM = "system."
 class Fail(Task):
     """Fail, always or where a condition holds."""
 
+    outside = False
+
     condition: str | None = Field(
         None, description="Fail only if this renders to something else than nothing, false or 0."
     )
@@ -36,6 +38,8 @@ class Fail(Task):
 
 class Exit(Task):
     """End the execution now, in a state of choice; tasks that are running are stopped."""
+
+    outside = False
 
     state: Literal["SUCCESS", "WARNING", "KILLED", "FAILED", "CANCELED", "CANCELLED"] = Field(
         "SUCCESS", description="State in which the execution ends."
@@ -82,6 +86,8 @@ class Resume(Task):
 class Labels(Task):
     """Add labels to the execution; one whose key is there already gets the new value."""
 
+    outside = False
+
     labels: dict[str, Any] | list[dict[str, Any]] | str = Field(
         description="A map, a list of `key` and `value`, or JSON text of either."
     )
@@ -119,6 +125,8 @@ def _labels(given: Any) -> Iterator[tuple[str, str]]:
 class SetVariables(Task):
     """Set variables of the execution, for `{{ vars.NAME }}` in later tasks; maps are merged into those there are."""
 
+    outside = False
+
     variables: dict[str, Any] = Field(description="Values by name; they may be nested.")
     overwrite: bool = Field(True, description="Whether variables that exist may change; otherwise they fail the task.")
 
@@ -136,6 +144,8 @@ class SetVariables(Task):
 
 class UnsetVariables(Task):
     """Remove variables of the execution, also those that the flow gave it."""
+
+    outside = False
 
     variables: list[str] = Field(description="Names; dots lead into maps, as in `address.street`.")
     ignore_missing: bool = Field(
@@ -163,6 +173,8 @@ def _check_way(known: Mapping[str, Any], name: str) -> None:
 
 class Assert(Task):
     """Fail where any of some conditions does not hold. Publishes the metrics `success` and `failed`."""
+
+    outside = False
 
     conditions: list[str | bool | int | float] | Template = Field(
         description="Expressions; one that renders to nothing, false or 0 fails the task."

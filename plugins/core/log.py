@@ -17,6 +17,8 @@ CHUNK_BYTES = 64 * 1024
 class Log(Task):
     """Write lines to the log."""
 
+    outside = False
+
     message: str | list[str] = Field(description="One message, or a list with a line for each.")
     level: Level = Field("INFO", description="How grave it is.")
 

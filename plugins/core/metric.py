@@ -24,6 +24,8 @@ class Measure(BaseModel):
 class Publish(Task):
     """Publish metrics."""
 
+    outside = False
+
     metrics: list[Measure] = Field(description="The metrics.")
 
     async def run(self, ctx: Context) -> None:

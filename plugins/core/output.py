@@ -18,6 +18,8 @@ class Values(BaseModel):
 class OutputValues(Task):
     """Keep rendered values as outputs: `{{ outputs.ID.values.NAME }}`."""
 
+    outside = False
+
     values: Template = Field(
         Template({}), description="Values by name; they may be nested. What is one expression keeps its type."
     )
