@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.flow_cases import Unbound
+from conformance.flow_facts import untrue
 from conformance.flow_matching import difference
-from conformance.flow_moments import after_pause, moments, state_when_due
-from engine.durations import parse_duration
+from conformance.flow_moments import moments, scheduled
 from engine.executor.plan import Plan
 from engine.state.execution import TaskRun, parent_path
 from engine.state.record import Record
@@ -21,8 +21,6 @@ from engine.store.protocols import LogLine, Timer
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 NO_CLAIM = frozenset({"note", "timing", "log_min_level", "within"})
 """Keys that say nothing of the outcome: remarks, time limits that the runner keeps anyway, what `logs_count` counts."""
-SCHEDULED = {"the same task run": False, "a new execution": True}
-"""What may be due: whether it is the execution as a whole."""
 BEFORE = re.compile(r"(\S+) ends before (\S+) starts")
 LAST = re.compile(r"(\S+) ends at or after the end of (\S+)")
 
@@ -328,32 +326,6 @@ def _compared_ids(seen: Seen) -> str:
     return "the same" if {run.id for run in seen.runs} & {run.id for run in seen.source.runs.values()} else "differ"
 
 
-def _scheduled(seen: Seen, wanted: Any) -> str:
-    """`null`, or a map whose `at` is "T + DURATION" or "not before T"; T is when the last attempt ended.
-
-    With a `target_state` it is what is due for a Pause: when, and which state it then enters.
-    """
-    if wanted is None:
-        return difference(list(seen.scheduled), [], seen.names)
-    if "target_state" in wanted:
-        assert seen.plan is not None
-        later = state_when_due(seen.plan, seen.record)
-        problem = difference(later and later.value, wanted["target_state"], seen.names)
-        return problem or ("at" in wanted and after_pause(seen.runs, seen.scheduled[0].due, wanted["at"])) or ""
-    if wanted.keys() != {"what", "at"} or wanted["what"] not in SCHEDULED:
-        raise Unbound(f"nothing checks that {wanted} is scheduled")
-    ended = max(run.attempts[-1].history[-1].at for run in seen.runs if run.attempts)
-    waited = re.fullmatch(r"T \+ (\S+)", wanted["at"])
-    due = ended + (parse_duration(waited[1]) if waited else 0)
-    if waited is None and wanted["at"] != "not before T":
-        raise Unbound(f"nothing checks that something is scheduled at {wanted['at']}")
-    of_execution = SCHEDULED[wanted["what"]]
-    dues = [timer.due for timer in seen.scheduled if of_execution is (timer.path == "")]
-    if not dues:
-        return f"is {seen.scheduled}, not {wanted}"
-    return "" if (dues[0] == due if waited else dues[0] >= due) else f"is {dues[0]}, but should {due}"
-
-
 def _states_while(seen: Seen, wanted: Mapping[str, str]) -> str:
     """State of the execution while a task was "pending": when its run was created."""
     for words, state in wanted.items():
@@ -401,7 +373,8 @@ CHECKS: Mapping[str, Callable[[Seen, Any], str]] = {
     "namespace": lambda seen, wanted: _from_source(seen, lambda record: record.execution.namespace, wanted),
     "flowId": lambda seen, wanted: _from_source(seen, lambda record: record.execution.flow, wanted),
     "task_run_ids": _plain(_compared_ids),
-    "scheduled": _scheduled,
+    "scheduled": lambda seen, wanted: scheduled(seen.record, seen.plan, seen.scheduled, wanted),
+    "facts": lambda seen, wanted: _joined(untrue(seen.record, fact) for fact in wanted),
     "states_while": _states_while,
     "start_date": lambda seen, wanted: _from_source(seen, lambda record: record.execution.started, wanted),
     "execution_inputs": _plain(lambda seen: seen.record.execution.inputs),

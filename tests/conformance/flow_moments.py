@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from conformance.flow_cases import Unbound
+from conformance.flow_matching import difference
 from engine.clock import to_millis
+from engine.durations import parse_duration
 from engine.executor import pause
 from engine.executor.advance import advance, apply
 from engine.executor.plan import Plan
@@ -15,8 +18,11 @@ from engine.state.event import Due
 from engine.state.execution import TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
+from engine.store.protocols import Timer
 
 AFTER_PAUSE = re.compile(r"paused at \+ ([\d.]+) (s|min)(?: \(± ([\d.]+) s\)| \((or later)\))")
+SCHEDULED = {"the same task run": False, "a new execution": True}
+"""What may be due: whether it is the execution as a whole."""
 UNITS = {"s": 1000, "min": 60_000}
 
 
@@ -46,3 +52,30 @@ def moments(runs: list[TaskRun], outputs: Mapping[str, Any], wanted: Mapping[str
     rest = {key: item for key, item in wanted.items() if not (isinstance(item, str) and AFTER_PAUSE.fullmatch(item))}
     problems = [after_pause(runs, outputs.get(key), wanted[key]) for key in wanted if key not in rest]
     return rest, "; ".join(filter(None, problems))
+
+
+def scheduled(record: Record, plan: Plan | None, timers: Sequence[Timer], wanted: Any) -> str:
+    """`null`, or a map whose `at` is "T + DURATION" or "not before T"; T is when the last attempt ended.
+
+    With a `target_state` it is what is due for a Pause: when, and which state it then enters.
+    """
+    runs = list(record.runs.values())
+    if wanted is None:
+        return difference(list(timers), [], {})
+    if "target_state" in wanted:
+        assert plan is not None
+        later = state_when_due(plan, record)
+        problem = difference(later and later.value, wanted["target_state"], {})
+        return problem or ("at" in wanted and after_pause(runs, timers[0].due, wanted["at"])) or ""
+    if wanted.keys() != {"what", "at"} or wanted["what"] not in SCHEDULED:
+        raise Unbound(f"nothing checks that {wanted} is scheduled")
+    ended = max(run.attempts[-1].history[-1].at for run in runs if run.attempts)
+    waited = re.fullmatch(r"T \+ (\S+)", wanted["at"])
+    due = ended + (parse_duration(waited[1]) if waited else 0)
+    if waited is None and wanted["at"] != "not before T":
+        raise Unbound(f"nothing checks that something is scheduled at {wanted['at']}")
+    of_execution = SCHEDULED[wanted["what"]]
+    dues = [timer.due for timer in timers if of_execution is (timer.path == "")]
+    if not dues:
+        return f"is {timers}, not {wanted}"
+    return "" if (dues[0] == due if waited else dues[0] >= due) else f"is {dues[0]}, but should {due}"
