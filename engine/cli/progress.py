@@ -152,7 +152,7 @@ class Follower:
         async with anyio.create_task_group() as tasks:
             if self._console.is_terminal:
                 await tasks.start(self._show)
-            execution = await self._engine.control.wait(id)
+            execution = await self._engine.control.wait(id, wholly=True)
             await self._engine.logs.flushed()
             tasks.cancel_scope.cancel()
         return execution

@@ -53,6 +53,9 @@ class FlowFields(BaseModel):
     )
     errors: list[dict[str, Any]] | None = Field(None, description="Tasks that run after a task failed.")
     finally_: list[dict[str, Any]] | None = Field(None, description="Tasks that run at the end, whatever happened.")
+    after_execution: list[dict[str, Any]] | None = Field(
+        None, description="Tasks that run once the execution has ended; they change nothing of its state."
+    )
     triggers: list[dict[str, Any]] | None = Field(None, description="What starts executions.")
     plugin_defaults: tuple[PluginDefaultFields, ...] | None = Field(
         None,
@@ -74,13 +77,12 @@ class FlowFields(BaseModel):
 
 
 class Flow(FlowFields):
-    """A flow without mistakes. `branches` holds its tasks as read: tasks, errors, finally."""
+    """A flow without mistakes. `branches` holds its tasks as read: tasks, errors, finally, afterExecution."""
 
     branches: Mapping[str, tuple[Task, ...]] = Field(default_factory=dict, exclude=True)
 
 
 NOT_AVAILABLE: Mapping[str, str] = {
-    "afterExecution": "these tasks would not run; use `finally`",
     "listeners": "these tasks would not run; use `finally`",
     "workerGroup": "executions run on any worker",
     "workerSelector": "executions run on any worker",

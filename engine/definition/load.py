@@ -21,7 +21,7 @@ from engine.definition.triggers import check_triggers
 from engine.errors import InvalidFlow
 from engine.plugin.index import Index
 
-BRANCHES = ("tasks", "errors", "finally")
+BRANCHES = ("tasks", "errors", "finally", "afterExecution")
 
 
 class Loaded(NamedTuple):

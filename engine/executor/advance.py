@@ -223,6 +223,8 @@ def _again(work: Work, run: TaskRun) -> bool:
     if retry is None or work.stopping is not None:
         return False
     if retry.new_execution:
+        if work.state.terminal:
+            return False
         due = next_execution(work, retry, work.seed)
         if due is not None:
             close_run(work, run, RETRIED, due=due)
@@ -344,7 +346,7 @@ def _edited(work: Work, event: Edited) -> None:
 
 
 def _continue(work: Work) -> None:
-    if not (work.state.terminal or work.state is QUEUED) and work.stopping is None and not work.get("held"):
+    if not (work.finished or work.state is QUEUED) and work.stopping is None and not work.get("held"):
         work.todo = list(work.get("pending"))
         if work.todo:
             work.put(pending=())

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
 from engine.executor.children import attempts_of, shown_counters
-from engine.executor.finish import DONE, ERRORS, FINALLY, MAIN, ON_PAUSE, STOPS, worse
+from engine.executor.finish import AFTER, DONE, ERRORS, FINALLY, MAIN, ON_PAUSE, STOPS, worse
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.names import ATTEMPTED, CALLERS
 from engine.executor.pause import resumed_outputs
@@ -24,7 +24,7 @@ from engine.state.execution import Answer, Change, Execution, Phase, TaskRun, la
 from engine.state.record import Record
 from engine.state.status import Status
 
-RANK = {ON_PAUSE: -1, ERRORS: 1, FINALLY: 2}
+RANK = {ON_PAUSE: -1, ERRORS: 1, FINALLY: 2, AFTER: 3}
 
 # What a restart runs again; a Pause goes on.
 RESTARTS = (*STOPS, Status.PAUSED)
@@ -39,6 +39,7 @@ def restart(plan: Plan, record: Record, now: int, children: Mapping[str, Childre
     execution = record.execution
     if not execution.state.terminal and execution.state is not Status.PAUSED:
         raise Refused(f"Execution must be terminated to be restarted, current state is '{execution.state}' !")
+    _check_after(execution)
     draft = Draft(plan, record, now, children)
     runs = [run for run in record.runs.values() if run.state is not Status.PAUSED or draft.pauses(run)]
     failed = [run for run in runs if run.state in RESTARTS]
@@ -67,11 +68,14 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
     execution = record.execution
     if not execution.state.terminal and execution.state is not Status.PAUSED:
         raise Refused(f"Execution must be terminated to change a state in it, current state is '{execution.state}' !")
+    _check_after(execution)
     if not state.terminal or state is Status.RETRIED:
         raise Refused(
             f"A task run can't be set to {state}, but to SUCCESS, WARNING, FAILED, SKIPPED, KILLED or CANCELLED"
         )
     run = find_run(record, task_run)
+    if _is_after(plan, run.path):
+        raise Refused(f"'{run.node}' runs after the execution; its state changes nothing")
     draft = Draft(plan, record, now)
     if run.reported:
         above = draft.of_attempt(run)
@@ -112,6 +116,8 @@ def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None
         return Record(_cleared(execution, (Change(Status.CREATED, now),), runs_made=0, block=None, variables=None))
     draft = Draft(plan, Record(execution, dict(record.runs), dict(record.answers)), now)
     run = draft.main(draft.of_attempt(find_run(record, task_run)))
+    if _is_after(plan, run.path):
+        raise Refused(f"'{run.node}' runs after the execution; replay from a task before its end")
     _check_kept(plan, run, record.runs.values())
     draft.reopen([run.path])
     draft.remove([path for path in draft.runs if draft.comes_after(path, run.path)])
@@ -349,6 +355,17 @@ class Draft:
         again = [run for run in self.runs.values() if run.state is Status.RESTARTED or _starts(self.plan, run)]
         again.sort(key=lambda run: run.order, reverse=True)
         return (*outside_in, *reversed(lanes), *(run.path for run in again))
+
+
+def _check_after(execution: Execution) -> None:
+    if execution.state.terminal and not execution.finished:
+        raise Refused("The execution has ended and still runs its afterExecution tasks: wait for them, or kill them")
+
+
+def _is_after(plan: Plan, path: str) -> bool:
+    """Whether a task run belongs to what runs after the end."""
+    top = node_of(path.partition("/")[0])
+    return any(node.id == top for node in plan.root.branches.get(AFTER, ()))
 
 
 def _starts(plan: Plan, run: TaskRun) -> bool:

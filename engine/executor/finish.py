@@ -29,6 +29,7 @@ MAIN = "main"
 ERRORS = "errors"
 FINALLY = "finally"
 OUTPUTS = "outputs"
+AFTER = "afterExecution"
 DONE = "done"
 
 # What a Pause runs while it waits. It is no part of what the Pause comes to.
@@ -159,6 +160,9 @@ def next_phase(work: Work, path: str, node: Node, block: Phase) -> None:
 
 def finish_block(work: Work, path: str, node: Node, block: Phase) -> None:
     """All branches of a block or of the flow have ended."""
+    if not path and block.phase == AFTER:
+        work.blocks[""] = replace(block, phase=DONE, live=0)
+        return
     if not path:
         conclude(work, block.worst)
         return
@@ -170,7 +174,9 @@ def finish_block(work: Work, path: str, node: Node, block: Phase) -> None:
 def conclude(work: Work, state: Status) -> None:
     """All task runs have ended: render the flow's outputs, or end at once where there are none to render."""
     block = work.block("")
-    if block is not None and work.plan.outputs and state not in WITHOUT_OUTPUTS:
+    if block is not None and block.phase == AFTER:
+        work.blocks[""] = replace(block, phase=DONE, live=0)
+    elif block is not None and work.plan.outputs and state not in WITHOUT_OUTPUTS:
         work.blocks[""] = replace(block, phase=OUTPUTS, worst=state, live=0)
         work.commands.append(Evaluate("", OUTPUTS))
     else:
@@ -193,11 +199,9 @@ def end(work: Work, state: Status) -> None:
     """The execution reaches its terminal state."""
     if work.state is RETRYING:
         work.move(RUNNING)
-    block = work.block("")
-    if block is not None:
-        work.blocks[""] = replace(block, phase=DONE, live=0)
     work.put(pending=(), held=False)
     work.todo.clear()
+    _begin_after(work, state)
     work.move(state)
     work.commands.append(Ended(state))
     for place, sla in enumerate(work.plan.slas):
@@ -211,6 +215,21 @@ def end(work: Work, state: Status) -> None:
     if state is RETRIED:
         due = max((run.due for run in work.runs() if run.due is not None and run.state is state), default=work.at)
         work.commands.append(WakeAt("", "new_execution", due))
+
+
+def _begin_after(work: Work, state: Status) -> None:
+    """Open the tasks that run after the end, whatever it is; none for an execution that is tried again as another."""
+    block = work.block("")
+    if block is None:
+        return
+    tasks = work.plan.root.branches.get(AFTER, ())
+    if not tasks or state is RETRIED:
+        work.blocks[""] = replace(block, phase=DONE, live=0)
+        return
+    work.blocks[""] = replace(block, phase=AFTER, branch=AFTER, next=0, live=0, total=len(tasks))
+    work.stopping = None
+    work.put(killing=False, requested=None)
+    work.todo.append("")
 
 
 def drop_timer(work: Work, run: TaskRun) -> None:

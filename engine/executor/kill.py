@@ -14,10 +14,11 @@ from engine.state.status import Status
 
 def kill(work: Work) -> None:
     """Stop everything; what runs is cancelled first, and the execution ends KILLED when all of it has ended."""
-    if work.state.terminal or work.get("killing"):
+    if work.finished or work.get("killing"):
         return
     work.put(killing=True)
-    work.move(KILLING)
+    if not work.state.terminal:
+        work.move(KILLING)
     stop(work, KILLED)
 
 

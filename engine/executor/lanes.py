@@ -14,6 +14,7 @@ from engine.executor.children import (
     open_children,
 )
 from engine.executor.finish import (
+    AFTER,
     ASKING,
     ERRORS,
     FINALLY,
@@ -53,7 +54,7 @@ from engine.state.execution import Answer, Attempt, Phase, TaskRun
 RUN_IF = "run_if"
 
 # In these phases a block opens children.
-PHASES = (MAIN, ERRORS, FINALLY, WAITING)
+PHASES = (MAIN, ERRORS, FINALLY, AFTER, WAITING)
 
 # What a block of this kind must know before it opens anything.
 QUESTIONS = {

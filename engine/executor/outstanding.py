@@ -20,7 +20,7 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
     Used where a process takes up an execution it knows nothing of. Nothing is outstanding once it has ended.
     """
     execution = record.execution
-    if execution.state.terminal or execution.state is Status.QUEUED or execution.block is None:
+    if execution.finished or execution.state is Status.QUEUED or execution.block is None:
         return ()
     commands = [command for run in record.runs.values() for command in _of_run(plan, run)]
     if execution.block.phase == OUTPUTS:

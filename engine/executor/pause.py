@@ -55,7 +55,7 @@ def ask_pause(work: Work) -> None:
 
 def resume(work: Work, event: Resumed) -> bool:
     """Go on where somebody said so. True: everything that was left to look at may be looked at again."""
-    if work.state.terminal or work.stopping is not None:
+    if work.finished or work.stopping is not None:
         return False
     if not event.path:
         if not work.get("held"):
@@ -84,7 +84,7 @@ def to_resume(plan: Plan, record: Record, named: TaskRun | None = None) -> TaskR
     if named is not None and not is_paused(plan, named):
         raise Refused(f"The task run '{named.path}' is not paused, its state is {named.state}")
     waiting = [run for run in record.runs.values() if is_paused(plan, run)]
-    if execution.state.terminal or not (waiting or execution.held):
+    if execution.finished or not (waiting or execution.held):
         raise Refused(f"The execution is not paused, its state is {execution.state}")
     return named or (min(waiting, key=lambda run: run.order) if waiting else None)
 

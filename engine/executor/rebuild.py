@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.executor.finish import ASKING, DONE, ERRORS, FINALLY, MAIN, ON_PAUSE, OUTPUTS, STOPS, WAITING, worse
+from engine.executor.finish import (
+    AFTER,
+    ASKING,
+    DONE,
+    ERRORS,
+    FINALLY,
+    MAIN,
+    ON_PAUSE,
+    OUTPUTS,
+    STOPS,
+    WAITING,
+    worse,
+)
 from engine.executor.names import CALLERS
 from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
@@ -13,7 +25,7 @@ from engine.state.record import Record
 from engine.state.status import Status
 
 # The phase in which a branch runs, where it isn't the main one.
-PHASES = {ERRORS: ERRORS, FINALLY: FINALLY, ON_PAUSE: WAITING}
+PHASES = {ERRORS: ERRORS, FINALLY: FINALLY, ON_PAUSE: WAITING, AFTER: AFTER}
 
 
 class Rebuilt(NamedTuple):
@@ -109,7 +121,7 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         failed = worst in STOPS
     if node.kind is Kind.PAUSE and run is not None and warned(run.outputs):
         worst = worse(worst, Status.WARNING)
-    phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), MAIN)
+    phase = next((name for name in (AFTER, FINALLY, ERRORS) if tally.opened[name]), MAIN)
     if run is not None and phase == MAIN and node.kind in CALLERS and run.block is not None:
         # Its children are executions, counted where the edit was made.
         return run.block

@@ -86,6 +86,12 @@ class Work:
         history: tuple[Change, ...] = self.get("history")
         return history[-1].state
 
+    @property
+    def finished(self) -> bool:
+        """Whether the execution has ended, and its afterExecution tasks too."""
+        block = self.block("")
+        return self.state.terminal and (block is None or block.phase == "done")
+
     def move(self, state: Status) -> None:
         """Give the execution another state; the one it has already is no change."""
         self._fields["history"] = entered(self.get("history"), state, self.at)

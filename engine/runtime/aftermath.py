@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.executor.finish import DONE
 from engine.ids import ExecutionId, derived_id
 from engine.state.execution import Change, Execution
 from engine.state.record import Record
@@ -21,6 +22,7 @@ def given_up(record: Record, fault: Exception, now: int, owner: str) -> Write:
             execution,
             version=execution.version + 1,
             history=(*execution.history, end),
+            block=None if execution.block is None else msgspec.structs.replace(execution.block, phase=DONE, live=0),
             error=f"A fault of the engine ended this execution: {type(fault).__name__}: {fault}",
         ),
         owner=owner,

@@ -138,14 +138,15 @@ class Control:
         seen = View(compiled.plan, Record(execution)).of_flow()
         return await self._inputs.preview(compiled.flow.inputs or (), execution, seen, inputs or {})
 
-    async def wait(self, id: ExecutionId) -> Execution:
-        """The execution when it has ended, whichever process drives it."""
-        with self._driver.watches.open(id) as watch:
+    async def wait(self, id: ExecutionId, *, wholly: bool = False) -> Execution:
+        """The execution when it has ended, whichever process drives it; `wholly`: its afterExecution tasks too."""
+        watches = self._driver.finishes if wholly else self._driver.watches
+        with watches.open(id) as watch:
             while watch.execution is None:
                 ours = self._driver.drives(id)
                 if not ours:
                     execution, _ = await self._head(id)
-                    if execution.state.terminal:
+                    if execution.finished if wholly else execution.state.terminal:
                         return execution
                 with anyio.move_on_after(OWN_WAIT_SECONDS if ours else WAIT_SECONDS):
                     await watch.wait()
@@ -154,7 +155,7 @@ class Control:
     async def kill(self, id: ExecutionId) -> None:
         """Ask an execution to stop; it ends KILLED. Raises NotFound, Conflict when it has ended."""
         execution, owner = await self._head(id)
-        if execution.state.terminal:
+        if execution.finished:
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
         await self._tell(id, owner, KillAsked(at=self._clock.now()))
         where = ExecutionFilter(kinds=(), caller=id, states=ALIVE, limit=PAGE)
@@ -175,7 +176,7 @@ class Control:
             execution, owner = await self._store.executions.head(id)
         except NotFound:
             return
-        if not execution.state.terminal:
+        if not execution.finished:
             await self._tell(id, owner, event)
 
     async def _exists(self, id: ExecutionId) -> bool:

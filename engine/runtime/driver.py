@@ -97,6 +97,7 @@ class Driver:
         self._births = Births(items, clock, self._advance)
         self._hot: dict[ExecutionId, Hot] = {}
         self.watches = Watches()
+        self.finishes = Watches()
         self._tasks: TaskGroup | None = None
         self.observers: list[Observer] = []
         self.subflows: Callees | None = None
@@ -229,7 +230,7 @@ class Driver:
         try:
             held = await self._store.executions.load(hot.id)
             execution = held.record.execution
-            if execution.state.terminal or held.owner not in ("", self.owner):
+            if execution.finished or held.owner not in ("", self.owner):
                 return
             write = given_up(held.record, fault, self._clock.now(), self.owner)
             await self._store.executions.commit(write)
@@ -371,7 +372,7 @@ class Driver:
             answers=changes.answers,
             timers=tuple(Timer(hot.id, wake.path, wake.kind, wake.due) for wake in changes.timers.values()),
             dropped=tuple(changes.dropped),
-            released=record.execution.state.terminal and all(kind == "tell" for _, kind in changes.timers),
+            released=record.execution.finished and all(kind == "tell" for _, kind in changes.timers),
             latest=hot.latest,
             slot=slot_of(hot, changes.slot),
             told=changes.told,
@@ -408,6 +409,8 @@ class Driver:
                 hot.asking.add((ask.path, ask.ask))
                 assert self._tasks is not None
                 self._tasks.start_soon(self._answer, hot, ask)
+        if hot.loaded and hot.record.execution.finished:
+            self.finishes.tell(hot.record.execution)
         if self.observers and hot.loaded:
             for observer in self.observers:
                 observer(hot.record.execution, tuple(changes.changed.values()))

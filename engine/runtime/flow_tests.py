@@ -148,7 +148,7 @@ async def _on_engine(engine: Engine, job: Job, mocks: Mocks, timeout: float) -> 
     )
     ended: Execution | None = None
     with anyio.move_on_after(timeout):
-        ended = await engine.control.wait(execution.id)
+        ended = await engine.control.wait(execution.id, wholly=True)
     await engine.logs.flushed()
     if ended is None:
         record = (await engine.store.executions.load(execution.id)).record

@@ -60,7 +60,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The counters that a block keeps in its own task run; never a list per lane.
 
-    phase: asking | waiting | main | errors | finally | outputs | done
+    phase: asking | waiting | main | errors | finally | outputs | afterExecution | done
     branch: which children are being run (tasks, then, else, case:…, defaults, errors, finally); while asking, what is
         asked (run_if, condition, value, values); empty where the block could not decide
     next: index of the next lane or child to open
@@ -210,6 +210,11 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def state(self) -> Status:
         return self.history[-1].state
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, and its afterExecution tasks too: nothing is left to do."""
+        return self.state.terminal and (self.block is None or self.block.phase == "done")
 
     @property
     def started(self) -> int:

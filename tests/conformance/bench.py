@@ -155,4 +155,4 @@ class Bench:
                 execution, _ = await self.engine.store.executions.head(id)
                 if not execution.state.terminal:
                     await self.engine.control.kill(id)
-                    await self.engine.control.wait(id)
+                    await self.engine.control.wait(id, wholly=True)

@@ -79,7 +79,7 @@ async def _step(bench: Bench, course: Course, step: Mapping[str, Any]) -> list[s
     if len(actions) != 1 or actions[0] not in ACTIONS:
         raise Unbound(f"no step does {', '.join(actions) or 'this'}")
     if course.current is not None and not course.stays:
-        await bench.engine.control.wait(course.current)
+        await bench.engine.control.wait(course.current, wholly=True)
     kept = course.stays
     course.before, course.edited = course.edited, None
     course.stays, course.error = step.get("run") is False, None
@@ -334,7 +334,11 @@ async def _look(bench: Bench, course: Course, expect: Mapping[str, Any], final: 
     if final or not course.stays:
         state = str(expect.get("state"))
         going = state in Status.__members__ and not Status(state).terminal
-        await (bench.until(course.current, Status(state)) if going else bench.engine.control.wait(course.current))
+        await (
+            bench.until(course.current, Status(state))
+            if going
+            else bench.engine.control.wait(course.current, wholly=True)
+        )
     return await bench.look(course.current, course.source, context=any(key in expect for key in CONTEXT))
 
 
@@ -373,7 +377,7 @@ async def _of_one(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> li
     for id in found:
         if "at_emit" in wanted and (problem := difference(bench.emitted[id].value, wanted["at_emit"], {})):
             problems.append(f"as it was created it {problem}")
-        await bench.engine.control.wait(id)
+        await bench.engine.control.wait(id, wholly=True)
         problems += problems_of(await bench.look(id), rest)
     return problems
 

@@ -51,7 +51,7 @@ async def _run(bench: Bench, options: Mapping[str, Any]) -> list[str]:
     except TidegateError as error:
         return [f"refused: {error}"]
     id = await bench.create(stored, {}, {}, raw=False)
-    await bench.engine.control.wait(id)
+    await bench.engine.control.wait(id, wholly=True)
     run = next(run for run in (await bench.record(id)).runs.values() if run.node == "task")
     return [problem for key in expect if (problem := await _problem(bench, run, key, expect[key]))]
 

@@ -23,9 +23,9 @@ async def start(engine: Engine, source: str, inputs: Mapping[str, Any] | None = 
 
 
 async def end(engine: Engine, id: ExecutionId) -> Record:
-    """The record of an execution once it has ended."""
+    """The record of an execution once it has ended, and its afterExecution tasks too."""
     with anyio.fail_after(SECONDS):
-        await engine.control.wait(id)
+        await engine.control.wait(id, wholly=True)
     return (await engine.store.executions.load(id)).record
 
 

@@ -24,7 +24,7 @@ async def _save(bench: Bench, id: str, **properties: Any) -> StoredFlow:
 
 async def _run(bench: Bench, flow: StoredFlow, raw: bool = False, **labels: str) -> Record:
     id = await bench.create(flow, {}, labels, raw=raw)
-    await bench.engine.control.wait(id)
+    await bench.engine.control.wait(id, wholly=True)
     return await bench.record(id)
 
 

@@ -20,7 +20,7 @@ async def _shell(bench: Bench, commands: list[str], **properties: Any) -> tuple[
     flow = {"id": "script", "namespace": "io.kestra.tests", "tasks": [{**task, "commands": commands, **properties}]}
     stored = await bench.engine.control.save_flow(json.dumps(flow))
     id = await bench.create(stored, {}, {}, raw=False)
-    await bench.engine.control.wait(id)
+    await bench.engine.control.wait(id, wholly=True)
     run = next(iter((await bench.record(id)).runs.values()))
     return run, [line.message for line in await bench.lines(id)]
 

@@ -32,7 +32,7 @@ async def run_tasks(
     flow = {"id": "tasks", "namespace": namespace(bench), "inputs": declared, "tasks": list(tasks), **properties}
     stored = await bench.engine.control.save_flow(json.dumps(flow))
     id = await bench.create(stored, {}, {}, raw=False)
-    await bench.engine.control.wait(id)
+    await bench.engine.control.wait(id, wholly=True)
     return {run.node: run for run in (await bench.record(id)).runs.values()}
 
 

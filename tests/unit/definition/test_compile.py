@@ -40,6 +40,7 @@ outputs: [{id: o, type: STRING, value: "{{ x }}", required: false}]
         "tasks": ["one", "two"],
         "errors": ["bad"],
         "finally": ["end"],
+        "afterExecution": [],
     }
     one, two = node(compiled, "one"), node(compiled, "two")
     assert one.type == "io.kestra.plugin.core.log.Log"

@@ -147,7 +147,7 @@ def test_numbers_stay_numbers_where_a_number_or_anything_fits() -> None:
         (flow("labels: {a: null}"), "labels.a: must be text, but has no value"),
         (flow("labels: [{key: a}]"), "labels[0]: the property 'value' is required"),
         (flow("labels: [{key: system.id, value: x}]"), "offending label: system.id=x"),
-        (flow("afterExecution: [{id: x}]"), "afterExecution: is not available in this version"),
+        (flow("quotas: [{duration: PT1H}]"), "quotas: is not available in this version"),
         (flow("inputs: [{id: a, type: FORM}]"), "an input of type FORM needs 'inputs'"),
         (flow("inputs: [{id: a, type: ARRAY}]"), "an input of type ARRAY needs 'itemType'"),
         (flow("inputs: [{id: a, type: ARRAY, itemType: ARRAY}]"), "`itemType` cannot be `ARRAY`"),
