@@ -103,6 +103,7 @@ def logs(
 
     async def work() -> None:
         from engine.cli import look
+        from engine.cli.log_files import show_log_files
         from engine.cli.progress import Progress
         from engine.clock import SystemClock
 
@@ -121,7 +122,9 @@ def logs(
                     else:
                         progress.on_line(line)
                 if not page:
-                    return
+                    break
+            if not as_json:
+                await show_log_files(engine, console, chosen, task)
 
     run_async(work)
 

@@ -73,12 +73,16 @@ class TaskFields(BaseModel):
 COMMON = frozenset(field.alias or name for name, field in TaskFields.model_fields.items())
 
 NO_EFFECT: Mapping[str, str] = {
-    "taskCache": "the task runs each time",
     "workerGroup": "the task runs on any worker",
-    "logToFile": "the lines go to the log as usual",
     "version": "the installed version of the plugin is used",
 }
 """Properties that are read and ignored, for ignoring them is safe, and what happens instead."""
+
+NO_EFFECT_ON_FOLDERS: Mapping[str, str] = {"taskCache": "only tasks that run have outputs to keep"}
+"""The same, where the task runs others in one folder."""
+
+NO_EFFECT_ON_BLOCKS: Mapping[str, str] = {**NO_EFFECT_ON_FOLDERS, "logToFile": "only tasks that run have a log"}
+"""The same, where the task is any other block."""
 
 
 class Task(NamedTuple):

@@ -16,7 +16,7 @@ from engine.definition.labels import check_labels
 from engine.definition.outputs import Output
 from engine.definition.plugins import find_plugin
 from engine.definition.references import check_inputs, check_types
-from engine.definition.task import COMMON, NO_EFFECT, Task, TaskFields
+from engine.definition.task import COMMON, NO_EFFECT, NO_EFFECT_ON_BLOCKS, NO_EFFECT_ON_FOLDERS, Task, TaskFields
 from engine.executor.plan import FlowOutput, Kind
 from engine.ids import NodeId
 from engine.plugin.base import Block, FolderBlock, Plugin, Shape, TaskRunner
@@ -67,6 +67,8 @@ class TaskReader:
             self._collector.error((*path, ASSETS), text, "enterprise", key=True)
         own = as_texts((plugin,), own, path, self._collector.text)
         if issubclass(plugin, Block):
+            without = NO_EFFECT_ON_FOLDERS if issubclass(plugin, FolderBlock) else NO_EFFECT_ON_BLOCKS
+            self._without_effect(raw, path, without, "on a block")
             shape, branches = self._block(plugin, own, path, str(raw.get("id")))
             valid = shape is not None
         else:
@@ -101,9 +103,12 @@ class TaskReader:
             self._collector.error(
                 (*path, "runIf"), "'runIf' and 'when' are one property, keep one", "dialect", key=True
             )
-        for name, instead in NO_EFFECT.items():
+        self._without_effect(raw, path, NO_EFFECT, "in this version")
+
+    def _without_effect(self, raw: Mapping[str, Any], path: Path, names: Mapping[str, str], where: str) -> None:
+        for name, instead in names.items():
             if raw.get(name):
-                self._collector.warn((*path, name), f"has no effect in this version: {instead}", "no-effect", key=True)
+                self._collector.warn((*path, name), f"has no effect {where}: {instead}", "no-effect", key=True)
 
     def _plugin(self, name: Any, path: Path) -> type[Plugin] | None:
         if not isinstance(name, str) or not name:

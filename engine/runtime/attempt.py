@@ -12,13 +12,16 @@ from engine.definition.collect import misfits
 from engine.definition.diagnostic import path_text
 from engine.durations import parse_duration
 from engine.errors import ExpressionError, TaskError, TidegateError
+from engine.executor.plan import Cache
 from engine.plugin.base import Call, FolderBlock, Result, Task
 from engine.runtime.context import Services, TaskContext
 from engine.runtime.folder import WorkingFolder
+from engine.runtime.log_file import LogFile, log_address
 from engine.runtime.members import run_folder
 from engine.runtime.outputs import offload, plain
 from engine.runtime.places import placed
 from engine.runtime.plans import Prepared
+from engine.runtime.task_cache import find_slot
 from engine.runtime.variables import View
 from engine.state.event import Patch, TaskEnded, TaskStarted
 from engine.state.execution import Execution, Label, TaskRun
@@ -39,8 +42,14 @@ class Assignment(NamedTuple):
     log_level: str | None
     view: View
     log_to_file: bool = False
+    cache: Cache | None = None
     beside: tuple[TaskRun, ...] = ()
     folder: WorkingFolder | None = None
+
+    @property
+    def log_file(self) -> str | None:
+        """Where the log lines will lie, if not in the log. What another execution does has no log here."""
+        return log_address(self.execution, self.run) if self.log_to_file and not self.prepared.plugin.calls else None
 
 
 class Ending(NamedTuple):
@@ -57,16 +66,22 @@ async def run_attempt(services: Services, work: Assignment) -> TaskEnded | TaskS
     """Run an attempt until it ends, or another execution has its work. Cancellation passes after the clean-up."""
     started = services.clock.now()
     variables = work.view.of(work.run, work.beside)
-    ctx = TaskContext(services, work.execution, work.run, work.type, work.log_level, variables, shared=work.folder)
+    address = work.log_file
+    log_file = None if address is None else LogFile(services.files, address, services.work_folder)
+    ctx = TaskContext(
+        services, work.execution, work.run, work.type, work.log_level, variables, shared=work.folder, log_file=log_file
+    )
     try:
         ending = await _run(services, work, ctx)
         if ending.error is not None:
             error = ctx.masked(ending.error)
             ending = ending._replace(error=error)
             ctx.log(error, "ERROR" if ending.state is Status.FAILED else "WARN")
-        if ctx.wrote_logs:
+        if ctx.wrote_logs and log_file is None:
             await services.logs.flushed()
     finally:
+        if log_file is not None:
+            await log_file.store()
         if ctx.made_folder:
             with anyio.CancelScope(shield=True):
                 await ctx.folder.close()
@@ -81,6 +96,7 @@ async def run_attempt(services: Services, work: Assignment) -> TaskEnded | TaskS
         outputs=ending.outputs,
         error=ending.error,
         patch=ending.patch,
+        log_file=address,
     )
 
 
@@ -114,6 +130,10 @@ async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Endin
     if isinstance(task, FolderBlock):
         state, error, outputs = await run_folder(services, work, ctx, task, run_attempt)
         return Ending(state, outputs=await _stored(services, ctx, outputs), error=error)
+    slot = await find_slot(services, work, ctx, task, work.cache) if work.cache is not None else None
+    if slot is not None and (known := await slot.get()) is not None:
+        ctx.log("taskCache: the outputs of an equal earlier run are used")
+        return Ending(Status.SUCCESS, outputs=known)
     outcome = await task.run(ctx)
     if isinstance(outcome, Call):
         outputs, ended = await services.subflows.start(work.execution, work.run, work.type, outcome)
@@ -121,7 +141,10 @@ async def _body(services: Services, work: Assignment, ctx: TaskContext) -> Endin
             return Ending(ended.state, ended.outputs, ended.error)
         ctx.log(f"Started the execution '{outputs['executionId']}' of {outcome.namespace}.{outcome.flow}")
         return Ending(Status.SUCCESS, outputs=outputs, handed=outcome.wait)
-    return await _success(services, ctx, outcome)
+    ending = await _success(services, ctx, outcome)
+    if slot is not None and ending.state is Status.SUCCESS and ending.patch is None:
+        await slot.put(ending.outputs)
+    return ending
 
 
 def _chosen(work: Assignment) -> Prepared:

@@ -27,6 +27,7 @@ from engine.runtime.folder import WorkingFolder
 from engine.runtime.folder_cache import FolderCache
 from engine.runtime.interpreters import Interpreters
 from engine.runtime.keys import Keys
+from engine.runtime.log_file import LogFile
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
 from engine.runtime.namespaces import NamespaceFiles
@@ -42,7 +43,7 @@ from engine.settings import Settings
 from engine.state.event import AnyEvent, TaskEnded
 from engine.state.execution import Execution, TaskRun
 from engine.state.status import Status
-from engine.store.protocols import LogLine, Metric
+from engine.store.protocols import CachedStore, LogLine, Metric
 
 if TYPE_CHECKING:
     import aiohttp
@@ -84,6 +85,7 @@ class Services:
         renderer: Renderer,
         look_ups: LookUps,
         vault: Vault,
+        cached: CachedStore,
         keys: Keys,
         namespaces: NamespaceFiles,
         environments: Environments,
@@ -101,6 +103,7 @@ class Services:
         self.renderer = renderer
         self.look_ups = look_ups
         self.vault = vault
+        self.cached = cached
         self.keys = keys
         self.namespaces = namespaces
         self.environments = environments
@@ -176,6 +179,7 @@ class TaskContext:
         level: str | None,
         variables: Variables,
         shared: WorkingFolder | None = None,
+        log_file: LogFile | None = None,
     ) -> None:
         self._services = services
         self._execution = execution
@@ -186,6 +190,7 @@ class TaskContext:
         self._second = (0, 0)
         self._type = type
         self._shared = shared
+        self._log_file = log_file
         self.masks: set[str] = set()
         self.settings = services.settings
 
@@ -368,16 +373,19 @@ class TaskContext:
         return message
 
     def _put(self, message: str, level: Level) -> None:
-        self._services.logs.line(
-            LogLine(
-                at=self._services.clock.now(),
-                level=level,
-                message=message,
-                namespace=self._execution.namespace,
-                flow=self._execution.flow,
-                execution=self._execution.home,
-                task=self._run.node,
-                task_run=self._run.id,
-                attempt=self._run.attempt,
-            )
+        line = LogLine(
+            at=self._services.clock.now(),
+            level=level,
+            message=message,
+            namespace=self._execution.namespace,
+            flow=self._execution.flow,
+            execution=self._execution.home,
+            task=self._run.node,
+            task_run=self._run.id,
+            attempt=self._run.attempt,
         )
+        if self._log_file is None:
+            self._services.logs.line(line)
+        else:
+            self._log_file.add(line)
+            self._services.logs.show(line)

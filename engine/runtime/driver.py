@@ -474,6 +474,7 @@ class Driver:
                 log_level=node.log_level,
                 view=hot.view,
                 log_to_file=node.log_to_file,
+                cache=node.cache,
             )
         )
 

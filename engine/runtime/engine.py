@@ -137,6 +137,7 @@ async def _assemble(
         renderer=renderer,
         look_ups=look_ups,
         vault=vault,
+        cached=store.cached,
         keys=keys,
         namespaces=namespaces,
         environments=environments,
@@ -162,7 +163,7 @@ async def _assemble(
     timers = Timers(store.timers, driver, clock, node.id)
     driver.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)
-    housekeeping = Housekeeping(folder / "work", node, store.logs, settings.logs.retention_days, clock)
+    housekeeping = Housekeeping(folder / "work", node, store.logs, store.cached, settings.logs.retention_days, clock)
     slots = Slots(store.slots, driver, nodes, clock, node.id)
     for service in (housekeeping.run, logs.run, driver.run, worker.run, timers.run, nodes.run, slots.run):
         # Each in a group of its own, so that they stop in reverse order: the worker before the driver, logs last.

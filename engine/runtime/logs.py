@@ -48,6 +48,10 @@ class LogPump:
     def line(self, line: LogLine) -> None:
         self._lines.append(line)
         self._wanted.set()
+        self.show(line)
+
+    def show(self, line: LogLine) -> None:
+        """Let listeners see a line that is stored elsewhere."""
         for listener in self.listeners:
             listener(line)
 

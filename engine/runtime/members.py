@@ -116,6 +116,7 @@ class Members:
             timeout=node.timeout,
             log_level=node.log_level,
             log_to_file=node.log_to_file,
+            cache=node.cache,
             beside=tuple(self.ended),
             folder=self._ctx.folder,
         )

@@ -135,7 +135,14 @@ class Worker:
         run = live.assignment.run
         self.post(
             live.assignment.execution.id,
-            TaskEnded(at=self._clock.now(), path=run.path, attempt=run.attempt, state=live.state, started=live.began),
+            TaskEnded(
+                at=self._clock.now(),
+                path=run.path,
+                attempt=run.attempt,
+                state=live.state,
+                started=live.began,
+                log_file=live.assignment.log_file if live.began else None,
+            ),
         )
 
     async def _report_started(self) -> None:

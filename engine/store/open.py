@@ -10,6 +10,7 @@ from typing import NamedTuple
 import anyio.to_thread
 
 from engine.settings import Settings
+from engine.store.cached import Cached
 from engine.store.database import open_database
 from engine.store.logs import Logs
 from engine.store.migrate import FOLDER
@@ -30,6 +31,7 @@ class SqliteStore(NamedTuple):
     timers: Timers
     nodes: Nodes
     kv: Values
+    cached: Cached
     secrets: Secrets
     logs: Logs
 
@@ -55,6 +57,7 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
             Timers(reader),
             Nodes(reader, writer),
             Values(reader, writer),
+            Cached(reader, writer),
             Secrets(reader, writer),
             logs,
         )

@@ -375,6 +375,20 @@ class KvStore(Protocol):
         ...
 
 
+class CachedStore(Protocol):
+    """Outputs of tasks, as JSON text, by a hash of all that they depend on."""
+
+    async def get(self, key: str, at: int) -> str | None:
+        """What is kept and has not expired at `at`, which counts as a use."""
+        ...
+
+    async def put(self, key: str, outputs: str, at: int, expires: int | None) -> None: ...
+
+    async def purge(self, at: int, unused: int) -> int:
+        """Delete what has expired at `at` or was not used since `unused`; returns how many."""
+        ...
+
+
 class SecretStore(Protocol):
     """Secrets, encrypted by whoever stores them."""
 
@@ -441,6 +455,8 @@ class Store(Protocol):
     def nodes(self) -> NodeStore: ...
     @property
     def kv(self) -> KvStore: ...
+    @property
+    def cached(self) -> CachedStore: ...
     @property
     def secrets(self) -> SecretStore: ...
     @property

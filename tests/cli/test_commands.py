@@ -51,6 +51,15 @@ def test_run_shows_task_runs_log_lines_and_outputs(place: Place) -> None:
     assert place.call("eval", "last", "{{ outputs.hello.value | upper }}").strip() == "HELLO TIDE 42"
 
 
+def test_logs_in_a_file_are_named_and_shown(place: Place) -> None:
+    say = "{id: say, type: core.log.Log, message: into a file, logToFile: true}"
+    shown = place.call("run", place.flow(f"id: f\nnamespace: test\ntasks: [{say}]\n"))
+    assert "into a file" in shown
+    named = place.call("execution", "logs", "last")
+    assert re.search(r"The log of say is in a file: kestra:///test/f/executions/\S+/attempt-1.log", named)
+    assert re.search(r"INFO into a file\n", place.call("execution", "logs", "last", "--task", "say"))
+
+
 def test_the_exit_code_tells_the_state(place: Place) -> None:
     place.call("run", place.flow("id: bad\nnamespace: test\ntasks: [{id: no, type: core.execution.Fail}]\n"), code=1)
     failing = "id: x\nnamespace: test\ntasks: [{id: no, type: core.execution.Fail, allowFailure: true}]\n"

@@ -1,4 +1,4 @@
-"""Blocks of the type family `io.kestra.core.runners` that flows of the tables name."""
+"""Blocks and a task of the type family `io.kestra.core.runners` that flows of the tables name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from engine.plugin import Block, Kind, RawTask, Shape
+from engine.plugin import Block, Context, Kind, RawTask, Shape, Task
 
 FAMILY = "io.kestra.core.runners.PluginDefaultsCaseTest$"
 
@@ -34,3 +34,14 @@ class DefaultSequential3(DefaultSequential1):
     """The same under another name."""
 
     aliases: ClassVar[tuple[str, ...]] = (f"{FAMILY}DefaultSequential3",)
+
+
+class CounterTask(Task):
+    """Tells how many times it ran."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.runners.TaskCacheTest$CounterTask",)
+    ran: ClassVar[list[str]] = []
+
+    async def run(self, ctx: Context) -> dict[str, int]:
+        self.ran.append(ctx.task.run)
+        return {"counter": len(self.ran)}

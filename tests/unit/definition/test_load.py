@@ -216,7 +216,10 @@ def test_an_old_name_of_a_type_still_works() -> None:
     ("text", "message"),
     [
         (flow("triggers: [{id: a, type: x.Y}]"), "this version does not start executions by triggers"),
-        (task("type: core.log.Log, message: hi, taskCache: {enabled: true}"), "taskCache: has no effect"),
+        (
+            task("type: core.flow.Sequential, tasks: [{id: x, type: core.log.Log, message: hi}], taskCache: {enabled: true}"),
+            "taskCache: has no effect on a block",
+        ),
         ("id: pause\nnamespace: n\ntasks: [{id: a, type: core.log.Log, message: hi}]", "'pause' is a reserved word"),
     ],
 )
