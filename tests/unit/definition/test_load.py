@@ -217,7 +217,9 @@ def test_an_old_name_of_a_type_still_works() -> None:
     [
         (flow("triggers: [{id: a, type: x.Y}]"), "this version does not start executions by triggers"),
         (
-            task("type: core.flow.Sequential, tasks: [{id: x, type: core.log.Log, message: hi}], taskCache: {enabled: true}"),
+            task(
+                "type: core.flow.Sequential, tasks: [{id: x, type: core.log.Log, message: m}], taskCache: {enabled: 1}"
+            ),
             "taskCache: has no effect on a block",
         ),
         ("id: pause\nnamespace: n\ntasks: [{id: a, type: core.log.Log, message: hi}]", "'pause' is a reserved word"),
