@@ -20,7 +20,7 @@ STORE_SECONDS = 5.0
 
 def log_address(execution: Execution, run: TaskRun) -> str:
     """Where the lines of the current attempt of a task run lie once it has ended."""
-    folder = task_folder(execution.namespace, execution.flow, execution.id, run.node, run.id)
+    folder = task_folder(execution.namespace, execution.flow, execution.home, run.node, run.id)
     return f"{folder}/logs/attempt-{run.attempt}.log"
 
 
