@@ -8,6 +8,7 @@ from typing import NamedTuple
 from engine.definition.diagnostic import Diagnostic, Severity
 from engine.definition.flow_test import is_suite, load_suite
 from engine.definition.load import load_flow
+from engine.definition.migration import Migration, migration_of
 from engine.definition.rules import NONE, Rules
 from engine.errors import InvalidFlow
 from engine.plugin.index import Index
@@ -16,17 +17,32 @@ SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 class Report(NamedTuple):
-    """What was found in one file. `flow` is `namespace.id`, empty where the file holds nothing valid."""
+    """What was found in one file.
+
+    flow: `namespace.id`, empty where the file holds nothing valid
+    migration: the dialect of a flow and what in it has other names, where that was asked for
+    """
 
     file: str
     flow: str
     errors: tuple[Diagnostic, ...]
     warnings: tuple[Diagnostic, ...]
+    migration: Migration | None = None
 
 
-def check_path(path: Path, index: Index, rules: Rules = NONE) -> list[Report]:
+def check_path(path: Path, index: Index, rules: Rules = NONE, *, migration: bool = False) -> list[Report]:
     """A report for a file, or for each flow file and file of tests below a folder, hidden ones left out."""
-    return [check_file(file, index, rules) for file in (yaml_files(path) if path.is_dir() else [path])]
+    reports = [check_file(file, index, rules) for file in (yaml_files(path) if path.is_dir() else [path])]
+    return [_with_migration(report, index, rules) for report in reports] if migration else reports
+
+
+def _with_migration(report: Report, index: Index, rules: Rules) -> Report:
+    file = Path(report.file)
+    try:
+        text = read_flow(file)
+    except InvalidFlow:
+        return report
+    return report if is_suite(file, text) else report._replace(migration=migration_of(text, index, rules))
 
 
 def flow_files(folder: Path) -> list[Path]:

@@ -41,8 +41,8 @@ def _inputs(raw: dict[str, Any]) -> Iterator[str]:
 
 
 def _tasks(raw: dict[str, Any]) -> Iterator[str]:
-    for branch in ("tasks", "errors", "finally"):
-        for item in maps_in(raw.get(branch)):
+    for branch in ("tasks", "errors", "finally", "afterExecution"):
+        for _, item in maps_in(raw.get(branch)):
             id = item.get("id")
             if isinstance(id, str) and "-" in id and isinstance(item.get("type"), str):
                 yield id

@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from engine.definition.diagnostic import Path, path_text
+
 _FIRST_LINE = re.compile(r"#\s*dialect:\s*([12])\s*")
 
 
 class Difference(NamedTuple):
     """One row of the table.
 
-    place: where in a flow: task, trigger, check, input or type
+    place: where: flow, task, trigger, check, input or type
     name: the property or the type
     only: the dialect that has it
     instead: what the other dialect has in its place, if anything
@@ -29,6 +31,8 @@ class Difference(NamedTuple):
 
 
 DIFFERENCES: tuple[Difference, ...] = (
+    Difference("flow", "pluginDefaults", 1),
+    Difference("flow", "taskDefaults", 1),
     Difference("task", "runIf", 1, "when"),
     Difference("task", "when", 2, "runIf"),
     Difference("task", "onChildFailure", 2),
@@ -37,11 +41,17 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("trigger", "when", 2, "conditions"),
     Difference("trigger", "dependsOn", 2, "preconditions"),
     Difference("trigger", "window", 2, "preconditions"),
+    Difference("check", "condition", 1, "when"),
     Difference("check", "when", 2, "condition"),
     Difference("input", "FORM", 2),
     Difference("input", "OBJECT", 2),
     Difference("input", "TABLE", 2),
     Difference("input", "ION", 2),
+    Difference("type", "core.flow.ForEach", 1, "core.flow.Loop"),
+    Difference("type", "core.flow.ForEachItem", 1, "core.flow.Loop"),
+    Difference("type", "core.flow.EachSequential", 1, "core.flow.Loop"),
+    Difference("type", "core.flow.EachParallel", 1, "core.flow.Loop"),
+    Difference("type", "core.flow.Template", 1, "core.flow.Subflow"),
     Difference("type", "core.flow.Loop", 2, "core.flow.ForEach"),
     Difference("type", "core.flow.Approval", 2, "core.flow.Pause"),
 )
@@ -56,7 +66,17 @@ def named_dialect(text: str) -> int | None:
 
 def dialect_of(text: str, flow: Any, of_namespace: int | None = None) -> int:
     """1 or 2: what the first line says, else what is set for the namespace, else 2 for what dialect 2 alone has."""
-    return named_dialect(text) or of_namespace or (2 if any(_marks(flow)) else 1)
+    return named_dialect(text) or of_namespace or (2 if next(_marks(flow), None) else 1)
+
+
+def dialect_reason(text: str, flow: Any, of_namespace: int | None = None) -> str:
+    """Why a flow is of its dialect."""
+    if named_dialect(text):
+        return "its first line says so"
+    if of_namespace:
+        return "the setting `dialects` says so for its namespace"
+    mark = next(_marks(flow), None)
+    return f"{path_text(mark)} is of dialect 2 alone" if mark else "nothing in it is of dialect 2 alone"
 
 
 def difference(place: str, name: str) -> Difference | None:
@@ -67,20 +87,25 @@ def difference(place: str, name: str) -> Difference | None:
 _ROWS: Mapping[tuple[str, str], Difference] = {(row.place, row.name): row for row in DIFFERENCES}
 
 
-def _marks(flow: Any) -> Iterator[bool]:
+def _marks(flow: Any) -> Iterator[Path]:
+    """Places of what dialect 2 alone has."""
     if not isinstance(flow, dict):
         return
     for place in ("inputs", "triggers", "checks"):
-        for item in flow.get(place) or () if isinstance(flow.get(place), list) else ():
+        found = flow.get(place)
+        for index, item in enumerate(found if isinstance(found, list) else ()):
             if isinstance(item, dict) and place == "inputs":
-                yield _second("input", item.get("type"))
+                if _second("input", item.get("type")):
+                    yield (place, index, "type")
             elif isinstance(item, dict):
-                yield any(_second(place.removesuffix("s"), name) for name in item)
+                kind = place.removesuffix("s")
+                yield from ((place, index, name) for name in item if _second(kind, name))
     for branch in ("tasks", "errors", "finally", "afterExecution"):
-        for item in maps_in(flow.get(branch)):
+        for path, item in maps_in(flow.get(branch), (branch,)):
             if isinstance(item.get("id"), str) and isinstance(item.get("type"), str):
-                yield any(_second(place, item["type"]) for place in ("type", "input"))
-                yield any(_second("task", name) for name in item)
+                if any(_second(place, item["type"]) for place in ("type", "input")):
+                    yield (*path, "type")
+                yield from ((*path, name) for name in item if _second("task", name))
 
 
 def _second(place: str, name: Any) -> bool:
@@ -88,13 +113,13 @@ def _second(place: str, name: Any) -> bool:
     return row is not None and row.only == 2
 
 
-def maps_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Every map in a value, however deep."""
-    todo = [value]
+def maps_in(value: Any, at: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every map in a value, however deep, with its place."""
+    todo = [(at, value)]
     while todo:
-        value = todo.pop()
+        path, value = todo.pop()
         if isinstance(value, dict):
-            yield value
-            todo.extend(value.values())
+            yield path, value
+            todo.extend(((*path, name), item) for name, item in reversed(value.items()))
         elif isinstance(value, list):
-            todo.extend(value)
+            todo.extend(((*path, index), item) for index, item in reversed(list(enumerate(value))))

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.definition.flow import FlowFields
 from engine.definition.task import TaskFields
-from engine.plugin.base import Block, Plugin, Task
+from engine.definition.triggers import TriggerFields
+from engine.plugin.base import Block, Plugin, Task, Trigger
 from engine.plugin.describe import property_schema
 from engine.plugin.index import FAMILY, Index
 
@@ -27,17 +28,28 @@ def flow_schema(index: Index) -> dict[str, Any]:
         "type": "object",
         "required": ["id", "type"],
         "properties": {"type": {"type": "string", "examples": [name.removeprefix(FAMILY) for name in tasks]}},
-        "allOf": [_when(name, plugin, definitions) for name, plugin in tasks.items()],
+        "allOf": [_when(name, plugin, definitions, "taskFields") for name, plugin in tasks.items()],
     }
+    triggers = {name: plugin for name, plugin in index.all().items() if issubclass(plugin, Trigger)}
+    definitions["triggerFields"] = _hoisted(
+        TriggerFields.model_json_schema(by_alias=True), "triggerFields", definitions
+    )
+    definitions["trigger"] = {
+        "type": "object",
+        "required": ["id", "type"],
+        "properties": {"type": {"type": "string", "examples": [name.removeprefix(FAMILY) for name in triggers]}},
+        "allOf": [_when(name, plugin, definitions, "triggerFields") for name, plugin in triggers.items()],
+    }
+    schema["properties"]["triggers"] = {"type": ["array", "null"], "items": {"$ref": "#/$defs/trigger"}}
     return {"$schema": DRAFT, "title": "Flow", **{key: value for key, value in schema.items() if key != "title"}}
 
 
-def _when(name: str, plugin: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The properties of a task when its type is this one."""
+def _when(name: str, plugin: type[Plugin], definitions: dict[str, Any], fields: str) -> dict[str, Any]:
+    """The properties of a task or trigger when its type is this one."""
     key = name.removeprefix(FAMILY)
     own = property_schema(plugin)
     own = _hoisted(_with_tasks(own) if issubclass(plugin, Block) else own, key, definitions)
-    common: Mapping[str, Any] = definitions["taskFields"]["properties"]
+    common: Mapping[str, Any] = definitions[fields]["properties"]
     definitions[key] = {
         **own,
         "properties": {**common, "type": {"enum": [key, name, *plugin.aliases]}, **own.get("properties", {})},

@@ -58,6 +58,16 @@ class Index:
             self._load(front)
         return self._classes.get(name)
 
+    def current(self, type: str) -> str:
+        """What a type is called now: the type itself, short or full, unless it is an old name."""
+        if type in ALIASES:
+            return ALIASES[type]
+        plugin = self.exact(type)
+        for name, other in self._classes.items() if plugin is not None and type in plugin.aliases else ():
+            if other is plugin and name not in plugin.aliases and name.removeprefix(FAMILY) not in plugin.aliases:
+                return name
+        return type
+
     def holds(self, type: str) -> bool:
         """Whether a type of this name must be among the installed ones: others of its front are."""
         return self.canonical(type).removeprefix(FAMILY).rpartition(".")[0] in self._modules

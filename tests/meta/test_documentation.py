@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from engine.cli.app import build
+from engine.definition.dialect import DIFFERENCES
 from engine.plugin.describe import describe
 from engine.plugin.index import installed
 
@@ -37,3 +38,12 @@ def test_the_table_of_tasks_is_what_is_installed() -> None:
     described = [describe(name, plugin) for name, plugin in installed().all().items()]
     rows = [row for row in SECTIONS["Tasks"].splitlines() if row.startswith("| `")]
     assert rows == [f"| `{one.short}` | {one.title} |" for one in described]
+
+
+def test_the_table_of_dialects_is_the_engine_s() -> None:
+    rows = [row for row in SECTIONS["Dialects"].splitlines() if row.startswith("| ")][1:]
+    assert rows == [f"| {it.place} | `{it.name}` | {it.only} | {_instead(it.instead)} |" for it in DIFFERENCES]
+
+
+def _instead(name: str | None) -> str:
+    return f"`{name}`" if name else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.bench import Bench
@@ -11,6 +11,8 @@ from conformance.flow_matching import difference
 from conformance.flow_plugins.index import index
 from engine.definition.defaults import PluginDefault, inject
 from engine.definition.load import load_flow
+from engine.definition.migration import Piece, migration_of
+from engine.plugin.index import FAMILY
 
 TASK = "io.kestra.test"
 TYPES = {"task": TASK, "trigger": "io.kestra.trigger", "condition": "io.kestra.plugin.core.condition.Expression"}
@@ -72,6 +74,36 @@ async def _over_defaults_of_the_class(bench: Bench) -> list[str]:
     return [problem] if problem else []
 
 
+async def _relocations(bench: Bench) -> list[str]:
+    """A type under an old name at the top and inside a loop, and once under its own."""
+    wanted = bench.case["expect"]["result"]
+    old, new = wanted["first"]["from"], wanted["first"]["to"]
+    inner = [{"id": "inner", "type": old, "message": "a"}]
+    tasks = [
+        {"id": "old", "type": old, "message": "a"},
+        {"id": "each", "type": "core.flow.ForEach", "values": [1], "tasks": inner},
+        {"id": "new", "type": new, "message": "a"},
+    ]
+    found = [(it.name, it.instead) for it in _pieces({"tasks": tasks}) if it.kind == "relocation"]
+    shown = {"relocations": len(found), "first": {"from": found[0][0], "to": found[0][1].removeprefix(FAMILY)}}
+    problem = difference(shown, wanted, {})
+    return [problem] if problem else []
+
+
+async def _deprecations(bench: Bench) -> list[str]:
+    inputs = [{"id": "a", "type": "STRING"}, {"name": "b", "type": "STRING"}]
+    tasks = [{"id": "echo", "type": "core.debug.Echo", "format": "a"}]
+    found = [it.path for it in _pieces({"inputs": inputs, "tasks": tasks}) if it.kind == "deprecated"]
+    problem = difference(sorted(found), sorted(bench.case["expect"]["result"]["deprecation_paths_any_order"]), {})
+    return [problem] if problem else []
+
+
+def _pieces(flow: dict[str, Any]) -> Sequence[Piece]:
+    found = migration_of(json.dumps({"id": "flow", "namespace": "io.kestra.tests", **flow}), index())
+    assert found is not None
+    return found.pieces
+
+
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     "plugin-default-nested-type": _defaults,
     "plugin-default-precedence-flow-plain-global-forced": _defaults,
@@ -79,5 +111,7 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     "plugin-default-precedence-flow-forced-global-forced": _defaults,
     "plugin-default-flow-and-globals": _defaults,
     "plugin-default-forced": _defaults,
+    "flow-relocations": _relocations,
+    "flow-deprecation-paths": _deprecations,
     "plugin-default-over-java-default": _over_defaults_of_the_class,
 }

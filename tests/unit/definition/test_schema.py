@@ -37,6 +37,16 @@ def test_a_task_has_common_and_own_properties_by_its_type() -> None:
     assert "maxAttempts" in schema["$defs"]["RetryFields"]["properties"]
 
 
+def test_a_trigger_has_common_and_own_properties_by_its_type() -> None:
+    schema = flow_schema(INDEX)
+    assert schema["properties"]["triggers"]["items"] == {"$ref": "#/$defs/trigger"}
+    schedule = schema["$defs"]["core.trigger.Schedule"]
+    assert {"id", "type", "conditions", "stopAfter", "cron", "timezone"} <= schedule["properties"].keys()
+    assert schedule["required"] == ["id", "type", "cron"]
+    assert {"inputs", "columns"} <= schema["$defs"]["Input"]["properties"].keys()
+    assert "pluginDefaults" in schema["properties"]
+
+
 def test_a_property_that_is_rendered_may_be_an_expression() -> None:
     retries = flow_schema(INDEX)["$defs"]["core.http.Request"]["properties"]["retries"]
     assert retries["anyOf"][1]["type"] == "string"
