@@ -86,7 +86,7 @@ class Progress:
         shown = runs if len(runs) <= SHOWN_CHILDREN else _most_telling(runs)
         for run in shown:
             value = f" [bright_black]{look.brief(run.value, 40)}[/]" if run.value is not None else ""
-            tries = f" [yellow]attempt {run.attempt}[/]" if run.attempt > 1 else ""
+            tries = f" [yellow]attempt {len(run.attempts)}[/]" if len(run.attempts) > 1 else ""
             branch = tree.add(
                 f"{look.state(run.state)}  {escape(run.node)}{value} [bright_black]{look.lasted(run, now)}[/]{tries}"
             )

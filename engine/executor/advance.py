@@ -22,12 +22,14 @@ from engine.executor.names import (
     FAILED,
     FOLDER,
     KILLED,
+    LOOP_UNTIL,
     PAUSED,
     QUEUED,
     RESTARTED,
     RETRIED,
     RUNNING,
 )
+from engine.executor.passes import next_pass
 from engine.executor.pause import TIMER, ask_pause, is_paused, note_paused, resume, time_is_over
 from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
@@ -85,8 +87,7 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
         case KillAsked():
             kill(work)
         case Resumed():
-            if resume(work, event):
-                _continue(work)
+            _resumed(work, event)
         case PauseAsked():
             ask_pause(work)
         case Edited():
@@ -133,7 +134,7 @@ def _evaluated(work: Work, event: Evaluated) -> None:
 
 def _awaited(work: Work, path: str, attempt: int) -> TaskRun | None:
     """The task run at a path, if this very attempt of it is still awaited."""
-    run = work.record.runs.get(path)
+    run = work.held.get(path)
     if run is None or not awaited(run) or run.attempts[-1].number != attempt:
         return None
     return run
@@ -310,11 +311,22 @@ def _due(work: Work, event: Due) -> None:
     run = work.run(event.path)
     if run is not None and event.kind == "retry":
         come_due(work, run)
-    elif run is not None and event.kind == TIMER and run.state is PAUSED and run.due is not None:
+    elif run is not None and event.kind == TIMER and run.due is not None:
         if run.due > work.at:
             work.commands.append(WakeAt(run.path, TIMER, run.due))
+        elif work.plan.nodes[run.node].kind is LOOP_UNTIL:
+            next_pass(work, run)
         elif is_paused(work.plan, run):
             time_is_over(work, run)
+
+
+def _resumed(work: Work, event: Resumed) -> None:
+    run = work.run(event.path) if event.path else None
+    if run is None or work.plan.nodes[run.node].kind is not LOOP_UNTIL:
+        if resume(work, event):
+            _continue(work)
+    elif run.state is PAUSED and event.since in (0, run.history[-1].at) and work.stopping is None:
+        next_pass(work, run)
 
 
 def _own_timer(work: Work, kind: str) -> None:

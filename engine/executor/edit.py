@@ -192,7 +192,7 @@ class Draft:
             run = self.runs.get(path)
             # What only has changed beside a wait doesn't end it.
             if run is not None and not (run.state is Status.PAUSED and self.reopened[path] < 0):
-                self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now)))
+                self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), due=None))
         self.remove([path for path in self.runs if self._forgotten(path)])
 
     def _forgotten(self, path: str) -> bool:
@@ -259,7 +259,7 @@ class Draft:
 
     def pauses(self, run: TaskRun) -> bool:
         """Whether a task run is paused by itself, and not because an execution is that it waits for."""
-        return not run.reported and self.plan.nodes[run.node].kind is Kind.PAUSE
+        return not run.reported and self.plan.nodes[run.node].kind in (Kind.PAUSE, Kind.LOOP_UNTIL)
 
     def resume(self, run: TaskRun) -> None:
         """Let a paused task run go on."""
@@ -274,7 +274,7 @@ class Draft:
             return run.path in self.children
         if run.block is None or run.error is not None or run.block.branch in ASKS or kind is Kind.FOLDER:
             return False
-        if kind in (Kind.FOREACH, Kind.EACH_PARALLEL):
+        if kind in (Kind.FOREACH, Kind.EACH_PARALLEL, Kind.LOOP_UNTIL):
             return run.path in self.answers
         return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH, Kind.PAUSE)
 

@@ -35,6 +35,7 @@ from engine.executor.names import (
     IF,
     ITEMS,
     LOOP,
+    LOOP_UNTIL,
     PARALLEL,
     PAUSE,
     RESTARTED,
@@ -43,6 +44,7 @@ from engine.executor.names import (
     SKIPPED,
     SWITCH,
 )
+from engine.executor.passes import LIMITS, UNTIL, after_pass, first_pass, pass_of, until_answered
 from engine.executor.pause import after_pause, begin_pause
 from engine.executor.plan import Node
 from engine.executor.retry import try_again
@@ -66,10 +68,14 @@ QUESTIONS = {
     SCOPE: "scope",
     LOOP: ITEMS_ASK,
     ITEMS: ITEMS_ASK,
+    LOOP_UNTIL: LIMITS,
 }
 
 # Blocks that open several lanes or children at once.
 SIDE_BY_SIDE = frozenset({PARALLEL, DAG, FOREACH, EACH_PARALLEL})
+
+# What follows once all children of a block have ended; for the others, its next phase.
+AFTER_CHILDREN = {PAUSE: after_pause, LOOP_UNTIL: after_pass}
 
 ASKS = frozenset({RUN_IF, *QUESTIONS.values()})
 
@@ -115,8 +121,9 @@ def open_run(work: Work, path: str, node: Node, value: str | None = None, iterat
         work.commands.append(Evaluate(path, RUN_IF))
         return False
     if node.kind in ATTEMPTED:
-        work.add(path, node, value, iteration, (Attempt(1, work.created),))
-        work.commands.append(RunTask(path, 1))
+        number = work.fence + 1
+        work.add(path, node, value, iteration, (Attempt(number, work.created),))
+        work.commands.append(RunTask(path, number))
         return False
     return _begin(work, work.add(path, node, value, iteration), node)
 
@@ -159,6 +166,10 @@ def answered(work: Work, run: TaskRun, event: Evaluated) -> None:
             begin_pause(work, run, event.value)
         elif node.kind is SCOPE:
             _open_main(work, run, main_phase(node, "tasks"), event.value)
+        elif event.ask == UNTIL:
+            until_answered(work, run, node, truthy(event.value))
+        elif node.kind is LOOP_UNTIL:
+            first_pass(work, run, node, event.value)
         else:
             _values_answered(work, run, node, event.value)
 
@@ -245,7 +256,7 @@ def _pump(work: Work, path: str, block: Phase) -> None:
             work.todo.append(path)
             return
     if block.live == 0:
-        (after_pause if node.kind is PAUSE else next_phase)(work, path, node, block)
+        AFTER_CHILDREN.get(node.kind, next_phase)(work, path, node, block)
 
 
 def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
@@ -256,6 +267,7 @@ def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
     children = node.branches[block.branch]
     values = _values(work, path) if looping else []
     prefix = f"{path}/" if path else ""
+    iteration = pass_of(work, path, node) if block.phase == MAIN else None
     limit = _limit(node, block) or block.total
     position, live = block.next, block.live
     while position < block.total and live < limit and work.budget > 0:
@@ -267,7 +279,7 @@ def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
         else:
             child = children[position]
             child_path = prefix + child.id
-            is_block = open_run(work, child_path, child)
+            is_block = open_run(work, child_path, child, None, iteration)
         position += 1
         live += 1
         if is_block:

@@ -36,6 +36,7 @@ ALLOW_FAILURE: Final = Kind.ALLOW_FAILURE
 PAUSE: Final = Kind.PAUSE
 SCOPE: Final = Kind.SCOPE
 FOLDER: Final = Kind.FOLDER
+LOOP_UNTIL: Final = Kind.LOOP_UNTIL
 
 # What is done in attempts, by a worker.
 ATTEMPTED: Final = (TASK, FOLDER)

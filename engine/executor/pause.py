@@ -11,7 +11,7 @@ from engine.clock import iso
 from engine.errors import Refused
 from engine.executor.finish import MAIN, ON_PAUSE, WAITING, drop_timer, fail_block, next_phase
 from engine.executor.kill import request
-from engine.executor.names import CANCELLED, PAUSE, PAUSED, RESTARTED, RETRYING, RUNNING, WARNING
+from engine.executor.names import CANCELLED, LOOP_UNTIL, PAUSE, PAUSED, RESTARTED, RETRYING, RUNNING, WARNING
 from engine.executor.plan import Node, Plan
 from engine.executor.work import Work, entered, replace
 from engine.state.command import WakeAt
@@ -42,7 +42,7 @@ def wait_for_somebody(work: Work, run: TaskRun, duration: int | None) -> None:
         work.commands.append(WakeAt(run.path, TIMER, due))
     if meanwhile:
         work.todo.append(run.path)
-    _enter(work, work.get("paused") + 1)
+    enter(work, work.get("paused") + 1)
 
 
 def ask_pause(work: Work) -> None:
@@ -50,7 +50,7 @@ def ask_pause(work: Work) -> None:
     if work.state.terminal or work.stopping is not None or work.block("") is None or work.get("held"):
         return
     work.put(held=True)
-    _enter(work, work.get("paused"))
+    enter(work, work.get("paused"))
 
 
 def resume(work: Work, event: Resumed) -> bool:
@@ -81,12 +81,19 @@ def to_resume(plan: Plan, record: Record, named: TaskRun | None = None) -> TaskR
     None where the execution was only asked to pause. Raises Refused where nothing can be resumed.
     """
     execution = record.execution
-    if named is not None and not is_paused(plan, named):
+    if named is not None and not _goes_on(plan, named):
         raise Refused(f"The task run '{named.path}' is not paused, its state is {named.state}")
-    waiting = [run for run in record.runs.values() if is_paused(plan, run)]
+    waiting = [run for run in record.runs.values() if _goes_on(plan, run)]
     if execution.finished or not (waiting or execution.held):
         raise Refused(f"The execution is not paused, its state is {execution.state}")
-    return named or (min(waiting, key=lambda run: run.order) if waiting else None)
+    # What waits for somebody comes before what waits for its next pass.
+    first = min(waiting, key=lambda run: (not is_paused(plan, run), run.order), default=None)
+    return named or first
+
+
+def _goes_on(plan: Plan, run: TaskRun) -> bool:
+    """Whether a task run goes on when it is resumed: a Pause, or a LoopUntil between two passes."""
+    return is_paused(plan, run) or (run.state is PAUSED and plan.nodes[run.node].kind is LOOP_UNTIL)
 
 
 def time_is_over(work: Work, run: TaskRun) -> None:
@@ -151,7 +158,8 @@ def stop_waiting(work: Work, run: TaskRun, by: Status) -> None:
     _leave(work, work.get("paused") - 1, by)
 
 
-def _enter(work: Work, paused: int) -> None:
+def enter(work: Work, paused: int) -> None:
+    """So many task runs are PAUSED now, and so is the execution."""
     work.put(paused=paused)
     note_paused(work)
 
@@ -168,7 +176,7 @@ def note_paused(work: Work) -> None:
 
 def enter_pause(work: Work) -> None:
     """One more task run of the execution is PAUSED."""
-    _enter(work, work.get("paused") + 1)
+    enter(work, work.get("paused") + 1)
 
 
 def leave_pause(work: Work) -> None:

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     FOLDER = "folder"
     LOOP = "loop"
     ITEMS = "items"
+    LOOP_UNTIL = "loop_until"
 
 
 class Backoff(StrEnum):
@@ -72,7 +73,7 @@ class Node(msgspec.Struct, frozen=True):
 
     branches: children by branch name (tasks; then, else; case:KEY, defaults; errors; finally), disabled ones left out
     ask: the raw expression a block needs when it opens: If condition, Switch value, ForEach values; for a Pause a map
-        of its times and its behavior; for a scope its outputs
+        of its times and its behavior, for a LoopUntil of its condition and its limits; for a scope its outputs
     inputs: what a Pause asks for when it is resumed, as declared
     retry: own, nearest enclosing block's, or the flow's
     concurrent: lanes open at once (ForEach) or children open at once (Parallel, Dag); 0 is unlimited

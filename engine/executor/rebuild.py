@@ -100,13 +100,24 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         held = record.runs[path].block if path else record.execution.block
         if held is None:
             continue
-        if held.phase == ASKING or (not path and held.phase in (OUTPUTS, DONE)):
+        if held.phase == ASKING or _passes(plan, record, path, held) or (not path and held.phase in (OUTPUTS, DONE)):
             rebuilt.blocks[path] = held
         elif tally.live[WAITING] or (held.phase == WAITING and record.runs[path].state is Status.PAUSED):
             rebuilt.blocks[path] = _waiting(plan, record.runs[path], tally)
         else:
             rebuilt.blocks[path] = _counted(plan, record, path, tally, rebuilt.lanes)
     return rebuilt
+
+
+def _passes(plan: Plan, record: Record, path: str, held: Phase) -> bool:
+    """Whether a LoopUntil is between two passes."""
+    run = record.runs.get(path)
+    return (
+        run is not None
+        and held.phase == WAITING
+        and run.due is not None
+        and plan.nodes[run.node].kind is Kind.LOOP_UNTIL
+    )
 
 
 def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[str]) -> Phase:

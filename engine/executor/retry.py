@@ -95,7 +95,7 @@ def try_again(work: Work, run: TaskRun) -> None:
     """Open the next attempt of a task run."""
     if run.reports:
         run = forget(work, run)
-    attempt = Attempt(run.attempt + 1, work.created)
+    attempt = Attempt(run.attempt + 1 if run.attempts else work.fence + 1, work.created)
     history = run.history if run.state is RESTARTED else entered(run.history, CREATED, work.at)
     work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts, attempt), due=None)
     work.commands.append(RunTask(run.path, attempt.number))

@@ -5,7 +5,7 @@ Everything that decides writes here; the record itself stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -30,6 +30,8 @@ class Work:
     changed: task runs, without the counters of those in `blocks`
     blocks: counters by path, the flow's under the empty path
     todo: a stack of paths (blocks, lanes, task runs) to look at next
+    held: the task runs of the record without those that this step takes out
+    fence: what is new is numbered above it: generations and attempts
     stopping: the state in which everything is being brought to an end, if it is
     created: the history of what is created in this step
     """
@@ -43,6 +45,8 @@ class Work:
         "changed",
         "commands",
         "created",
+        "fence",
+        "held",
         "made",
         "plan",
         "record",
@@ -61,6 +65,8 @@ class Work:
         self.changed: dict[str, TaskRun] = {}
         self.blocks: dict[str, Phase] = {}
         self.removed: tuple[str, ...] = ()
+        self.held: Mapping[str, TaskRun] = record.runs
+        self.fence = execution.fence
         self.answers: dict[str, Answer] = {}
         self.commands: list[Command] = []
         self.todo: list[str] = []
@@ -97,14 +103,14 @@ class Work:
         self._fields["history"] = entered(self.get("history"), state, self.at)
 
     def run(self, path: str) -> TaskRun | None:
-        return self.changed.get(path) or self.record.runs.get(path)
+        return self.changed.get(path) or self.held.get(path)
 
     def runs(self) -> Iterator[TaskRun]:
         """All task runs as they now stand."""
-        for path, run in self.record.runs.items():
+        for path, run in self.held.items():
             yield self.changed.get(path, run)
         for path, run in self.changed.items():
-            if path not in self.record.runs:
+            if path not in self.held:
                 yield run
 
     def node(self, path: str) -> Node:
@@ -118,7 +124,7 @@ class Work:
             return held
         if not path:
             return self.record.execution.block
-        run = self.changed.get(path) or self.record.runs.get(path)
+        run = self.changed.get(path) or self.held.get(path)
         return None if run is None else run.block
 
     def add(
@@ -132,7 +138,7 @@ class Work:
     ) -> TaskRun:
         """A new task run, CREATED."""
         execution = self.record.execution
-        generation = execution.attempt - 1
+        generation = execution.attempt - 1 + self.fence
         run = TaskRun(
             run_id(execution.id, path, generation),
             path,
@@ -150,6 +156,12 @@ class Work:
         self.budget -= 1
         self.changed[path] = run
         return run
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Take task runs out, none of them changed in this step; others may come in their place."""
+        gone = dict.fromkeys(paths)
+        self.removed = (*self.removed, *gone)
+        self.held = {path: run for path, run in self.held.items() if path not in gone}
 
     def put_pending(self, again: bool) -> None:
         """Remember what is left to look at. `again`: nobody has been asked to come back to it yet."""
@@ -170,7 +182,7 @@ class Work:
         fields = self._fields
         for path, block in self.blocks.items():
             if path:
-                run = self.changed.get(path) or self.record.runs[path]
+                run = self.changed.get(path) or self.held[path]
                 self.changed[path] = replace(run, block=block)
             else:
                 fields["block"] = block
@@ -186,7 +198,7 @@ class Work:
 
 
 def run_id(execution: ExecutionId, path: str, generation: int) -> TaskRunId:
-    """The id of a task run; `generation` tells those apart that an edit put in the place of others."""
+    """The id of a task run; `generation` tells those apart that stand in the place of others."""
     return derived_id(f"{execution}/{generation}/{path}")  # type: ignore[return-value]
 
 

@@ -391,7 +391,7 @@ class Driver:
             elif isinstance(command, Again):
                 self.post(hot.id, Continue(at=self._clock.now()))
             elif isinstance(command, Say):
-                self._logs.line(said(hot.record.execution, command, self._clock.now()))
+                self._logs.line(said(hot.record, command, self._clock.now()))
             elif isinstance(command, StartMissing):
                 self._with_children(hot, command.path)
             elif isinstance(command, Ended):

@@ -14,6 +14,7 @@ from engine.durations import parse_duration
 from engine.errors import ExpressionError, InvalidInputs, TidegateError
 from engine.executor import deadlines
 from engine.executor.children import COLLECT, ITEMS_ASK
+from engine.executor.lanes import truthy
 from engine.executor.plan import Plan
 from engine.expressions.masks import masked
 from engine.expressions.needs import Needs
@@ -29,7 +30,6 @@ from engine.runtime.vault import Vault
 from engine.state.command import Evaluate, Say
 from engine.state.event import Evaluated
 from engine.state.execution import Execution
-from engine.store.protocols import LogLine
 
 BEHAVIORS = ("RESUME", "WARN", "CANCEL", "FAIL")
 
@@ -117,7 +117,7 @@ class Evaluator:
     def _verdict(self, view: View, command: Evaluate, found: list[bool | str | None]) -> Evaluated:
         """Which SLAs hold; of those that can't be looked at, the log tells once."""
         for text in self._assertions.news(view.record.execution, found):
-            self._logs.line(said(view.record.execution, Say("WARN", text), self._clock.now()))
+            self._logs.line(said(view.record, Say("WARN", text), self._clock.now()))
         return self._answer(command, value=[None if isinstance(item, str) else item for item in found])
 
     async def _gathered(self, plan: Plan, view: View, command: Evaluate) -> Evaluated:
@@ -129,20 +129,8 @@ class Evaluator:
         return self._answer(command, value=value)
 
     def _failed(self, view: View, command: Evaluate, error: str) -> Evaluated:
-        """The answer that there is none; the reason is also a log line, for no attempt will write one."""
-        execution = view.record.execution
-        run = view.record.runs.get(command.path)
-        line = LogLine(
-            at=self._clock.now(),
-            level="ERROR",
-            message=error,
-            namespace=execution.namespace,
-            flow=execution.flow,
-            execution=execution.home,
-            task=run.node if run else None,
-            task_run=run.id if run else None,
-        )
-        self._logs.line(line)
+        """The answer that there is none; the reason is also a log line."""
+        self._logs.line(said(view.record, Say("ERROR", error, command.path), self._clock.now()))
         return self._answer(command, error=error)
 
     def _answer(self, command: Evaluate, *, value: Any = None, error: str | None = None) -> Evaluated:
@@ -168,6 +156,10 @@ def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:
         return Question("values", node.ask, False, loop_values)
     if command.ask == ITEMS_ASK:
         return Question("values", node.ask, True, _described)
+    if command.ask == "limits":
+        return Question("LoopUntil", {name: it for name, it in node.ask.items() if name != "condition"}, False, limits)
+    if command.ask == "until":
+        return Question("condition", node.ask["condition"], False, _same)
     if command.ask == "pause":
         return Question("Pause", node.ask, False, pause_times)
     return Question(command.ask, node.ask, False, _same)
@@ -213,6 +205,25 @@ def pause_times(rendered: dict[str, Any]) -> dict[str, Any]:
     if times["pauseDuration"] is not None:
         return {"duration": times["pauseDuration"], "then": behavior}
     return {"duration": times["timeout"], "then": "RESUME" if times["timeout"] is None else "FAIL"}
+
+
+def limits(rendered: dict[str, Any]) -> dict[str, Any]:
+    """How often and how long a LoopUntil goes on, durations in milliseconds. Raises ExpressionError."""
+    found: dict[str, Any] = {"fail": truthy(rendered["failOnMaxReached"])}
+    for name, key in (("maxDuration", "duration"), ("interval", "interval")):
+        text = rendered[name]
+        try:
+            found[key] = parse_duration(str(text)) if text not in (None, "") else None
+        except ValueError as error:
+            raise ExpressionError(f"{name} {error}") from None
+    most = rendered["maxIterations"]
+    try:
+        found["iterations"] = int(str(most)) if most not in (None, "") else None
+    except ValueError:
+        raise ExpressionError(f"maxIterations must be a whole number, but is '{most}'") from None
+    if found["interval"] is None:
+        raise ExpressionError("interval must be a duration, but is empty")
+    return found
 
 
 def loop_values(rendered: Any) -> list[Any]:

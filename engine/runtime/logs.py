@@ -13,7 +13,7 @@ from anyio.abc import TaskStatus
 from engine.clock import Clock
 from engine.errors import Unavailable
 from engine.state.command import Say
-from engine.state.execution import Execution
+from engine.state.record import Record
 from engine.store.protocols import LogLine, LogStore, Metric
 
 RETRY_SECONDS = 0.5
@@ -21,8 +21,10 @@ RETRY_SECONDS = 0.5
 Listener = Callable[[LogLine], None]
 
 
-def said(execution: Execution, command: Say, at: int) -> LogLine:
+def said(record: Record, command: Say, at: int) -> LogLine:
     """The line of an execution that the executor wants in its log."""
+    execution = record.execution
+    run = record.runs.get(command.path)
     return LogLine(
         at=at,
         level=command.level,
@@ -30,6 +32,8 @@ def said(execution: Execution, command: Say, at: int) -> LogLine:
         namespace=execution.namespace,
         flow=execution.flow,
         execution=execution.home,
+        task=run.node if run else None,
+        task_run=run.id if run else None,
     )
 
 

@@ -13,7 +13,8 @@ from engine.state.status import Status
 class Evaluate(msgspec.Struct, frozen=True, tag=True):
     """Render an expression of the node at `path` and answer with `Evaluated`.
 
-    ask: run_if | condition | value | values for a task or block, outputs for the flow (path empty).
+    ask: run_if | condition | value | values | pause | limits | until for a task or block, outputs for the flow (path
+        empty)
     """
 
     path: str
@@ -83,10 +84,11 @@ class TakeSlot(msgspec.Struct, frozen=True, tag=True):
 
 
 class Say(msgspec.Struct, frozen=True, tag=True):
-    """Write a line to the log of the execution. `level`: INFO, WARN, ERROR."""
+    """Write a line to the log of the execution, or of its task run at `path`. `level`: INFO, WARN, ERROR."""
 
     level: str
     message: str
+    path: str = ""
 
 
 class StartChild(msgspec.Struct, frozen=True, tag=True):

@@ -42,7 +42,7 @@ History = tuple[Change, ...]
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One try of a runnable task. `number` starts at 1 and never repeats within a task run.
+    """One try of a runnable task. `number` grows and never repeats at a path, from 1 unless a pass went before.
 
     log_file: where its log lines lie in internal storage, if they were kept out of the log
     """
@@ -165,6 +165,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: where opening stopped at the work limit or because it is `held`, the next last: paths of blocks, lanes
         (`loop#3`) or task runs
     paused: how many of its task runs are PAUSED
+    fence: generations and attempts of what is new are numbered above this; grows with each pass of a LoopUntil
     held: it was asked to pause and opens nothing more
     item: what an iteration of a loop is for
     whole: the execution that an iteration is a part of, through all loops around it
@@ -196,6 +197,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: tuple[str, ...] = ()
     paused: int = 0
     held: bool = False
+    fence: int = 0
     error: str | None = None
     violated: str | None = None
     kind: ExecutionKind = ExecutionKind.NORMAL

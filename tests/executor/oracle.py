@@ -22,6 +22,7 @@ ASKS = {
     Kind.EACH_PARALLEL: "values",
     Kind.PAUSE: "pause",
     Kind.SCOPE: "scope",
+    Kind.LOOP_UNTIL: "limits",
 }
 
 SIDE_BY_SIDE = {Kind.PARALLEL, Kind.DAG, Kind.FOREACH, Kind.EACH_PARALLEL}
@@ -51,6 +52,9 @@ class Oracle:
         self.paused: dict[str, str] = {}
         self.warned: set[str] = set()
         self.worked: set[str] = set()
+        self.passes: dict[str, int] = {}
+        self.limits: dict[str, dict[str, Any]] = {}
+        self.satisfied: set[str] = set()
         self.stopped_by: Status | None = None
         self.before_outputs: Status | None = None
 
@@ -80,6 +84,10 @@ class Oracle:
             self.branches[path] = f"case:{value}" if f"case:{value}" in node.branches else "defaults"
             if self.branches[path] not in node.branches:
                 self.broken.add(path)
+        elif ask == "limits":
+            self.limits[path], self.passes[path] = value, 1
+        elif ask == "until":
+            self._pass_ended(path, value not in ("", "false", "0", "-0"))
         elif ask == "pause":
             self.paused[path] = value["then"]
         else:
@@ -122,6 +130,25 @@ class Oracle:
         kind = self.plan.nodes[node_of(path)].kind
         return kind is Kind.TASK or (kind is Kind.FOLDER and path not in self.worked)
 
+    def _pass_ended(self, path: str, holds: bool) -> None:
+        limits = self.limits[path]
+        over = self.passes[path] >= limits["iterations"]
+        if not holds and over and limits["fail"]:
+            self.broken.add(path)
+        elif holds or over:
+            self.satisfied.add(path)
+        else:
+            self.paused[path] = "PASS"
+
+    def _next_pass(self, path: str) -> None:
+        self.passes[path] += 1
+        for below in [other for other in self.states if other.startswith((f"{path}/", f"{path}#"))]:
+            del self.states[below]
+            for known in (self.failures, self.branches, self.values, self.passes, self.limits):
+                known.pop(below, None)
+            for marked in (self.broken, self.warned, self.satisfied, self.worked):
+                marked.discard(below)
+
     def _once_more(self, path: str, node: Node) -> bool:
         retry = node.retry
         assert retry is not None
@@ -151,7 +178,8 @@ class Oracle:
 
     def resume(self, path: str) -> None:
         """A Pause goes on."""
-        del self.paused[path]
+        if self.paused.pop(path) == "PASS":
+            self._next_pass(path)
         self._walk()
 
     def stop(self, state: Status) -> None:
@@ -207,6 +235,9 @@ class Oracle:
         if not stop:
             self._open_main(path, node, chains)
         if any(self._open(chain, stop) for chain in chains):
+            return
+        if node.kind is Kind.LOOP_UNTIL and not stop and path not in self.satisfied:
+            self.asking[path] = "until"
             return
         failing = "errors" if stop and node.branches.get("errors") else None
         for branch in (failing, "finally"):

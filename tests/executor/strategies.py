@@ -93,6 +93,16 @@ class Luck:
             value = ("true", "false", "yes", "0", None)[number % 5]
         elif ask == "pause":
             value = self._pause(number)
+        elif ask == "limits":
+            most = {
+                "iterations": 1 + number % 3,
+                "duration": None,
+                "interval": 1000,
+                "fail": self._fails and number % 4 == 0,
+            }
+            value = None if number % 7 == 0 and self._fails else most
+        elif ask == "until":
+            value = ("true", "false", "false", "yes", None)[number % 5]
         else:
             value = ("a", "b", "a", "c", None)[number % 5]
         wrong = value is None or value == "c" or (ask == "values" and None in value)

@@ -116,6 +116,7 @@ class World:
         self.seen: list[AnyEvent] = []
         self.sent: list[Command] = []
         self.new_executions: list[int] = []
+        self.said: list[str] = []
         self.opened_at_most = 0
         self.stored = dict(self.record.runs)
         self.stored_answers = dict(self.record.answers)
@@ -232,7 +233,9 @@ class World:
                 self.agains += 1
             case NewExecution(attempt):
                 self.new_executions.append(attempt)
-            case StopBelow() | Ended() | TellCaller() | TakeSlot() | Say():
+            case Say():
+                self.said.append(command.message)
+            case StopBelow() | Ended() | TellCaller() | TakeSlot():
                 pass
 
     def _first(self) -> list[Callable[[], None]]:
@@ -274,7 +277,8 @@ class World:
         if self.record.execution.killing or self.record.execution.requested is not None:
             outcome = Outcome(Status.KILLED)
         else:
-            outcome = self._outcome(path, attempt)
+            # By how often it was tried in its pass: what happens must not depend on other loops.
+            outcome = self._outcome(path, len(self.record.runs[path].attempts))
         self.send(TaskStarted(at=self.now, path=path, attempt=attempt))
         self._report(path, attempt)
         self.send(

@@ -106,7 +106,7 @@ async def test_a_retry_starts_another_execution(engine: Engine) -> None:
     [
         (("revision: 7", "inputs: {n: 1}"), "Unable to find flow 'test'.'child' with revision '7'"),
         ((), "n"),
-        (("inputs: {n: 1}", "labels: '{{ {\"system.x\": \"y\"} }}'"), "System labels"),
+        (("inputs: {n: 1}", 'labels: \'{{ {"system.x": "y"} }}\''), "System labels"),
     ],
 )
 async def test_what_can_not_be_started_fails_the_task(engine: Engine, more: tuple[str, ...], said: str) -> None:

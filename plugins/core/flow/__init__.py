@@ -8,6 +8,7 @@ from plugins.core.flow.pause import Pause
 from plugins.core.flow.sequence import AllowFailure, Dag, Parallel, Sequential
 from plugins.core.flow.sleep import Sleep
 from plugins.core.flow.subflow import Subflow
+from plugins.core.flow.until import LoopUntil
 from plugins.core.flow.working_directory import WorkingDirectory
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ForEachItemSplit",
     "If",
     "Loop",
+    "LoopUntil",
     "Parallel",
     "Pause",
     "Sequential",
