@@ -119,6 +119,12 @@ class Plugins(Group, frozen=True):
     defaults: tuple[PluginDefaults, ...] = ()
 
 
+class Templates(Group, frozen=True):
+    """Whether flows may have tasks of the deprecated type core.flow.Template."""
+
+    enabled: bool = False
+
+
 class Settings(Group, frozen=True):
     """All settings."""
 
@@ -133,6 +139,7 @@ class Settings(Group, frozen=True):
     sqlite: Sqlite = Sqlite()
     variables: Variables = Variables()
     plugins: Plugins = Plugins()
+    templates: Templates = Templates()
     dialects: dict[str, Literal[1, 2]] = {}
 
 

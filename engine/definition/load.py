@@ -13,6 +13,7 @@ from engine.definition.dialect import dialect_of
 from engine.definition.document import read_yaml
 from engine.definition.expressions import check_expressions
 from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
+from engine.definition.inlining import inline
 from engine.definition.references import check_inputs, check_names, check_outputs, check_types
 from engine.definition.rules import NONE, Rules
 from engine.definition.sla import check_checks, check_slas
@@ -45,6 +46,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
         raise InvalidFlow(collector.sorted())
     dialect = dialect_of(text, raw, rules.dialect(raw.get("namespace")))
     raw = _available(raw, collector)
+    raw = inline(raw, rules, index, collector) if "Template" in text or rules.templates else raw
     check_defaults(raw, collector, index)
     if defaults := defaults_of(raw, rules.defaults):
         raw, moved = inject(raw, defaults, index)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.settings import PluginDefaults, Settings
+
+TemplateId = tuple[str, str]
+"""Namespace and id of a template."""
 
 
 class Rules(NamedTuple):
@@ -13,10 +16,14 @@ class Rules(NamedTuple):
 
     defaults: plugin defaults of the installation
     dialects: the dialect of flows by namespace; it holds for namespaces below too
+    templates_enabled: whether flows may name templates
+    templates: those to put into a flow by name, None for what isn't there; where None itself, nothing is put anywhere
     """
 
     defaults: tuple[PluginDefaults, ...] = ()
     dialects: Mapping[str, int] = {}
+    templates_enabled: bool = False
+    templates: Mapping[TemplateId, Mapping[str, Any] | None] | None = None
 
     def dialect(self, namespace: object) -> int | None:
         """The dialect that is set for a namespace or the nearest one above it."""
@@ -30,7 +37,7 @@ class Rules(NamedTuple):
 
 def rules_of(settings: Settings) -> Rules:
     """The rules that the settings make."""
-    return Rules(settings.plugins.defaults, settings.dialects)
+    return Rules(settings.plugins.defaults, settings.dialects, settings.templates.enabled)
 
 
 NONE = Rules()

@@ -40,6 +40,7 @@ from engine.runtime.slots import Slots
 from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.subflows import Subflows
+from engine.runtime.templates import Templates
 from engine.runtime.timers import Timers
 from engine.runtime.vault import Vault
 from engine.runtime.worker import Worker
@@ -67,6 +68,7 @@ class Engine(NamedTuple):
     namespaces: NamespaceFiles
     vault: Vault
     slots: Slots
+    templates: Templates
 
 
 @asynccontextmanager
@@ -148,7 +150,8 @@ async def _assemble(
         stack=stack,
     )
     stand_in = mocks.stand_in if mocks else None
-    plans = Plans(store.flows, index, settings.variables.globals, stand_in, rules_of(settings))
+    templates = Templates(files, index)
+    plans = Plans(store.flows, index, settings.variables.globals, stand_in, rules_of(settings), templates)
     worker = Worker(services, clock, settings.worker.concurrency)
     items = Items(look_ups.sources)
     evaluator = Evaluator(
@@ -195,5 +198,19 @@ async def _assemble(
         post=driver.post,
     )
     return Engine(
-        control, driver, store, files, logs, plans, nodes, renderer, node, keys, secrets, namespaces, vault, slots
+        control,
+        driver,
+        store,
+        files,
+        logs,
+        plans,
+        nodes,
+        renderer,
+        node,
+        keys,
+        secrets,
+        namespaces,
+        vault,
+        slots,
+        templates,
     )

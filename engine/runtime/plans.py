@@ -10,6 +10,7 @@ import msgspec
 
 from engine.definition.compile import compile_flow
 from engine.definition.flow import Flow
+from engine.definition.inlining import templates_of
 from engine.definition.load import load_flow
 from engine.definition.rules import NONE, Rules
 from engine.definition.templates import holds_template
@@ -18,6 +19,7 @@ from engine.ids import NodeId
 from engine.plugin.base import FolderBlock, Task
 from engine.plugin.fields import structured, unrendered
 from engine.plugin.index import Index
+from engine.runtime.templates import Templates
 from engine.state.execution import Execution, ExecutionKind, node_of
 from engine.store.protocols import FlowStore, StoredFlow
 
@@ -100,12 +102,14 @@ class Plans:
         globals: Mapping[str, Any] | None = None,
         changed: Callable[[Compiled], None] | None = None,
         rules: Rules = NONE,
+        templates: Templates | None = None,
     ) -> None:
         self._flows = flows
         self._index = index
         self._globals = globals or {}
         self._changed = changed
         self._rules = rules
+        self._templates = templates
         self._cache: OrderedDict[tuple[str, str, int], Compiled] = OrderedDict()
 
     async def get(self, namespace: str, flow: str, revision: int | None = None) -> Compiled:
@@ -118,7 +122,7 @@ class Plans:
             return self._used(asked)
         stored = await self._flows.get(namespace, flow, revision)
         key = (namespace, flow, stored.revision)
-        compiled = self._used(key) if key in self._cache else self._compile(self.read(stored.source), stored)
+        compiled = self._used(key) if key in self._cache else self._compile(await self._whole(stored.source), stored)
         self._put(asked, compiled)
         return compiled
 
@@ -130,6 +134,14 @@ class Plans:
         assert execution.caller is not None
         return whole.iteration(node_of(execution.caller.path))
 
+    async def _whole(self, source: str) -> Flow:
+        """The flow of a source text, with the templates that it names as they are now. Raises InvalidFlow."""
+        flow = self.read(source)
+        if not self._rules.templates_enabled or self._templates is None or not (wanted := templates_of(flow)):
+            return flow
+        rules = self._rules._replace(templates=await self._templates.find(wanted))
+        return load_flow(source, index=self._index, rules=rules).flow
+
     def outdated(self, namespace: str, flow: str) -> None:
         """The latest revision that is remembered isn't the latest any more."""
         self._cache.pop((namespace, flow, LATEST), None)
@@ -140,6 +152,10 @@ class Plans:
 
     def keep(self, flow: Flow, stored: StoredFlow) -> None:
         """Compile a revision that was just stored and remember it as the latest."""
+        if self._rules.templates_enabled and templates_of(flow):
+            # It can only be compiled with what it names, when it is asked for.
+            self.outdated(flow.namespace, flow.id)
+            return
         self._put((flow.namespace, flow.id, LATEST), self._compile(flow, stored))
 
     def _compile(self, flow: Flow, stored: StoredFlow) -> Compiled:

@@ -14,6 +14,7 @@ from conformance.tables import Case
 CASE = frozenset({
     "id", "kind", "area", "flows", "flow_yaml", "start", "expect", "needs", "env", "config", "test_plugin",
     "built_in_java", "deprecated", "uses_deprecated", "flow_reconstructed", "source", "since", "superseded_by", "note",
+    "templates",
 })  # fmt: skip
 """Fields of a case; those that the runner doesn't look at are remarks."""
 

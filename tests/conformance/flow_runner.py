@@ -29,6 +29,8 @@ from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.protocols import ExecutionFilter, StoredFlow
 
+TEMPLATES = "kestra.templates.enabled"
+"""A setting that the engine of these tests has."""
 ERRORS = ("error_contains", "error_is", "messages_any_order", "raises")
 OF_OTHERS = ("executions", "terminal_states_any_order", "execution_found")
 SCRIPTED = "io.kestra.core.tasks.test.Scripted"
@@ -62,8 +64,10 @@ class Course:
 async def run_flow(bench: Bench) -> list[str]:
     """What is wrong with the outcome of a case of kind flow. Raises Unbound for what the runner has no meaning for."""
     case = bench.case
-    if case.get("config"):
-        raise Unbound(f"there is no setting for {', '.join(case['config'])}")
+    if unknown := case.get("config", {}).keys() - {TEMPLATES}:
+        raise Unbound(f"there is no setting for {', '.join(sorted(unknown))}")
+    for template in case.get("templates", ()):
+        await bench.engine.templates.apply(template)
     course = Course()
     problems: list[str] = []
     parts = steps(case)

@@ -20,19 +20,20 @@ from conformance.flow_plugins.index import index
 from engine.clock import SystemClock
 from engine.runtime.engine import Engine, open_engine
 from engine.runtime.vault import Vault
-from engine.settings import Settings
+from engine.settings import Settings, Templates
 
 TABLES = load_tables()
 SECONDS = 15.0
 """What one case may take."""
 NOT_RUN = "not run: "
+SETTINGS = Settings(templates=Templates(enabled=True))
 DATA = "data-of-flows"
 SECRET = re.compile(r"secret\('([^']+)'\)")
 
 
 @pytest.fixture(scope="module")
 async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
-    async with open_engine(tmp_path_factory.getbasetemp() / DATA, Settings(), index=index()) as opened:
+    async with open_engine(tmp_path_factory.getbasetemp() / DATA, SETTINGS, index=index()) as opened:
         yield opened
 
 

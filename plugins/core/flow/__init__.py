@@ -8,6 +8,7 @@ from plugins.core.flow.pause import Pause
 from plugins.core.flow.sequence import AllowFailure, Dag, Parallel, Sequential
 from plugins.core.flow.sleep import Sleep
 from plugins.core.flow.subflow import Subflow
+from plugins.core.flow.template import Template
 from plugins.core.flow.until import LoopUntil
 from plugins.core.flow.working_directory import WorkingDirectory
 
@@ -30,5 +31,6 @@ __all__ = [
     "Sleep",
     "Subflow",
     "Switch",
+    "Template",
     "WorkingDirectory",
 ]
