@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.definition.collect import Collector
 from engine.definition.diagnostic import Path
+from engine.errors import Refused
+
+GIVEN = frozenset({"system.correlationId"})
+"""System labels that an execution may be given when it is created."""
 
 
 class LabelPair(BaseModel):
@@ -28,6 +32,15 @@ def label_map(labels: Labels | None) -> dict[str, str]:
     if isinstance(labels, list):
         return {pair.key: pair.value for pair in labels}
     return dict(labels or {})
+
+
+def refuse_labels(labels: Mapping[str, Any], allowed: Set[str] = GIVEN) -> None:
+    """Raises Refused for labels that nobody may give an execution: the engine's own, and empty ones."""
+    for key, value in labels.items():
+        if key.startswith("system.") and key not in allowed:
+            raise Refused(f"System labels can only be set by Kestra itself, offending label: {key}={value}")
+        if not key or value in (None, ""):
+            raise Refused(f"A label needs a key and a value, but one is '{key}' with '{value or ''}'")
 
 
 def check_labels(raw: Any, at: Path, collector: Collector, *, allowed: Set[str] = frozenset(), end: str = "") -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.clock import Clock
 from engine.definition.inputs import InputState
+from engine.definition.labels import refuse_labels
 from engine.errors import Conflict, ExpressionError, NotFound, Refused
 from engine.executor import edit, pause
 from engine.executor.limits import FORCED
@@ -109,8 +110,11 @@ class Control:
     ) -> Execution:
         """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
 
-        Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow, Blocked by a check.
+        Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow or a label that
+        nobody may give, Blocked by a check.
         """
+        if trigger is None and child is None:
+            refuse_labels(labels or {})
         while True:
             compiled = await self._plans.get(namespace, flow, revision)
             if compiled.flow.disabled:
