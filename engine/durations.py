@@ -1,4 +1,4 @@
-"""ISO-8601 durations, as `PT1H30M` or `P1D`."""
+"""Durations: ISO-8601 as `PT1H30M` or `P1D`, and in words for people."""
 
 from __future__ import annotations
 
@@ -33,3 +33,16 @@ def duration_text(milliseconds: int) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = [f"{hours}H" * (hours > 0), f"{minutes}M" * (minutes > 0), f"{rest / 1000:g}S" * (rest > 0)]
     return f"{'-' * (milliseconds < 0)}PT{''.join(parts) or '0S'}"
+
+
+def duration_words(milliseconds: int) -> str:
+    """A duration for people: `3 ms`, `1.25 s`, `2 m 05 s`, `3 h 07 m`, `4 d 03 h`."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.2f} s"
+    minutes, seconds = divmod(milliseconds // 1000, 60)
+    if minutes < 60:
+        return f"{minutes} m {seconds:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} m" if hours < 48 else f"{hours // 24} d {hours % 24:02} h"

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
-from engine.cli.options import Config, Data, Flows, Json
+from engine.cli.options import Config, Data, Flows, Id, Json
 from engine.cli.session import run_async, session
+from engine.cli.why import why
 from engine.errors import NotFound, Refused
 from engine.ids import ExecutionId
 from engine.state.execution import Execution
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 SHOWN_MATCHES = 5
 
 app = typer.Typer(help="Look at executions, run them again, stop them.", no_args_is_help=True, rich_markup_mode=None)
-
-Id = Annotated[str, typer.Argument(help="Execution id or its beginning, or `last`.")]
 
 
 @app.command("list")
@@ -88,6 +88,9 @@ def show(id: Id, as_json: Json = False, data: Data = None, config: Config = None
             await show_end(engine, console, record.execution, None)
 
     run_async(work)
+
+
+app.command("why")(why)
 
 
 @app.command("logs")
@@ -343,7 +346,11 @@ async def _by_prefix(engine: Engine, id: str) -> ExecutionId:
     from engine.nearness import did_you_mean, near_names
     from engine.store.protocols import ExecutionFilter
 
-    found = await engine.store.executions.list(ExecutionFilter(prefix=id, limit=SHOWN_MATCHES)) if id else []
+    where = ExecutionFilter(prefix=id, limit=SHOWN_MATCHES)
+    found = await engine.store.executions.list(where) if id else []
+    if id and not found:
+        # An iteration of a loop is in no list, but whoever names it means it.
+        found = await engine.store.executions.list(msgspec.structs.replace(where, kinds=()))
     if len(found) == 1 or any(one.id == id for one in found):
         return ExecutionId(id) if len(found) > 1 else found[0].id
     if found:

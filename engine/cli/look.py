@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from engine.clock import to_datetime
+from engine.durations import duration_words
 from engine.files.addresses import SCHEME
 from engine.state.execution import Execution, TaskRun
 from engine.state.sealed import covered
@@ -51,24 +52,10 @@ def state(status: Status) -> str:
     return f"[{style}]{SIGNS.get(status, '○')} {status.value}[/{style}]"
 
 
-def duration(milliseconds: int) -> str:
-    """`3 ms`, `1.25 s`, `2 m 05 s`, `3 h 07 m`."""
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, seconds = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} m {seconds:02} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} m"
-
-
 def lasted(thing: Execution | TaskRun, now: int) -> str:
     """How long an execution or a task run took, or takes so far."""
     end = thing.history[-1].at if thing.state.terminal else now
-    return duration(max(0, end - thing.history[0].at))
+    return duration_words(max(0, end - thing.history[0].at))
 
 
 def moment(milliseconds: int) -> str:

@@ -24,3 +24,4 @@ Config = Annotated[
     typer.Option("--config", help="Settings file (else TIDEGATE_CONFIG).", exists=True, dir_okay=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Id = Annotated[str, typer.Argument(help="Execution id or its beginning, or `last`.")]

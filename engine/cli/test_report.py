@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from engine.cli import look
 from engine.cli.columns import Columns
+from engine.durations import duration_words
 from engine.runtime.flow_tests import Asserted, CaseResult, Outcome
 
 STYLES = {
@@ -31,7 +32,7 @@ def show(console: Console, results: Sequence[CaseResult], seconds: float) -> Non
     table = Columns("", "result", "test", "case", "execution", "took")
     for result in results:
         state = look.state(result.state) if result.state else ""
-        took = look.duration(int(result.seconds * 1000))
+        took = duration_words(int(result.seconds * 1000))
         table.add_row(STYLES[result.outcome], escape(result.suite), escape(result.case), state, took)
     console.print(table)
     for result in results:
