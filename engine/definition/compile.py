@@ -23,6 +23,7 @@ def compile_flow(flow: Flow, revision: int) -> Plan:
         root=root,
         outputs=tuple(output.compiled() for output in flow.outputs or ()),
         variables=flow.variables,
+        listeners=flow.listener_conditions,
         slas=tuple(sla.compiled() for sla in flow.sla or ()),
     )
 

@@ -32,6 +32,16 @@ class PluginDefaultFields(BaseModel):
     forced: bool = Field(False, description="Whether they win over what is written at the task.")
 
 
+class Listener(BaseModel):
+    """A listener as users write it."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+
+    description: str | None = Field(None, description="What it is for, in Markdown.")
+    conditions: list[dict[str, Any]] | None = Field(None, description="Conditions that must all hold.")
+    tasks: list[dict[str, Any]] = Field(min_length=1, description="The tasks, in order.")
+
+
 class FlowFields(BaseModel):
     """The properties of a flow."""
 
@@ -56,6 +66,9 @@ class FlowFields(BaseModel):
     after_execution: list[dict[str, Any]] | None = Field(
         None, description="Tasks that run once the execution has ended; they change nothing of its state."
     )
+    listeners: tuple[Listener, ...] | None = Field(
+        None, description="Old: tasks that run after the end where conditions hold."
+    )
     triggers: list[dict[str, Any]] | None = Field(None, description="What starts executions.")
     plugin_defaults: tuple[PluginDefaultFields, ...] | None = Field(
         None,
@@ -77,13 +90,13 @@ class FlowFields(BaseModel):
 
 
 class Flow(FlowFields):
-    """A flow without mistakes. `branches` holds its tasks as read: tasks, errors, finally, afterExecution."""
+    """A flow without mistakes. `branches` holds its tasks as read, those of its listeners too."""
 
     branches: Mapping[str, tuple[Task, ...]] = Field(default_factory=dict, exclude=True)
+    listener_conditions: tuple[tuple[Any, ...], ...] = Field((), exclude=True)
 
 
 NOT_AVAILABLE: Mapping[str, str] = {
-    "listeners": "these tasks would not run; use `finally`",
     "workerGroup": "executions run on any worker",
     "workerSelector": "executions run on any worker",
     "quotas": "executions would not be limited",

@@ -14,6 +14,7 @@ from engine.definition.document import read_yaml
 from engine.definition.expressions import check_expressions
 from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
 from engine.definition.inlining import inline
+from engine.definition.listeners import read_listeners
 from engine.definition.references import check_inputs, check_names, check_outputs, check_types
 from engine.definition.rules import NONE, Rules
 from engine.definition.sla import check_checks, check_slas
@@ -56,6 +57,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     fields = collector.validate(FlowFields, raw, ())
     reader = TaskReader(collector, index, dialect, (raw.get("namespace"), raw.get("id")))
     branches = {name: reader.branch(raw.get(name), (name,)) for name in BRANCHES}
+    of_listeners, conditions = read_listeners(raw.get("listeners"), reader, collector, index)
     check_names(raw, collector)
     check_inputs(raw.get("inputs"), collector)
     check_outputs(raw.get("outputs"), collector)
@@ -68,7 +70,13 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     if fields is None or collector.errors:
         raise InvalidFlow(found)
     values = {name: getattr(fields, name) for name in FlowFields.model_fields}
-    return Loaded(Flow.model_construct(fields.model_fields_set, **values, branches=branches), found, dialect)
+    return Loaded(
+        Flow.model_construct(
+            fields.model_fields_set, **values, branches=branches | of_listeners, listener_conditions=conditions
+        ),
+        found,
+        dialect,
+    )
 
 
 def _available(raw: dict[str, Any], collector: Collector) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.executor import deadlines
+from engine.executor.after import answered_after, is_after
 from engine.executor.children import child_ended, child_paused, show_paused
 from engine.executor.finish import (
     OUTPUTS,
@@ -126,6 +127,8 @@ def _evaluated(work: Work, event: Evaluated) -> None:
             return
         if block is not None and block.phase == OUTPUTS:
             outputs_answered(work, event.value, event.error)
+        elif is_after(event.ask):
+            answered_after(work, event.ask, event.value is True)
         return
     run = work.run(event.path)
     if run is not None and not run.state.terminal:

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
+from engine.executor.after import AFTER, DONE, branches, is_after
 from engine.executor.children import attempts_of, shown_counters
-from engine.executor.finish import AFTER, DONE, ERRORS, FINALLY, MAIN, ON_PAUSE, STOPS, worse
+from engine.executor.finish import ERRORS, FINALLY, MAIN, ON_PAUSE, STOPS, worse
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.names import ATTEMPTED, CALLERS
 from engine.executor.pause import resumed_outputs
@@ -169,7 +170,7 @@ class Draft:
         self.answers: dict[str, Answer] = dict(record.answers)
         self.reopened: dict[str, int] = {}
         self._places = {
-            child.id: Place(node, RANK.get(branch, 0), position)
+            child.id: Place(node, RANK.get(AFTER if is_after(branch) else branch, 0), position)
             for node in plan.nodes.values()
             for branch, children in node.branches.items()
             for position, child in enumerate(children)
@@ -365,7 +366,7 @@ def _check_after(execution: Execution) -> None:
 def _is_after(plan: Plan, path: str) -> bool:
     """Whether a task run belongs to what runs after the end."""
     top = node_of(path.partition("/")[0])
-    return any(node.id == top for node in plan.root.branches.get(AFTER, ()))
+    return any(node.id == top for branch in branches(plan) for node in plan.root.branches.get(branch, ()))
 
 
 def _starts(plan: Plan, run: TaskRun) -> bool:

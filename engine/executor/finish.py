@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.executor.after import AFTER, DONE, after_branch, begin_after
 from engine.executor.names import (
     ALLOW_FAILURE,
     CALLERS,
@@ -29,8 +30,6 @@ MAIN = "main"
 ERRORS = "errors"
 FINALLY = "finally"
 OUTPUTS = "outputs"
-AFTER = "afterExecution"
-DONE = "done"
 
 # What a Pause runs while it waits. It is no part of what the Pause comes to.
 ON_PAUSE = "onPause"
@@ -161,7 +160,7 @@ def next_phase(work: Work, path: str, node: Node, block: Phase) -> None:
 def finish_block(work: Work, path: str, node: Node, block: Phase) -> None:
     """All branches of a block or of the flow have ended."""
     if not path and block.phase == AFTER:
-        work.blocks[""] = replace(block, phase=DONE, live=0)
+        after_branch(work, block)
         return
     if not path:
         conclude(work, block.worst)
@@ -201,7 +200,9 @@ def end(work: Work, state: Status) -> None:
         work.move(RUNNING)
     work.put(pending=(), held=False)
     work.todo.clear()
-    _begin_after(work, state)
+    block = work.block("")
+    if block is not None:
+        begin_after(work, block, state)
     work.move(state)
     work.commands.append(Ended(state))
     for place, sla in enumerate(work.plan.slas):
@@ -215,21 +216,6 @@ def end(work: Work, state: Status) -> None:
     if state is RETRIED:
         due = max((run.due for run in work.runs() if run.due is not None and run.state is state), default=work.at)
         work.commands.append(WakeAt("", "new_execution", due))
-
-
-def _begin_after(work: Work, state: Status) -> None:
-    """Open the tasks that run after the end, whatever it is; none for an execution that is tried again as another."""
-    block = work.block("")
-    if block is None:
-        return
-    tasks = work.plan.root.branches.get(AFTER, ())
-    if not tasks or state is RETRIED:
-        work.blocks[""] = replace(block, phase=DONE, live=0)
-        return
-    work.blocks[""] = replace(block, phase=AFTER, branch=AFTER, next=0, live=0, total=len(tasks))
-    work.stopping = None
-    work.put(killing=False, requested=None)
-    work.todo.append("")
 
 
 def drop_timer(work: Work, run: TaskRun) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from engine.executor.after import AFTER
 from engine.executor.children import (
     COLLECT,
     ITEMS_ASK,
@@ -14,7 +15,6 @@ from engine.executor.children import (
     open_children,
 )
 from engine.executor.finish import (
-    AFTER,
     ASKING,
     ERRORS,
     FINALLY,

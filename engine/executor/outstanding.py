@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.executor.after import is_asking
 from engine.executor.finish import ASKING, OUTPUTS, WAITING, calls_many
 from engine.executor.lanes import RUN_IF
 from engine.executor.plan import Plan
@@ -23,6 +24,8 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
     if execution.finished or execution.state is Status.QUEUED or execution.block is None:
         return ()
     commands = [command for run in record.runs.values() for command in _of_run(plan, run)]
+    if is_asking(execution.block):
+        commands.append(Evaluate("", execution.block.branch))
     if execution.block.phase == OUTPUTS:
         commands.append(Evaluate("", OUTPUTS))
     if execution.pending and not execution.held:

@@ -132,6 +132,7 @@ class Plan(msgspec.Struct, frozen=True):
     """A compiled flow. `root` is a sequential node with an empty id; `nodes` finds every node by id.
 
     globals: values that the settings give to the templates of all flows
+    listeners: the conditions of each
     """
 
     namespace: str
@@ -144,6 +145,7 @@ class Plan(msgspec.Struct, frozen=True):
     variables: Mapping[str, Any] = {}
     tenant: str = "main"
     globals: Mapping[str, Any] = {}
+    listeners: tuple[tuple[Any, ...], ...] = ()
     slas: tuple[Sla, ...] = ()
 
 
@@ -156,6 +158,7 @@ def make_plan(
     outputs: tuple[FlowOutput, ...] = (),
     variables: Mapping[str, Any] | None = None,
     slas: tuple[Sla, ...] = (),
+    listeners: tuple[tuple[Any, ...], ...] = (),
 ) -> Plan:
     """Index a root node. Raises ValueError on an id that stands twice."""
     nodes: dict[NodeId, Node] = {}
@@ -179,4 +182,5 @@ def make_plan(
         outputs=outputs,
         variables=variables or {},
         slas=slas,
+        listeners=listeners,
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from engine.executor.after import AFTER, DONE, is_after
 from engine.executor.finish import (
-    AFTER,
     ASKING,
-    DONE,
     ERRORS,
     FINALLY,
     MAIN,
@@ -67,7 +66,7 @@ class Tally:
     def add(self, run: TaskRun) -> None:
         """Count a child of the block."""
         branch, index = self.places[run.node]
-        phase = PHASES.get(branch, MAIN)
+        phase = AFTER if is_after(branch) else PHASES.get(branch, MAIN)
         bad = run.state in STOPS
         self.opened[phase] += 1
         self.reached[phase] = max(self.reached[phase], index + 1)
@@ -100,7 +99,11 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         held = record.runs[path].block if path else record.execution.block
         if held is None:
             continue
-        if held.phase == ASKING or _passes(plan, record, path, held) or (not path and held.phase in (OUTPUTS, DONE)):
+        if (
+            held.phase == ASKING
+            or _passes(plan, record, path, held)
+            or (not path and held.phase in (OUTPUTS, AFTER, DONE))
+        ):
             rebuilt.blocks[path] = held
         elif tally.live[WAITING] or (held.phase == WAITING and record.runs[path].state is Status.PAUSED):
             rebuilt.blocks[path] = _waiting(plan, record.runs[path], tally)
@@ -132,7 +135,7 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         failed = worst in STOPS
     if node.kind is Kind.PAUSE and run is not None and warned(run.outputs):
         worst = worse(worst, Status.WARNING)
-    phase = next((name for name in (AFTER, FINALLY, ERRORS) if tally.opened[name]), MAIN)
+    phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), MAIN)
     if run is not None and phase == MAIN and node.kind in CALLERS and run.block is not None:
         # Its children are executions, counted where the edit was made.
         return run.block

@@ -3,6 +3,7 @@
 from engine.clock import monotonic
 from engine.durations import duration_text, parse_duration
 from engine.errors import ExpressionError, TaskError
+from engine.executor.lanes import truthy as holds_true
 from engine.executor.plan import Kind
 from engine.ids import NodeId
 from engine.plugin.base import (
@@ -20,6 +21,7 @@ from engine.plugin.base import (
     Template,
     Trigger,
 )
+from engine.plugin.conditions import Condition, Seen, Subject
 from engine.plugin.context import (
     LEVELS,
     Context,
@@ -50,6 +52,7 @@ __all__ = [
     "Block",
     "Call",
     "Child",
+    "Condition",
     "Context",
     "ExecutionChoice",
     "ExecutionInfo",
@@ -74,9 +77,11 @@ __all__ = [
     "PythonEnvironment",
     "RawTask",
     "Result",
+    "Seen",
     "Settings",
     "Shape",
     "Status",
+    "Subject",
     "Task",
     "TaskError",
     "TaskInfo",
@@ -84,6 +89,7 @@ __all__ = [
     "Template",
     "Trigger",
     "duration_text",
+    "holds_true",
     "installed",
     "monotonic",
     "parse_duration",

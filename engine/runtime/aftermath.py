@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.executor.finish import DONE
+from engine.executor.after import DONE
 from engine.ids import ExecutionId, derived_id
 from engine.state.execution import Change, Execution
 from engine.state.record import Record

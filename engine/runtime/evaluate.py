@@ -13,12 +13,14 @@ from engine.definition.templates import holds_template
 from engine.durations import parse_duration
 from engine.errors import ExpressionError, InvalidInputs, TidegateError
 from engine.executor import deadlines
+from engine.executor.after import LISTENER, is_after
 from engine.executor.children import COLLECT, ITEMS_ASK
 from engine.executor.lanes import truthy
 from engine.executor.plan import Plan
 from engine.expressions.masks import masked
 from engine.expressions.needs import Needs
 from engine.runtime.assertions import Assertions
+from engine.runtime.conditions import Sight, all_hold, subject
 from engine.runtime.gathering import Gathering
 from engine.runtime.items import Items, described, is_file
 from engine.runtime.logs import LogPump, said
@@ -69,7 +71,7 @@ class Evaluator:
         """The answer, or None where it needs I/O or more time than the loop can spare."""
         if command.ask == deadlines.ASK:
             return self._judged(view, command, plan)
-        if command.ask == COLLECT:
+        if command.ask == COLLECT or is_after(command.ask):
             return None
         question = _question(plan, command, self._vault.seal)
         try:
@@ -90,6 +92,8 @@ class Evaluator:
             return self._verdict(view, command, found)
         if command.ask == COLLECT:
             return await self._gathered(plan, view, command)
+        if is_after(command.ask):
+            return await self._listened(plan, view, command)
         question = _question(plan, command, self._vault.seal)
         variables = _variables(view, command)
         masks: set[str] = set()
@@ -119,6 +123,24 @@ class Evaluator:
         for text in self._assertions.news(view.record.execution, found):
             self._logs.line(said(view.record, Say("WARN", text), self._clock.now()))
         return self._answer(command, value=[None if isinstance(item, str) else item for item in found])
+
+    async def _listened(self, plan: Plan, view: View, command: Evaluate) -> Evaluated:
+        """Whether the conditions of a listener hold."""
+        execution = view.record.execution
+        outputs = {"trigger": {**view.trigger(), "outputs": execution.outputs or {}}}
+        variables = view.of_flow().extended(outputs)
+        look_up = self._look_ups.for_execution(execution, variables)
+        masks: set[str] = set()
+
+        async def render(source: Any) -> Any:
+            return await self._renderer.render(source, variables, typed=False, look_up=look_up, masks=masks)
+
+        sight = Sight(plan.namespace, plan.flow, render, subject(view.record))
+        conditions = plan.listeners[int(command.ask.removeprefix(LISTENER))]
+        holds, reason = await all_hold(conditions, sight)
+        if reason is not None:
+            self._logs.line(said(view.record, Say("WARN", masked(reason, masks)), self._clock.now()))
+        return self._answer(command, value=holds)
 
     async def _gathered(self, plan: Plan, view: View, command: Evaluate) -> Evaluated:
         run = view.record.runs[command.path]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from conformance.bench import Bench
 from conformance.bindings import BINDINGS
 from conformance.flow_cases import Unbound, kind_of, steps
+from conformance.flow_conditions import run_condition
 from conformance.flow_definitions import run_validation
 from conformance.flow_fields import check_fields
 from conformance.flow_inputs import ACTIONS, run_inputs
@@ -15,7 +16,12 @@ from conformance.flow_tasks import run_task
 
 Runner = Callable[[Bench], Awaitable[list[str]]]
 
-KINDS: Mapping[str, Runner] = {"flow": run_flow, "validation": run_validation, "task": run_task}
+KINDS: Mapping[str, Runner] = {
+    "flow": run_flow,
+    "validation": run_validation,
+    "task": run_task,
+    "condition": run_condition,
+}
 
 
 async def run_case(bench: Bench) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -45,3 +45,10 @@ class CounterTask(Task):
     async def run(self, ctx: Context) -> dict[str, int]:
         self.ran.append(ctx.task.run)
         return {"counter": len(self.ran)}
+
+
+class ListenersTestTask(Task):
+    """Tells the state that the execution has when a listener runs."""
+
+    async def run(self, ctx: Context) -> dict[str, Any]:
+        return {"value": await ctx.render("{{ execution.state }}")}
