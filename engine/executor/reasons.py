@@ -10,7 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.executor.finish import AFTER, ASKING, MAIN, OUTPUTS, WAITING, calls_many
+from engine.executor.after import AFTER
+from engine.executor.finish import ASKING, MAIN, OUTPUTS, WAITING, calls_many
 from engine.executor.lanes import RUN_IF
 from engine.executor.names import FOLDER, RETRYING, RUNNING
 from engine.executor.plan import Plan
