@@ -164,7 +164,7 @@ async def _assemble(
     worker.deliver = driver.deliver
     services.report = driver.submit
     timers = Timers(store.timers, driver, clock, node.id)
-    driver.on_timer = timers.hint
+    driver.dispatch.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)
     housekeeping = Housekeeping(folder / "work", node, store.logs, store.cached, settings.logs.retention_days, clock)
     slots = Slots(store.slots, driver, nodes, clock, node.id)
@@ -187,8 +187,8 @@ async def _assemble(
     )
     executions.on_kill = control.kill
     executions.on_resume = control.resume
-    services.subflows = driver.subflows = subflows = Subflows(store, control)
-    driver.children = control.children = Children(
+    services.subflows = subflows = Subflows(store, control)
+    control.children = Children(
         store=store,
         subflows=subflows,
         items=items,
@@ -197,6 +197,7 @@ async def _assemble(
         clock=clock,
         post=driver.post,
     )
+    driver.connect(subflows, control.children)
     return Engine(
         control,
         driver,
