@@ -43,12 +43,11 @@ PAGE = 500
 
 
 class Child(NamedTuple):
-    """What an execution that a task starts has besides: its id, labels that come with it, who waits, when it begins."""
+    """What an execution that a task starts has besides: its id, labels that come with it, who waits."""
 
     id: ExecutionId
     inherited: Mapping[str, str]
     caller: Caller | None
-    scheduled: int | None
 
 
 class Restarts(Protocol):
@@ -106,9 +105,12 @@ class Control:
         labels: Mapping[str, str] | None = None,
         trigger: TriggeredBy | None = None,
         child: Child | None = None,
+        scheduled: int | None = None,
         kind: ExecutionKind = ExecutionKind.NORMAL,
     ) -> Execution:
         """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
+
+        scheduled: when its first task begins, in milliseconds; by default at once
 
         Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow or a label that
         nobody may give, Blocked by a check.
@@ -119,7 +121,7 @@ class Control:
             compiled = await self._plans.get(namespace, flow, revision)
             if compiled.flow.disabled:
                 raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
-            execution = self._blank(compiled, labels or {}, trigger, child, kind)
+            execution = self._blank(compiled, labels or {}, trigger, child, scheduled, kind)
             view = View(compiled.plan, Record(execution))
             values = await self._inputs.resolve(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
             execution = msgspec.structs.replace(execution, inputs=values)
@@ -138,7 +140,7 @@ class Control:
     ) -> list[InputState]:
         """What would become of the inputs of an execution, without creating one. Raises NotFound, InvalidFlow."""
         compiled = await self._plans.get(namespace, flow, revision)
-        execution = self._blank(compiled, {}, None, None, ExecutionKind.NORMAL)
+        execution = self._blank(compiled, {}, None, None, None, ExecutionKind.NORMAL)
         seen = View(compiled.plan, Record(execution)).of_flow()
         return await self._inputs.preview(compiled.flow.inputs or (), execution, seen, inputs or {})
 
@@ -346,6 +348,7 @@ class Control:
         labels: Mapping[str, str],
         trigger: TriggeredBy | None,
         child: Child | None,
+        scheduled: int | None,
         kind: ExecutionKind,
     ) -> Execution:
         now = self._clock.now()
@@ -363,7 +366,7 @@ class Control:
             original=id,
             created=now,
             caller=child.caller if child else None,
-            scheduled=child.scheduled if child else None,
+            scheduled=scheduled,
             kind=kind,
         )
 

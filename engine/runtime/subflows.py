@@ -89,7 +89,7 @@ class Subflows:
             "taskId": run.node,
             **(more or {}),
         }
-        child = Child(id=id, inherited=inherited, caller=caller, scheduled=call.schedule_date)
+        child = Child(id=id, inherited=inherited, caller=caller)
         trigger = TriggeredBy(id=run.node, type=type, variables=variables)
         named = f"'{call.namespace}'.'{call.flow}'" + (f" with revision '{call.revision}'" if call.revision else "")
         try:
@@ -101,6 +101,7 @@ class Subflows:
                 labels=call.labels,
                 trigger=trigger,
                 child=child,
+                scheduled=call.schedule_date,
                 kind=ExecutionKind.TEST if parent.kind is ExecutionKind.TEST else ExecutionKind.NORMAL,
             )
         except NotFound as error:

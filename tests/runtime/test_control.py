@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from engine.clock import SystemClock
 from engine.errors import Conflict, NotFound
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
@@ -194,3 +195,13 @@ tasks:
     assert again.state is Status.SUCCESS
     assert again.original == record.execution.id
     assert again.tried_since == record.execution.created
+
+
+async def test_an_execution_begins_on_its_date(engine: Engine) -> None:
+    stored = await engine.control.save_flow("id: later\nnamespace: n\ntasks: [{id: t, type: core.debug.Return}]\n")
+    date = SystemClock().now() + 300
+    made = await engine.control.create(stored.namespace, stored.id, scheduled=date)
+    assert made.state is Status.CREATED
+    ended = (await end(engine, made.id)).execution
+    assert ended.state is Status.SUCCESS
+    assert next(change.at for change in ended.history if change.state is Status.RUNNING) >= date

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from conformance.bench import Bench
-from conformance.flow_cases import steps
+from conformance.flow_cases import sources, steps
 from conformance.flow_matching import difference
+from engine.clock import SystemClock
 from engine.errors import InvalidInputs
 from engine.state.record import Record
+from engine.state.status import Status
 from engine.store.protocols import StoredFlow
 
 NAMESPACE = "io.kestra.tests"
@@ -95,6 +97,19 @@ async def _broken_inputs(bench: Bench) -> list[str]:
     return ["was not refused"]
 
 
+async def _scheduled(bench: Bench) -> list[str]:
+    control = bench.engine.control
+    flow = await control.save_flow(sources(bench.case)[0])
+    wanted = SystemClock().now() + 1000
+    made = await control.create(flow.namespace, flow.id, scheduled=wanted)
+    bench.started.append(made.id)
+    ended = await control.wait(made.id)
+    expect = bench.case["expect"]
+    problems = _problems(made.state.value, expect["at_emit"]["state"]) + _problems(made.scheduled, wanted)
+    began = next(change.at for change in ended.history if change.state is Status.RUNNING)
+    return [*problems, *_problems(ended.state.value, expect["state"]), *_problems(began >= wanted, True)]
+
+
 def _problems(value: object, wanted: object) -> list[str]:
     problem = difference(value, wanted, {})
     return [problem] if problem else []
@@ -110,4 +125,5 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     "outputs-uri-accepted": _uri_outputs,
     "outputs-uri-rejected": _uri_outputs,
     "inputs-rule-render-errors": _broken_inputs,
+    "schedule-date-one-second": _scheduled,
 }
