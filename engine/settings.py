@@ -125,6 +125,15 @@ class Templates(Group, frozen=True):
     enabled: bool = False
 
 
+class Server(Group, frozen=True):
+    """Where `tidegate serve` listens, the largest request body it takes, and how long an end may take (seconds)."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    body_bytes: int = 10 * 1024 * 1024 * 1024
+    shutdown_seconds: float = 30.0
+
+
 class Settings(Group, frozen=True):
     """All settings."""
 
@@ -141,6 +150,7 @@ class Settings(Group, frozen=True):
     plugins: Plugins = Plugins()
     templates: Templates = Templates()
     dialects: dict[str, Literal[1, 2]] = {}
+    server: Server = Server()
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:

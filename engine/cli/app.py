@@ -19,7 +19,7 @@ INTERRUPTED = 130
 mistakes: Any = import_module(typer.BadParameter.__module__)
 
 # Command or group of commands, and the module that has it.
-COMMANDS = {"run": "run", "validate": "validate", "eval": "evaluate", "doctor": "doctor"}
+COMMANDS = {"run": "run", "validate": "validate", "eval": "evaluate", "doctor": "doctor", "serve": "serve"}
 GROUPS = ("test", "execution", "file", "kv", "namespace", "secret", "plugin", "template")
 
 

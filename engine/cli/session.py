@@ -25,8 +25,13 @@ def run_async(work: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def session(data: Path | None, config: Path | None = None, flows: Path | None = None) -> AsyncIterator[Engine]:
-    """The engine over the data folder, with the flows of a folder stored."""
+async def session(
+    data: Path | None, config: Path | None = None, flows: Path | None = None, *, recovers: bool = False
+) -> AsyncIterator[Engine]:
+    """The engine over the data folder, with the flows of a folder stored.
+
+    recovers: as a server it takes up what processes that died left behind; else it is a person's command
+    """
     # Imported here so that `--help` and a usage mistake answer at once.
     from engine.cli.faults import watch_logs
     from engine.runtime.engine import open_engine
@@ -37,7 +42,8 @@ async def session(data: Path | None, config: Path | None = None, flows: Path | N
         await anyio.Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise Refused(f"The data folder {folder} can't be made: {error.strerror}; choose another with --data") from None
-    async with open_engine(folder, for_commands(load_settings(config))) as engine:
+    settings = load_settings(config)
+    async with open_engine(folder, settings if recovers else for_commands(settings), recovers=recovers) as engine:
         if flows is not None:
             await store_flows(engine, flows)
         yield engine

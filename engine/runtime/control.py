@@ -95,6 +95,11 @@ class Control:
         self._plans.keep(flow, stored)
         return stored
 
+    async def delete_flow(self, namespace: str, id: str) -> None:
+        """Delete a flow; its executions stay, and those that run go on. Raises NotFound."""
+        await self._store.flows.delete(namespace, id, self._clock.now())
+        self._plans.outdated(namespace, id)
+
     async def create(
         self,
         namespace: str,
@@ -107,10 +112,12 @@ class Control:
         child: Child | None = None,
         scheduled: int | None = None,
         kind: ExecutionKind = ExecutionKind.NORMAL,
+        here: bool = True,
     ) -> Execution:
         """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
 
         scheduled: when its first task begins, in milliseconds; by default at once
+        here: whoever asks is a user of this machine, and may name files of it as inputs
 
         Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow or a label that
         nobody may give, Blocked by a check.
@@ -123,7 +130,8 @@ class Control:
                 raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
             execution = self._blank(compiled, labels or {}, trigger, child, scheduled, kind)
             view = View(compiled.plan, Record(execution))
-            values = await self._inputs.resolve(compiled.flow.inputs or (), execution, view.of_flow(), inputs or {})
+            declared, seen = compiled.flow.inputs or (), view.of_flow()
+            values = await self._inputs.resolve(declared, execution, seen, inputs or {}, here=here)
             execution = msgspec.structs.replace(execution, inputs=values)
             event = await self._checks.first_event(compiled, execution, self._clock.now())
             try:
@@ -206,6 +214,7 @@ class Control:
         *,
         task_run: str | None = None,
         by: str | None = None,
+        here: bool = True,
     ) -> None:
         """Let a paused execution go on: what `pause` stopped, and its first paused task run or the one named.
 
@@ -222,7 +231,7 @@ class Control:
         if run is not None:
             declared = compiled.plan.nodes[run.node].inputs
             seen = View(compiled.plan, record, await self._driver.around(record.execution)).of(run)
-            values = await self._inputs.resolve(declared, record.execution, seen, inputs or {})
+            values = await self._inputs.resolve(declared, record.execution, seen, inputs or {}, here=here)
             events.append(Resumed(at=now, path=run.path, since=run.history[-1].at, inputs=values, by=by))
         if record.execution.held:
             events.append(Resumed(at=now))

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from engine.definition.declared import Input
-from engine.definition.inputs import InputState, Render, preview_inputs, resolve_inputs
+from engine.definition.inputs import InputState, Render, Upload, preview_inputs, resolve_inputs
 from engine.errors import InvalidInputs, StorageError
 from engine.expressions.masks import masked
 from engine.files.addresses import input_file
@@ -39,15 +39,24 @@ class Inputs:
         self._local = local
 
     async def resolve(
-        self, declared: Sequence[Input], execution: Execution, seen: Variables, given: Mapping[str, Any]
+        self,
+        declared: Sequence[Input],
+        execution: Execution,
+        seen: Variables,
+        given: Mapping[str, Any],
+        *,
+        here: bool = True,
     ) -> dict[str, Any]:
-        """Values for declared inputs; their expressions see the variables `seen`. Raises InvalidInputs."""
+        """Values for declared inputs; their expressions see the variables `seen`. Raises InvalidInputs.
+
+        here: whoever gives them is a user of this machine, and may name files of it
+        """
         if not declared:
             return {}
         masks: set[str] = set()
 
         async def save_file(input_id: str, source: str, own: bool) -> str:
-            return await self._save(execution, input_id, source, own)
+            return await self._save(execution, input_id, source, own, here)
 
         render, seal = self._render(execution, seen, masks), self._vault.seal
         try:
@@ -72,7 +81,7 @@ class Inputs:
 
         return render
 
-    async def _save(self, execution: Execution, input_id: str, source: str, own: bool) -> str:
+    async def _save(self, execution: Execution, input_id: str, source: str, own: bool, here: bool) -> str:
         """The URI of a file that was given, or that the flow itself names: `own`."""
         if source.startswith("kestra://"):
             return (await self._files.stat(source)).address
@@ -82,7 +91,7 @@ class Inputs:
         if own:
             # Whoever writes flows must not read the files of this machine that way.
             path = await self._local.place(source)
-        elif execution.trigger is not None:
+        elif execution.trigger is not None or not (here or isinstance(source, Upload)):
             raise StorageError(f"The input '{input_id}' takes a file of internal storage, but is '{source}'")
         else:
             path = Path(source.removeprefix(SCHEME))

@@ -239,6 +239,10 @@ class FlowStore(Protocol):
         """A revision, by default the latest. Raises NotFound, also for a deleted flow without a revision asked."""
         ...
 
+    async def revisions(self, namespace: str, id: str) -> Sequence[StoredFlow]:
+        """All revisions, oldest first. Raises NotFound."""
+        ...
+
     async def list(self, namespace: str | None = None) -> Sequence[StoredFlow]:
         """Latest revisions of the flows that are not deleted, by namespace and id."""
         ...

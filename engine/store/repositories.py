@@ -63,6 +63,13 @@ class Flows:
             raise _no_flow(namespace, id, revision)
         return _flow(row)
 
+    async def revisions(self, namespace: str, id: str) -> Sequence[StoredFlow]:
+        params = {"tenant": TENANT, "namespace": namespace, "id": id}
+        rows = await self._reader.rows(SQL["flow_revisions"], params)
+        if not rows:
+            raise _no_flow(namespace, id, None)
+        return [_flow(row) for row in rows]
+
     async def list(self, namespace: str | None = None) -> Sequence[StoredFlow]:
         where = Where().add("namespace", namespace)
         return [_flow(row) for row in await self._reader.rows(where.fill(SQL["list_flows"]), where.params)]

@@ -32,6 +32,12 @@ select namespace, id, revision, source, created, tenant, deleted
 from flow
 where tenant = :tenant and namespace = :namespace and id = :id and revision = :revision
 
+-- name: flow_revisions
+select namespace, id, revision, source, created, tenant, deleted
+from flow
+where tenant = :tenant and namespace = :namespace and id = :id
+order by revision
+
 -- name: list_flows
 select namespace, id, revision, source, created, tenant, deleted
 from flow

@@ -1,0 +1,149 @@
+"""Errors as the API tells them: a status, a sentence, and its place where there is one.
+
+The body speaks the vocabulary of the older API (`message`, `_embedded.errors`) and that of RFC 9457 (`type`, `title`,
+`status`, `detail`, `errors`), so that clients of both understand it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from engine.definition.diagnostic import Diagnostic, path_text
+from engine.errors import (
+    Conflict,
+    ExpressionError,
+    InvalidFlow,
+    InvalidInputs,
+    NotFound,
+    Refused,
+    StorageError,
+    TaskError,
+    TidegateError,
+    Unavailable,
+)
+
+TYPES = "https://kestra.io/docs/api-reference/problems/"
+
+
+class BadQuery(TidegateError):
+    """A query parameter or filter that can't be understood; says what would be right."""
+
+
+class Illegal(TidegateError):
+    """A value in the request that can't be accepted: the reference calls it an illegal argument."""
+
+
+class Denied(TidegateError):
+    """The user lacks the right; the message names the role that has it."""
+
+
+class Problem(NamedTuple):
+    """What is told of an error.
+
+    kind: the last part of its type
+    front: how the older API begins the sentence
+    errors: texts by place
+    """
+
+    status: int
+    kind: str
+    front: str
+    detail: str
+    errors: Sequence[tuple[str, str]] = ()
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an error of the engine is for whoever asked."""
+    match error:
+        case NotFound():
+            return Problem(404, "not-found", "Not Found: ", str(error))
+        case InvalidFlow():
+            found = [_placed(item) for item in error.diagnostics if item.severity == "error"]
+            return Problem(422, "invalid-entity", "Invalid entity: ", ", ".join(text for _, text in found), found)
+        case InvalidInputs():
+            places = list(error.problems.items())
+            return Problem(422, "validation-failed", "Invalid entity: ", "\n".join(text for _, text in places), places)
+        case Conflict() | Refused():
+            return Problem(409, "conflict", "Illegal state: ", str(error))
+        case Denied():
+            return Problem(403, "forbidden", "Forbidden: ", str(error))
+        case BadQuery():
+            return Problem(400, "invalid-query-parameter", "Bad Request: ", str(error))
+        case Illegal() | ExpressionError() | TaskError() | StorageError():
+            return Problem(422, "invalid-argument", "Illegal argument: ", str(error))
+        case msgspec.DecodeError():
+            return Problem(422, "invalid-json", "Invalid json: ", str(error))
+        case Unavailable():
+            return Problem(
+                503, "service-unavailable", "Service unavailable: ", f"{error}; nothing was changed, try again"
+            )
+    return Problem(500, "internal-error", "Internal server error: ", "A fault of the engine; its log has the details")
+
+
+def _placed(item: Diagnostic) -> tuple[str, str]:
+    return path_text(item.path), f"{item.message} (line {item.line}, column {item.column})"
+
+
+def body_of(problem: Problem, path: str) -> dict[str, Any]:
+    """The JSON body of a problem."""
+    body: dict[str, Any] = {
+        "message": f"{problem.front}{problem.detail}",
+        "type": f"{TYPES}{problem.kind}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": path,
+        "_links": {"self": [{"href": path, "templated": False}]},
+    }
+    if problem.errors:
+        body["errors"] = [{"path": place, "detail": text} for place, text in problem.errors]
+        body["_embedded"] = {"errors": [{"path": place, "message": text} for place, text in problem.errors]}
+    return body
+
+
+def answer_of(problem: Problem, path: str) -> web.Response:
+    """The response that tells a problem."""
+    return web.Response(
+        body=msgspec.json.encode(body_of(problem, path)), status=problem.status, content_type="application/json"
+    )
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def tell_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error with a problem; one that nobody foresaw goes to the log of the process too."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        if refusal.status < 400:
+            raise
+        return _refused(request, refusal)
+    except (TidegateError, msgspec.DecodeError) as error:
+        return answer_of(problem_of(error), request.path)
+    except ConnectionResetError:
+        raise
+    except Exception as fault:
+        # A fault in one request must not stop the server; the operator reads of it.
+        logging.getLogger("tidegate").exception("%s %s: %s", request.method, request.path, fault)
+        return answer_of(problem_of(fault), request.path)
+
+
+def _refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
+    kinds = {404: "not-found", 405: "method-not-allowed", 413: "payload-too-large", 415: "unsupported-media-type"}
+    detail = refusal.text or refusal.reason
+    if refusal.status == 404:
+        detail = f"There is nothing at {request.path}"
+    elif refusal.status == 405:
+        detail = f"{request.method} is not possible at {request.path}, but {refusal.headers.get('Allow', 'nothing')}"
+    problem = Problem(refusal.status, kinds.get(refusal.status, "bad-request"), f"{refusal.reason}: ", detail)
+    answer = answer_of(problem, request.path)
+    answer.headers.update({name: value for name, value in refusal.headers.items() if name == "Allow"})
+    return answer

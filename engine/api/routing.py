@@ -1,0 +1,121 @@
+"""Routes: what each answers, what it takes and who may ask. The documentation of the API is made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from enum import IntEnum
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from engine.api.problems import BadQuery
+from engine.api.users import ANYBODY, User
+
+BASE = "/api/v1"
+TENANT = "main"
+JSON = "application/json"
+USER: web.RequestKey[User] = web.RequestKey("user", User)
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Role(IntEnum):
+    """What a user may do in a namespace; each role may also do what those before it may."""
+
+    NOBODY = 0
+    VIEWER = 1
+    OPERATOR = 2
+    EDITOR = 3
+    ADMIN = 4
+
+
+class Call:
+    """A request as a handler sees it."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The variable parts of the path, by name."""
+        return self.request.match_info
+
+    @property
+    def user(self) -> User:
+        user: User = self.request.get(USER, ANYBODY)
+        return user
+
+    def query(self, model: type[Q]) -> Q:
+        """The query parameters as a struct; one that is a list there may be given several times. Raises BadQuery."""
+        given: dict[str, Any] = {}
+        fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+        for name in dict.fromkeys(self.request.query):
+            if name in fields:
+                values = self.request.query.getall(name)
+                given[name] = values if isinstance(fields[name].default, tuple) else values[-1]
+        try:
+            return msgspec.convert(given, model, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadQuery(str(error)) from None
+
+    async def json(self, model: Any) -> Any:
+        """The JSON body as a type. Raises DecodeError or ValidationError with the place."""
+        return msgspec.json.decode(await self.request.read(), type=model)
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+class Route(NamedTuple):
+    """One operation.
+
+    path: below `/api/v1`, and below `/api/v1/main` unless `whole`
+    answers: what the handler returns; a `web.StreamResponse` is sent as it is, None is sent without a body
+    query, body: structs, or for a body the content type of what is no JSON
+    role: who may call it, in the namespace of the path, or in any where there is none
+    old: other paths of the same operation, of earlier versions
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Any = None
+    query: type[msgspec.Struct] | None = None
+    body: Any = None
+    role: Role = Role.VIEWER
+    status: int = 200
+    whole: bool = False
+    old: tuple[str, ...] = ()
+
+
+class Resource(Protocol):
+    """A subject of the API: its operations."""
+
+    def routes(self) -> Iterable[Route]: ...
+
+
+def register(app: web.Application, routes: Iterable[Route]) -> None:
+    """Let an application answer these routes, with and without the tenant in their paths."""
+    for route in routes:
+        for path in (route.path, *route.old):
+            for front in (BASE,) if route.whole else (BASE, f"{BASE}/{TENANT}"):
+                app.router.add_route(route.method, f"{front}{path}", _answering(route))
+
+
+def _answering(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        result = await route.handler(Call(request))
+        if isinstance(result, web.StreamResponse):
+            return result
+        if result is None:
+            return web.Response(status=204 if route.status == 200 else route.status)
+        return web.Response(body=encode(result), status=route.status, content_type=JSON)
+
+    answer.route = route  # type: ignore[attr-defined]
+    return answer

@@ -1,0 +1,63 @@
+"""The HTTP server of a process: its application, and how it begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from engine.api.executions import Executions
+from engine.api.flows import Flows
+from engine.api.misc import Misc
+from engine.api.problems import tell_problems
+from engine.api.routing import Resource, Route, register
+from engine.api.security import check_bind, only_from_here
+from engine.errors import Refused
+from engine.runtime.engine import Engine
+from engine.settings import Server as Options
+
+
+def resources(engine: Engine) -> list[Resource]:
+    """Every subject of the API."""
+    return [Flows(engine), Executions(engine), Misc(engine)]
+
+
+def routes(parts: Iterable[Resource]) -> list[Route]:
+    return [route for part in parts for route in part.routes()]
+
+
+def application(engine: Engine, options: Options) -> web.Application:
+    """The application that answers the API over an engine."""
+    app = web.Application(
+        middlewares=[tell_problems, only_from_here],
+        client_max_size=options.body_bytes,
+    )
+    register(app, routes(resources(engine)))
+    return app
+
+
+@asynccontextmanager
+async def serving(engine: Engine, options: Options) -> AsyncIterator[str]:
+    """Serve the API while the block is open; gives its base URL. Raises Refused for an address it can't listen on.
+
+    At the end no new request is taken, and those that are being answered have some seconds to end.
+    """
+    check_bind(options.host, authenticates=False)
+    runner = web.AppRunner(
+        application(engine, options), access_log=None, handle_signals=False, shutdown_timeout=options.shutdown_seconds
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, options.host, options.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Refused(
+                f"The server can't listen on {options.host}:{options.port}: {error.strerror}; "
+                "another one may be running, choose another port with --port"
+            ) from None
+        host, port = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        await runner.cleanup()

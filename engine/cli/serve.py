@@ -1,0 +1,43 @@
+"""`tidegate serve`: everything in one process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated
+
+import anyio
+import msgspec
+import typer
+
+from engine.cli.options import Config, Data, Flows
+from engine.cli.session import run_async
+
+
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Where to listen; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="The port; 8080 by default, 0 is any free one.")] = None,
+    data: Data = None,
+    flows: Flows = None,
+    config: Config = None,
+) -> None:
+    """Run the server: API, executions, what starts them. It ends on SIGTERM or Ctrl-C, and loses nothing."""
+
+    async def work() -> None:
+        from engine.api.server import serving
+        from engine.cli.session import session
+        from engine.settings import load_settings
+
+        options = load_settings(config).server
+        options = msgspec.structs.replace(
+            options, host=host or options.host, port=options.port if port is None else port
+        )
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with session(data, config, flows, recovers=True) as engine, serving(engine, options) as url:
+                sys.stdout.write(f"Tidegate is ready at {url}\n")
+                sys.stdout.flush()
+                async for _ in signals:
+                    break
+        sys.stdout.write("Tidegate has stopped; what was running goes on at the next start\n")
+
+    run_async(work)

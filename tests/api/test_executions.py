@@ -1,0 +1,154 @@
+"""Executions over the API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, FormData
+
+from engine.runtime.engine import Engine
+
+EXECUTIONS = "/api/v1/main/executions"
+FLOW = """
+id: hello
+namespace: company.team
+inputs:
+  - {id: n, type: INT, defaults: 1}
+  - {id: file, type: FILE, required: false}
+  - {id: fails, type: BOOL, defaults: false}
+tasks:
+  - {id: say, type: core.debug.Return, format: "{{ inputs.n + 1 }}"}
+  - {id: fail, type: core.execution.Fail, runIf: "{{ inputs.fails }}"}
+outputs:
+  - {id: said, type: INT, value: "{{ outputs.say.value }}"}
+"""
+WAITING = """
+id: waiting
+namespace: company.team
+tasks:
+  - {id: wait, type: core.flow.Pause, onResume: [{id: who, type: STRING}]}
+  - {id: long, type: core.flow.Sleep, duration: PT1H}
+"""
+
+
+@pytest.fixture(autouse=True)
+async def flows(engine: Engine) -> None:
+    await engine.control.save_flow(FLOW)
+    await engine.control.save_flow(WAITING)
+
+
+async def start(client: ClientSession, flow: str = "hello", query: str = "", **inputs: Any) -> tuple[int, Any]:
+    form = FormData(default_to_multipart=True)
+    for name, value in inputs.items():
+        if isinstance(value, bytes):
+            form.add_field(name, value, filename=f"{name}.txt")
+        else:
+            form.add_field(name, str(value))
+    async with client.post(f"{EXECUTIONS}/company.team/{flow}{query}", data=form if inputs else None) as answer:
+        return answer.status, await answer.json()
+
+
+async def act(client: ClientSession, method: str, id: str, action: str, **more: Any) -> tuple[int, Any]:
+    async with client.request(method, f"{EXECUTIONS}/{id}/actions/{action}", **more) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_an_execution_is_started_with_inputs_and_waited_for(client: ClientSession) -> None:
+    status, shown = await start(client, query="?wait=true&labels=team:a&labels=env:b", n=2, file=b"content")
+    assert status == 200
+    assert shown["state"]["current"] == "SUCCESS"
+    assert shown["outputs"] == {"said": 3}
+    assert shown["inputs"]["file"].endswith("/inputs/file/file.txt")
+    assert {"key": "env", "value": "b"} in shown["labels"]
+    assert [(run["taskId"], run["state"]["current"]) for run in shown["taskRunList"]] == [
+        ("say", "SUCCESS"),
+        ("fail", "SKIPPED"),
+    ]
+    async with client.get(f"{EXECUTIONS}/{shown['id']}") as answer:
+        assert await answer.json() == shown
+
+
+async def test_no_body_means_the_defaults(client: ClientSession) -> None:
+    status, shown = await start(client, query="?wait=true")
+    assert (status, shown["outputs"]) == (200, {"said": 2})
+
+
+async def test_a_file_of_the_server_is_not_an_input(client: ClientSession, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    for path in (str(secret), secret.as_uri()):
+        status, told = await start(client, file=path)
+        assert status == 422
+        assert "takes a file of internal storage" in told["message"]
+
+
+@pytest.mark.parametrize(
+    ("flow", "query", "inputs", "status", "said"),
+    [
+        ("hello", "", {"n": "x"}, 422, "Invalid value for input `n`"),
+        ("nix", "", {}, 404, "Not Found: flow 'company.team.nix'"),
+        ("hello", "?revision=7", {}, 404, "revision 7"),
+        ("hello", "?revision=x", {}, 400, "revision"),
+        ("hello", "?labels=a", {}, 422, "a label is key:value, not 'a'"),
+        ("hello", "?labels=system.x:a", {}, 422, "System labels can only be set by Kestra itself"),
+        ("hello", "?scheduleDate=2030-01-01T00:00:00", {}, 422, "must say its zone"),
+    ],
+)
+async def test_what_can_not_be_started_says_why(
+    client: ClientSession, flow: str, query: str, inputs: dict[str, str], status: int, said: str
+) -> None:
+    got, told = await start(client, flow, query, **inputs)
+    assert got == status
+    assert said in told["message"]
+
+
+async def test_an_execution_for_later_waits_for_its_date(client: ClientSession) -> None:
+    date = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    _, shown = await start(client, query=f"?scheduleDate={date}")
+    assert shown["state"]["current"] == "CREATED"
+    assert shown["scheduleDate"][:19] == date[:19]
+    status, killed = await act(client, "DELETE", shown["id"], "kill")
+    assert (status, killed["state"]["current"]) == (200, "KILLED")
+
+
+async def test_a_paused_execution_is_resumed_with_inputs_and_killed(client: ClientSession, engine: Engine) -> None:
+    _, shown = await start(client, "waiting")
+    id = shown["id"]
+    while shown["state"]["current"] != "PAUSED":
+        async with client.get(f"{EXECUTIONS}/{id}") as answer:
+            shown = await answer.json()
+    status, told = await act(client, "POST", id, "resume")
+    assert (status, told["errors"][0]["path"]) == (422, "who")
+    form = FormData(default_to_multipart=True)
+    form.add_field("who", "me")
+    status, resumed = await act(client, "POST", id, "resume", data=form)
+    assert status == 200
+    assert resumed["taskRunList"][0]["outputs"]["onResume"] == {"who": "me"}
+    status, _ = await act(client, "POST", id, "resume")
+    assert status == 409
+    await act(client, "DELETE", id, "kill")
+    assert (await engine.control.wait(id)).state == "KILLED"
+    status, told = await act(client, "DELETE", id, "kill")
+    assert status == 409
+    assert "has ended already" in told["message"]
+
+
+async def test_what_failed_is_restarted_and_replayed(client: ClientSession, engine: Engine) -> None:
+    _, shown = await start(client, query="?wait=true", fails="true")
+    assert shown["state"]["current"] == "FAILED"
+    status, again = await act(client, "POST", shown["id"], "restart")
+    assert (status, again["id"]) == (200, shown["id"])
+    await engine.control.wait(shown["id"])
+    status, other = await act(client, "POST", shown["id"], "replay")
+    assert (status, other["parentId"]) == (200, shown["id"])
+    status, told = await act(client, "POST", shown["id"], "replay?taskRunId=nix")
+    assert (status, told["status"]) == (404, 404)
+
+
+async def test_an_unknown_execution_is_told(client: ClientSession) -> None:
+    async with client.get(f"{EXECUTIONS}/nix") as answer:
+        assert answer.status == 404
+        assert "execution 'nix' does not exist" in (await answer.json())["message"]

@@ -1,0 +1,50 @@
+"""`tidegate serve` as a process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from support.command_line import Place
+
+FLOW = """
+id: slow
+namespace: n
+tasks:
+  - {id: wait, type: core.flow.Sleep, duration: PT0.5S}
+"""
+
+
+def ask(method: str, url: str) -> Any:
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_a_server_stops_when_told_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (tmp_path / "flows").mkdir()
+    place.flow(FLOW, "flows/slow.yaml")
+    id = ""
+    for turn in range(2):
+        with place.start("serve", "--port", "0", "--flows", str(tmp_path / "flows")) as server:
+            assert server.stdout is not None
+            url = server.stdout.readline().split()[-1]
+            if turn == 0:
+                id = ask("POST", f"{url}/api/v1/main/executions/n/slow")["id"]
+            else:
+                shown = ask("GET", f"{url}/api/v1/main/executions/{id}")
+                while shown["state"]["current"] not in ("SUCCESS", "FAILED"):
+                    shown = ask("GET", f"{url}/api/v1/main/executions/{id}")
+                assert shown["state"]["current"] == "SUCCESS"
+            server.send_signal(signal.SIGTERM)
+            out, err = server.communicate(timeout=20)
+        assert (server.returncode, err) == (0, "")
+        assert "Tidegate has stopped" in out
+
+
+def test_an_address_that_others_reach_is_refused(tmp_path: Path) -> None:
+    told = Place(tmp_path).call("serve", "--host", "0.0.0.0", "--port", "0", code=2)
+    assert "other machines reach it" in told
