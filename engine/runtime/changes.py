@@ -8,7 +8,7 @@ from engine.state.execution import Answer, TaskRun
 
 
 class Changes:
-    """Collects steps; the last change of each row counts."""
+    """Collects steps; the last change of each row counts. `heard`: whoever waits for the end took it in already."""
 
     __slots__ = (
         "answers",
@@ -17,6 +17,7 @@ class Changes:
         "commands",
         "dropped",
         "empty",
+        "heard",
         "removed",
         "slot",
         "starts",
@@ -26,6 +27,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.empty = True
+        self.heard = False
         self.changed: dict[str, TaskRun] = {}
         self.removed: dict[str, None] = {}
         self.answers: dict[str, Answer] = {}

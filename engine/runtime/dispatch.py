@@ -72,7 +72,7 @@ class Dispatch:
             elif isinstance(command, StartMissing):
                 self._with_children(hot, command.path)
             elif isinstance(command, Ended):
-                self._telling.ended(hot, hot.record.execution)
+                self._telling.ended(hot, hot.record.execution, changes.heard)
         items: dict[str, list[int]] = {}
         for start in changes.starts:
             if hot.compiled.plan.nodes[node_of(start.path)].kind is Kind.ITEMS:

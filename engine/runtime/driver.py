@@ -31,6 +31,7 @@ from engine.runtime.iterations import Births, Born
 from engine.runtime.logs import LogPump
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.recovery import Recovery
+from engine.runtime.riding import Rider, counted, may_ride, with_children, without_riders
 from engine.runtime.telling import Telling
 from engine.runtime.variables import View
 from engine.runtime.worker import Worker
@@ -161,7 +162,8 @@ class Driver:
         batch, hot.inbox = hot.inbox, []
         error: Exception | None = None
         try:
-            await self._process(hot, [event for event, _ in batch])
+            riders = [done for _, done in batch if isinstance(done, Rider)]
+            await self._process(hot, [event for event, _ in batch], riders)
         except TidegateError as problem:
             error = problem
             hot.drop()
@@ -195,7 +197,7 @@ class Driver:
             return
         self._telling.ended(hot, write.execution)
 
-    async def _process(self, hot: Hot, events: list[AnyEvent]) -> None:
+    async def _process(self, hot: Hot, events: list[AnyEvent], riders: Sequence[Rider] = ()) -> None:
         while True:
             if not hot.loaded:
                 await self._hand.load(hot)
@@ -211,8 +213,12 @@ class Driver:
                     assert self._subflows is not None
                     await self._subflows.tell(hot.record.execution)
             born = await self._births.next(hot, changes) if changes.starts else []
+            along = counted(riders, changes) if riders else []
             try:
-                await self._commit(hot, changes, born)
+                if not along and may_ride(hot, changes, state):
+                    await self._ride(hot, changes)
+                else:
+                    await self._commit(hot, changes, born, along)
             except AtLimit as limit:
                 hot.go_back(before)
                 events = turned_away(events, limit)
@@ -222,8 +228,11 @@ class Driver:
                 if new or any(isinstance(event, Edited) for event in events):
                     # What was edited or begun is no longer what is stored: whoever did so must look again.
                     raise
-                events = await self._not_taken_in(events)
+                events = await self._not_taken_in(without_riders(events, riders))
+                riders = ()
                 continue
+            for rider in along:
+                rider.written = True
             self._telling.paused(hot.record.execution, state)
             self.dispatch.carry_out(hot, changes)
             for child in born:
@@ -256,11 +265,29 @@ class Driver:
         except Conflict:
             return
 
-    async def _commit(self, hot: Hot, changes: Changes, born: Sequence[Born] = ()) -> None:
+    async def _ride(self, hot: Hot, changes: Changes) -> None:
+        """Store the last step of an iteration with the step that counts its end, or else by itself."""
+        assert hot.parent is not None
+        write = self._write(hot, changes)
+        rider = Rider(msgspec.structs.replace(write, timers=()))
+        parent = hot.parent
+        self._put(parent.id, rider.event, rider)
+        if not parent.draining:
+            await self._drain_once(parent)
+        await rider.over()
+        if rider.written:
+            changes.timers.clear()
+            changes.heard = True
+        else:
+            await self._store_write(write)
+
+    async def _commit(self, hot: Hot, changes: Changes, born: Sequence[Born], along: Sequence[Rider]) -> None:
         if changes.empty:
             return
-        children = tuple(self._write(child.hot, child.changes) for child in born)
-        write = msgspec.structs.replace(self._write(hot, changes), children=children)
+        first = [self._write(child.hot, child.changes) for child in born]
+        await self._store_write(with_children(self._write(hot, changes), along, first))
+
+    async def _store_write(self, write: Write) -> None:
         while True:
             try:
                 await self._store.executions.commit(write)

@@ -32,11 +32,15 @@ class Done:
         if self._event is not None:
             self._event.set()
 
-    async def wait(self) -> None:
+    async def over(self) -> None:
+        """Wait, whatever comes of it."""
         # Whoever commits the event by himself never comes to wait.
         if not self._over:
             self._event = anyio.Event()
             await self._event.wait()
+
+    async def wait(self) -> None:
+        await self.over()
         if self.error is not None:
             raise self.error
 

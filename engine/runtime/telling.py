@@ -31,12 +31,12 @@ class Telling:
         self.finishes = Watches()
         self.subflows: Callees | None = None
 
-    def ended(self, hot: Hot, execution: Execution) -> None:
-        """Tell whoever waits for an execution that it has ended."""
+    def ended(self, hot: Hot, execution: Execution, heard: bool = False) -> None:
+        """Tell whoever waits for an execution that it has ended. `heard`: its caller knows."""
         hot.ended = True
         self.watches.tell(execution)
         caller = execution.caller
-        if caller is not None and caller.waits and caller.index is not None:
+        if not heard and caller is not None and caller.waits and caller.index is not None:
             self._report(caller.execution, child_ended(execution, caller))
 
     def paused(self, execution: Execution, before: Status) -> None:

@@ -47,7 +47,7 @@ class Write(msgspec.Struct, frozen=True):
     is the latest one of its flow. `slot`: what it wants of the limit of its flow; in a terminal state the execution
     gives back the slot that it has.
 
-    children: first steps of executions that this one starts, written with it
+    children: steps of executions that this one starts, or of whose end it takes in, written with it
     told: children of which the step takes in that they ended; it forgets their timers that say so, and is a conflict
         where one of those is gone
     """
