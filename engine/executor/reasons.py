@@ -13,7 +13,7 @@ import msgspec
 from engine.executor.after import AFTER
 from engine.executor.finish import ASKING, MAIN, OUTPUTS, WAITING, calls_many
 from engine.executor.lanes import RUN_IF
-from engine.executor.names import FOLDER, RETRYING, RUNNING
+from engine.executor.names import FOLDER, LOOP_UNTIL, RETRYING, RUNNING
 from engine.executor.plan import Plan
 from engine.executor.work import awaited
 from engine.ids import ExecutionId
@@ -21,8 +21,8 @@ from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
 
+# A kind of block.
 APPROVAL = "approval"
-PASSES = "loop_until"
 
 
 class Cause(StrEnum):
@@ -53,7 +53,7 @@ class Cause(StrEnum):
     ENDED = "ENDED"
 
 
-# What only a person brings to an end; everything else needs the process that has the execution in hand.
+# What a person brings to an end, and what needs no process that has the execution in hand.
 BY_PEOPLE = frozenset({Cause.PAUSED, Cause.APPROVAL, Cause.HELD})
 WITHOUT_PROCESS = frozenset({Cause.QUEUED, Cause.EXECUTIONS, Cause.FAULT, Cause.ENDED})
 
@@ -117,8 +117,9 @@ def reason(plan: Plan, record: Record, seen: Seen) -> Reason:
     if execution.finished:
         return _ended(record, seen)
     found = _whole(plan, record, seen) or _chosen(plan, record, seen) or _left(record)
-    by_itself = found.cause in BY_PEOPLE and found.until is None
-    if seen.alive or by_itself or found.cause in WITHOUT_PROCESS:
+    # Whoever answers goes on with it; only what happens at a date needs the process.
+    answerable = found.cause in BY_PEOPLE and (found.until is None or found.until > seen.now)
+    if seen.alive or answerable or found.cause in WITHOUT_PROCESS:
         return found
     return Reason(Cause.PROCESS_GONE, found.runs, found.since, others=found.others, instead=found)
 
@@ -236,8 +237,8 @@ def _of_run(plan: Plan, run: TaskRun, seen: Seen) -> Reason | None:
     if run.block.phase == ASKING:
         return Reason(Cause.EXPRESSION, (run,), since=since)
     if run.block.phase == WAITING and (run.state is Status.PAUSED or run.due is not None):
-        kind = plan.nodes[run.node].kind.value
-        cause = {APPROVAL: Cause.APPROVAL, PASSES: Cause.BETWEEN_PASSES}.get(kind, Cause.PAUSED)
+        kind = plan.nodes[run.node].kind
+        cause = {APPROVAL: Cause.APPROVAL, LOOP_UNTIL.value: Cause.BETWEEN_PASSES}.get(kind.value, Cause.PAUSED)
         return Reason(cause, (run,), since=since, until=run.due)
     return None
 

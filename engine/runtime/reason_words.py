@@ -10,7 +10,7 @@ import msgspec
 from engine.clock import to_datetime
 from engine.definition.forms import leaves
 from engine.durations import duration_words
-from engine.executor.names import LOOP
+from engine.executor.names import LOOP, PAUSED
 from engine.executor.plan import Plan
 from engine.executor.reasons import Cause, Reason, Seen, after_end, asked_of, started_of
 from engine.executor.retry import failures
@@ -41,6 +41,9 @@ THEN = {
     "WARN": "it goes on with a warning",
     "CANCEL": "the execution is cancelled",
     "FAIL": "it fails",
+    "CONTINUE": "it goes on",
+    "SUCCEED": "the execution ends there, in SUCCESS",
+    "KILL": "the execution is killed",
 }
 
 
@@ -88,6 +91,8 @@ def next_step(scene: Scene) -> str | None:
             return f"tidegate execution approve {id}{_which(scene, '--task')}{_comment(scene)}{_options(scene)}"
         case Cause.HELD:
             return f"tidegate execution resume {id}"
+        case Cause.BETWEEN_PASSES if reason.runs[0].state is PAUSED:
+            return f"tidegate execution resume {id}{_which(scene, '--task-run')}"
         case Cause.PROCESS_GONE:
             return "tidegate execution recover"
         case Cause.RUNNING | Cause.RETRY | Cause.STARTING | Cause.EXPRESSION | Cause.BETWEEN_PASSES:
@@ -189,8 +194,11 @@ def _by_people(scene: Scene, reason: Reason) -> str:
     said += f" with {', '.join(asks)}" if asks else ""
     if reason.until is None:
         return said
-    then = THEN.get(str(_terms(scene, run).get("then")), "it goes on without")
-    return f"{said}; if nobody does by {_date(scene, reason.until)}, {then}"
+    then = _terms(scene, run).get("then")
+    # That of an Approval goes by decision.
+    then = THEN[str(then.get("EXPIRED") if isinstance(then, dict) else then)]
+    late = "" if scene.seen.alive else " as soon as another process takes it up, for its own is gone"
+    return f"{said}; if nobody does by {_date(scene, reason.until)}, {then}{late}"
 
 
 def _by_others(scene: Scene, reason: Reason) -> str:

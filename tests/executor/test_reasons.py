@@ -162,7 +162,10 @@ def test_paused_for_a_time(then: str, said: str) -> None:
     assert found.reason.until == world.now + 5000
     assert "if nobody does by 2023-11-14 22:13:25 (in 5.00 s)" in found.clause
     assert found.clause.endswith(said)
-    assert of(world, alive=False).reason.cause is Cause.PROCESS_GONE
+    gone = of(world, alive=False)
+    assert gone.reason.cause is Cause.PAUSED, "somebody may still resume it"
+    assert gone.clause.endswith("as soon as another process takes it up, for its own is gone")
+    assert of(world, 5000, alive=False).reason.cause is Cause.PROCESS_GONE
 
 
 def test_of_several_that_are_paused_one_is_named() -> None:
@@ -211,14 +214,17 @@ def test_the_iterations_of_a_loop() -> None:
 
 
 def test_between_two_rounds() -> None:
-    world = waiting({"duration": 9000, "then": "RESUME"}, pause())
-    run = world.task_run("pause")
-    world.record.runs["pause"] = replace(run, outputs={"iterationCount": 3})
-    world.record.answers["pause"] = replace(world.record.answers["pause"], value={"iterations": 10})
-    scene = Scene(world.plan, world.record, Seen(world.now), Reason(Cause.BETWEEN_PASSES, (run,), until=run.due))
-    scene = replace(scene, reason=replace(scene.reason, runs=(world.task_run("pause"),)))
-    said = "the task 'pause' after round 3 of at most 10 waits for the next round, at 2023-11-14 22:13:29 (in 9.00 s)"
-    assert clause(scene) == said
+    loop = node("poll", kind=Kind.LOOP_UNTIL, ask={}, branches={"tasks": (node("look"),)})
+    limits = {"iterations": 10, "duration": None, "interval": 9000, "fail": False}
+    world = World(plan_of(loop), {}, lambda _path, ask: limits if ask == "limits" else "false").start()
+    while "poll" not in {path for path, _ in world.timers}:
+        world.step()
+    found = of(world)
+    assert (found.reason.cause, found.reason.until) == (Cause.BETWEEN_PASSES, world.now + 9000)
+    said = "the task 'poll' after round 1 of at most 10 waits for the next round, at 2023-11-14 22:13:29 (in 9.00 s)"
+    assert found.clause == said
+    assert found.next_step == "tidegate execution resume execution"
+    assert of(world, alive=False).reason.cause is Cause.PROCESS_GONE
 
 
 @pytest.mark.parametrize(
