@@ -168,6 +168,21 @@ def test_paused_for_a_time(then: str, said: str) -> None:
     assert of(world, 5000, alive=False).reason.cause is Cause.PROCESS_GONE
 
 
+def test_the_words_for_a_decision() -> None:
+    world = waiting({"duration": 5000, "then": "RESUME"}, pause())
+    terms = {"comment": "ALWAYS", "then": {"APPROVED": "CONTINUE", "DENIED": "FAIL", "EXPIRED": "KILL"}}
+    world.record.answers["pause"] = replace(world.record.answers["pause"], value=terms)
+    run = world.task_run("pause")
+    asked = Reason(Cause.APPROVAL, (run,), since=run.history[-1].at, until=run.due)
+    scene = Scene(world.plan, world.record, Seen(world.now), asked)
+    said = clause(scene)
+    assert said.startswith(
+        "the task 'pause' has been waiting for 0 ms for somebody to approve or deny it; if nobody does"
+    )
+    assert said.endswith("the execution is killed")
+    assert next_step(scene) == "tidegate execution approve execution -c …"
+
+
 def test_of_several_that_are_paused_one_is_named() -> None:
     world = World(
         parallel(pause("one"), pause("two")), {}, {id: {"duration": None, "then": "RESUME"} for id in ("one", "two")}
