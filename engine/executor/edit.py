@@ -1,4 +1,4 @@
-"""Edits of the past: restart, replay and change of a task run's state.
+"""Edits of the past: restart and change of a task run's state; those that make another execution are in `another`.
 
 Each takes a record and returns another one whose counters fit and whose `edit` says what is to be written; the event
 `Edited` writes it and goes on from there.
@@ -18,14 +18,16 @@ from engine.executor.names import ATTEMPTED, CALLERS
 from engine.executor.pause import resumed_outputs
 from engine.executor.plan import Kind, Node, Plan
 from engine.executor.rebuild import rebuild
-from engine.executor.work import awaited, entered, replace, run_id
-from engine.ids import ExecutionId, NodeId
+from engine.executor.work import awaited, entered, replace
+from engine.ids import NodeId
 from engine.state.command import Step
-from engine.state.execution import Answer, Change, Execution, Phase, TaskRun, lane_of, node_of, parent_path
+from engine.state.execution import Answer, Change, Execution, Label, Phase, TaskRun, lane_of, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
 
 RANK = {ON_PAUSE: -1, ERRORS: 1, FINALLY: 2, AFTER: 3}
+
+RESTARTED_LABEL = "system.restarted"
 
 # What a restart runs again; a Pause goes on.
 RESTARTS = (*STOPS, Status.PAUSED)
@@ -37,12 +39,22 @@ def restart(plan: Plan, record: Record, now: int, children: Mapping[str, Childre
     children: by path, of task runs that started executions and run again those that failed
     What failed keeps its attempts; the blocks around it are open again and have lost their errors and finally branches.
     """
-    execution = record.execution
+    check_restart(record.execution)
+    draft = Draft(plan, Record(labelled(record.execution, RESTARTED_LABEL), record.runs, record.answers), now, children)
+    run_failed_again(draft)
+    return draft.finish()
+
+
+def check_restart(execution: Execution) -> None:
+    """Raises Refused for an execution whose state doesn't allow to restart it."""
     if not execution.state.terminal and execution.state is not Status.PAUSED:
         raise Refused(f"Execution must be terminated to be restarted, current state is '{execution.state}' !")
     _check_after(execution)
-    draft = Draft(plan, record, now, children)
-    runs = [run for run in record.runs.values() if run.state is not Status.PAUSED or draft.pauses(run)]
+
+
+def run_failed_again(draft: Draft) -> set[str]:
+    """Let what did not succeed run again, and what is paused go on; returns the paths of both. Raises Refused."""
+    runs = [run for run in draft.source.runs.values() if run.state is not Status.PAUSED or draft.pauses(run)]
     failed = [run for run in runs if run.state in RESTARTS]
     chosen = list({run.path: run for run in map(draft.of_attempt, failed) if not draft.aside(run.path)}.values())
     chosen = chosen or [run for run in runs if run.state is Status.PAUSED]
@@ -54,12 +66,18 @@ def restart(plan: Plan, record: Record, now: int, children: Mapping[str, Childre
             draft.resume(run)
         else:
             draft.run_again(run)
-    return draft.finish()
+    return {run.path for run in chosen}
+
+
+def labelled(execution: Execution, key: str, value: str = "true") -> Execution:
+    """The execution with a label, in the place of one with the same key."""
+    others = tuple(label for label in execution.labels if label.key != key)
+    return replace(execution, labels=(*others, Label(key, value)))
 
 
 def begin_again(plan: Plan, record: Record, now: int) -> Record:
     """The same execution, about to run again from its start."""
-    draft = Draft(plan, record, now)
+    draft = Draft(plan, Record(labelled(record.execution, RESTARTED_LABEL), record.runs, record.answers), now)
     draft.remove(list(draft.runs))
     return draft.finish()
 
@@ -75,7 +93,7 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
             f"A task run can't be set to {state}, but to SUCCESS, WARNING, FAILED, SKIPPED, KILLED or CANCELLED"
         )
     run = find_run(record, task_run)
-    if _is_after(plan, run.path):
+    if runs_after(plan, run.path):
         raise Refused(f"'{run.node}' runs after the execution; its state changes nothing")
     draft = Draft(plan, record, now)
     if run.reported:
@@ -92,45 +110,6 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
     block = None if run.block is None else replace(run.block, phase=DONE, live=0)
     draft.put(replace(run, history=history, attempts=attempts, outputs=outputs, error=None, block=block, due=None))
     return draft.finish()
-
-
-def replay(plan: Plan, record: Record, new_id: ExecutionId, task_run: str | None, now: int) -> Record:
-    """A new execution from an old one: from the start, or from a task run with all that came before it.
-
-    Raises NotFound, and Refused where the plan no longer has what would be kept.
-    """
-    source = record.execution
-    execution = replace(
-        source,
-        id=new_id,
-        revision=plan.revision,
-        version=0,
-        parent=source.id,
-        caller=None,
-        original=source.original or source.id,
-        created=now,
-        tried_since=0,
-        attempt=1,
-        scheduled=None,
-    )
-    if task_run is None:
-        return Record(_cleared(execution, (Change(Status.CREATED, now),), runs_made=0, block=None, variables=None))
-    draft = Draft(plan, Record(execution, dict(record.runs), dict(record.answers)), now)
-    run = draft.main(draft.of_attempt(find_run(record, task_run)))
-    if _is_after(plan, run.path):
-        raise Refused(f"'{run.node}' runs after the execution; replay from a task before its end")
-    _check_kept(plan, run, record.runs.values())
-    draft.reopen([run.path])
-    draft.remove([path for path in draft.runs if draft.comes_after(path, run.path)])
-    draft.run_again(run, anew=True)
-    for other in list(draft.runs.values()):
-        if other.state.terminal or other.reported:
-            continue
-        if other.path not in draft.reopened and other.path != run.path:
-            draft.run_again(other, anew=other.state is Status.PAUSED)
-    for path, kept in draft.runs.items():
-        draft.runs[path] = replace(kept, id=run_id(new_id, path, 0), generation=0)
-    return draft.finish(everything=True)
 
 
 def find_run(record: Record, name: str) -> TaskRun:
@@ -333,7 +312,7 @@ class Draft:
         fields: dict[str, Any] = {} if everything else {"attempt": execution.attempt + 1}
         fields["paused"] = sum(1 for run in self.runs.values() if run.state is Status.PAUSED)
         history = entered(execution.history, Status.RESTARTED, self.now)
-        edited = Record(_cleared(execution, history, block=root, **fields), self.runs, self.answers)
+        edited = Record(cleared(execution, history, block=root, **fields), self.runs, self.answers)
         rebuilt = rebuild(self.plan, edited)
         for path, block in rebuilt.blocks.items():
             if path:
@@ -363,7 +342,7 @@ def _check_after(execution: Execution) -> None:
         raise Refused("The execution has ended and still runs its afterExecution tasks: wait for them, or kill them")
 
 
-def _is_after(plan: Plan, path: str) -> bool:
+def runs_after(plan: Plan, path: str) -> bool:
     """Whether a task run belongs to what runs after the end."""
     top = node_of(path.partition("/")[0])
     return any(node.id == top for branch in branches(plan) for node in plan.root.branches.get(branch, ()))
@@ -373,7 +352,7 @@ def _starts(plan: Plan, run: TaskRun) -> bool:
     return not (run.state.terminal or run.reported) and run.block is None and plan.nodes[run.node].kind not in ATTEMPTED
 
 
-def _cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) -> Execution:
+def cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) -> Execution:
     cleared: dict[str, Any] = {"outputs": None, "error": None, "killing": False, "requested": None, "pending": ()}
     return replace(execution, history=history, **{**cleared, "violated": None, "paused": 0, "held": False, **fields})
 
@@ -390,15 +369,3 @@ def _depends(block: Node, id: NodeId, other: NodeId) -> bool:
                 seen.add(above)
                 todo.append(above)
     return False
-
-
-def _check_kept(plan: Plan, chosen: TaskRun, runs: Iterable[TaskRun]) -> None:
-    """Every task run must stand where the plan has its task. Raises Refused."""
-    for run in runs:
-        if run.reported and run.node not in plan.nodes:
-            continue
-        if plan.parents.get(run.node) != node_of(parent_path(run.path)):
-            raise Refused(
-                f"Task '{run.node}' is not at the same place in revision {plan.revision}; "
-                f"replay from the start instead of from '{chosen.node}'"
-            )

@@ -1,9 +1,9 @@
-"""What people and triggers ask of executions: create, wait, kill, restart, replay, change a status."""
+"""What people and triggers ask of executions: create, wait, kill, pause, resume; `operations` has what edits them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -14,7 +14,6 @@ from engine.definition.labels import refuse_labels
 from engine.errors import Conflict, ExpressionError, NotFound, Refused
 from engine.executor import edit, pause
 from engine.executor.limits import FORCED
-from engine.executor.plan import Plan
 from engine.expressions.masks import masked, masked_value
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
@@ -23,12 +22,13 @@ from engine.runtime.checks import Checks
 from engine.runtime.driver import Driver
 from engine.runtime.inputs import Inputs
 from engine.runtime.lookups import LookUps
-from engine.runtime.nodes import Nodes
+from engine.runtime.operations import Operations
 from engine.runtime.outputs import plain
 from engine.runtime.plans import Compiled, Plans
+from engine.runtime.reach import Reach
 from engine.runtime.renderer import Renderer
 from engine.runtime.variables import View
-from engine.state.event import AnyEvent, Edited, KillAsked, PauseAsked, Resumed, Started
+from engine.state.event import AnyEvent, KillAsked, PauseAsked, Resumed, Started
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
@@ -50,12 +50,6 @@ class Child(NamedTuple):
     caller: Caller | None
 
 
-class Restarts(Protocol):
-    """Knows the executions that task runs started many of."""
-
-    async def known(self, plan: Plan, record: Record) -> dict[str, edit.Children]: ...
-
-
 class Control:
     """The operations on executions of one data folder."""
 
@@ -66,25 +60,26 @@ class Control:
         files: InternalStorage,
         plans: Plans,
         driver: Driver,
-        nodes: Nodes,
+        reach: Reach,
+        operations: Operations,
         renderer: Renderer,
         look_ups: LookUps,
         inputs: Inputs,
         clock: Clock,
-        owner: str,
     ) -> None:
         self._store = store
         self._files = files
         self._plans = plans
         self._driver = driver
-        self._nodes = nodes
         self._renderer = renderer
         self._look_ups = look_ups
         self._inputs = inputs
         self._clock = clock
-        self._owner = owner
         self._checks = Checks(renderer, look_ups)
-        self.children: Restarts | None = None
+        self._head, self._held, self._tell = reach.head, reach.held, reach.tell
+        self.restart, self.replay, self.change_status = operations.restart, operations.replay, operations.change_status
+        self.set_status, self.set_labels = operations.set_status, operations.set_labels
+        self.delete = operations.delete
 
     async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
         """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
@@ -261,52 +256,6 @@ class Control:
         elif execution.state in (Status.CREATED, Status.QUEUED):
             await self._tell(id, owner, Started(at=self._clock.now(), admission=FORCED))
 
-    async def restart(self, id: ExecutionId, attempt: int | None = None) -> Execution:
-        """Run again what failed; the same execution goes on. Raises NotFound, Refused.
-
-        attempt: of the task run that waits for it, where that is what asks
-        """
-        held = await self._held(id)
-        compiled = await self._compiled(held)
-        now = self._clock.now()
-        assert self.children is not None
-        known = await self.children.known(compiled.plan, held.record)
-        try:
-            record = edit.restart(compiled.plan, held.record, now, known)
-        except Refused:
-            if attempt is None or not held.record.execution.state.terminal:
-                raise
-            # All its task runs did well, and yet it failed: at its outputs, or because an item could not be read.
-            record = edit.begin_again(compiled.plan, held.record, now)
-        if attempt is not None and record.execution.caller is not None:
-            caller = msgspec.structs.replace(record.execution.caller, attempt=attempt)
-            record.execution = msgspec.structs.replace(record.execution, caller=caller)
-        await self._claim(held)
-        await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
-        return record.execution
-
-    async def replay(self, id: ExecutionId, task_run: str | None = None, revision: int | None = None) -> Execution:
-        """A new execution with the same inputs, from the start or from a task run. Raises NotFound, Refused."""
-        held = await self._held(id)
-        execution = held.record.execution
-        if execution.kind is ExecutionKind.LOOP:
-            raise Refused(f"An iteration of a loop is replayed with its execution, which is '{execution.home}'")
-        compiled = await self._plans.get(execution.namespace, execution.flow, revision or execution.revision)
-        now = self._clock.now()
-        record = edit.replay(compiled.plan, held.record, ExecutionId(random_id()), task_run, now)
-        event = Edited(at=now) if record.runs else Started(at=now)
-        await self._driver.resume(record, compiled, event)
-        return record.execution
-
-    async def change_status(self, id: ExecutionId, task_run: str, state: Status) -> Execution:
-        """Give a task run another state and go on from there. Raises NotFound, Refused."""
-        held = await self._held(id)
-        compiled = await self._compiled(held)
-        record = edit.change_status(compiled.plan, held.record, task_run, state, self._clock.now())
-        await self._claim(held)
-        await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
-        return record.execution
-
     async def evaluate(
         self,
         id: ExecutionId,
@@ -379,42 +328,8 @@ class Control:
             kind=kind,
         )
 
-    async def _tell(self, id: ExecutionId, owner: str, event: AnyEvent) -> None:
-        """Bring an event to whoever drives the execution, which is this process when that one is gone."""
-        if owner == self._owner or await self._took_over(id, owner):
-            await self._driver.submit(id, event)
-            return
-        await self._nodes.tell(owner, id, event)
-        if await self._took_over(id, owner):
-            # It died before it could read the message, which came with the execution.
-            await self._driver.submit(id, event)
-
-    async def _took_over(self, id: ExecutionId, owner: str) -> bool:
-        """Become the owner of an execution whose process is gone."""
-        return await self._nodes.gone(owner) and await self._store.executions.claim(id, self._owner, owner)
-
-    async def _head(self, id: ExecutionId) -> tuple[Execution, str]:
-        try:
-            return await self._store.executions.head(id)
-        except NotFound:
-            raise _not_found(id) from None
-
-    async def _held(self, id: ExecutionId) -> Held:
-        try:
-            return await self._store.executions.load(id)
-        except NotFound:
-            raise _not_found(id) from None
-
     async def _compiled(self, held: Held) -> Compiled:
         return await self._plans.of(held.record.execution)
-
-    async def _claim(self, held: Held) -> None:
-        """Become the owner of an execution that is to be edited: one that ended, or is paused. Raises Refused."""
-        id, owner = held.record.execution.id, held.owner
-        if owner == self._owner or (owner and await self._took_over(id, owner)):
-            return
-        if not await self._store.executions.claim(id, self._owner):
-            raise Refused(f"Execution '{id}' is being driven by another process")
 
 
 def _path_of(record: Record, task: str) -> str:
@@ -426,7 +341,3 @@ def _path_of(record: Record, task: str) -> str:
         known = ", ".join(sorted({run.node for run in record.runs.values()}))
         raise NotFound("task run", task, f"this execution ran {known or 'no task'}")
     return max(found, key=lambda run: run.order).path
-
-
-def _not_found(id: ExecutionId) -> NotFound:
-    return NotFound("execution", id, "`tidegate execution list` shows those that exist")

@@ -33,7 +33,9 @@ from engine.runtime.lookups import LookUps
 from engine.runtime.mocks import Mocks
 from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.nodes import Node, Nodes
+from engine.runtime.operations import Operations
 from engine.runtime.plans import Plans
+from engine.runtime.reach import Reach
 from engine.runtime.renderer import Renderer
 from engine.runtime.secrets import Secrets
 from engine.runtime.slots import Slots
@@ -173,22 +175,35 @@ async def _assemble(
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         await tasks.start(service)
+    reach = Reach(store, driver, nodes, node.id)
+    inputs = Inputs(files, renderer, look_ups, vault, LocalFiles(settings.files.allowed))
+    operations = Operations(
+        store=store,
+        files=files,
+        logs=logs,
+        plans=plans,
+        driver=driver,
+        reach=reach,
+        inputs=inputs,
+        clock=clock,
+        inline_bytes=settings.outputs.inline_bytes,
+    )
     control = Control(
         store=store,
         files=files,
         plans=plans,
         driver=driver,
-        nodes=nodes,
+        reach=reach,
+        operations=operations,
         renderer=renderer,
         look_ups=look_ups,
-        inputs=Inputs(files, renderer, look_ups, vault, LocalFiles(settings.files.allowed)),
+        inputs=inputs,
         clock=clock,
-        owner=node.id,
     )
     executions.on_kill = control.kill
     executions.on_resume = control.resume
     services.subflows = subflows = Subflows(store, control)
-    control.children = Children(
+    operations.children = children = Children(
         store=store,
         subflows=subflows,
         items=items,
@@ -197,7 +212,7 @@ async def _assemble(
         clock=clock,
         post=driver.post,
     )
-    driver.connect(subflows, control.children)
+    driver.connect(subflows, children)
     return Engine(
         control,
         driver,

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from engine.definition.declared import Input
+from engine.definition.forms import leaves
 from engine.definition.inputs import InputState, Render, Upload, preview_inputs, resolve_inputs
 from engine.errors import InvalidInputs, StorageError
 from engine.expressions.masks import masked
@@ -21,6 +22,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.variables import Variables
 from engine.runtime.vault import Vault
 from engine.state.execution import Execution
+from engine.state.sealed import is_sealed
 
 
 class Inputs:
@@ -64,6 +66,22 @@ class Inputs:
         except InvalidInputs as error:
             raise InvalidInputs({id: masked(text, masks) for id, text in error.problems.items()}) from None
 
+    async def resolve_again(
+        self,
+        declared: Sequence[Input],
+        execution: Execution,
+        seen: Variables,
+        given: Mapping[str, Any],
+        kept: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Values as `resolve` makes them; inputs that are not given get the value that they had in `kept`."""
+        before = {leaf.id: self._opened(_at(kept, leaf.id)) for leaf in leaves(declared)}
+        held = {id: value for id, value in before.items() if value is not None}
+        return await self.resolve(declared, execution, seen, {**held, **given})
+
+    def _opened(self, value: Any) -> Any:
+        return self._vault.open(value["value"], bool(value.get("json"))) if is_sealed(value) else value
+
     async def preview(
         self, declared: Sequence[Input], execution: Execution, seen: Variables, given: Mapping[str, Any]
     ) -> list[InputState]:
@@ -100,3 +118,11 @@ class Inputs:
         name = PurePosixPath(path.as_posix()).name
         address = input_file(execution.namespace, execution.flow, execution.id, input_id, name)
         return (await self._files.put_path(address, path)).address
+
+
+def _at(values: Mapping[str, Any], id: str) -> Any:
+    """The value of an input in a map that is nested on the dots of the ids; None where there is none."""
+    found: Any = values
+    for step in id.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found

@@ -22,7 +22,7 @@ from conformance.flow_slots import slot_problems
 from conformance.flow_waits import resumed, wait_until
 from engine.definition.task import COMMON
 from engine.errors import NotFound, TidegateError
-from engine.executor import edit
+from engine.executor import another, edit
 from engine.ids import ExecutionId, random_id
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
@@ -182,7 +182,7 @@ async def _replay(bench: Bench, course: Course, wanted: Mapping[str, Any]) -> No
     run = _chosen(bench.seen(source), wanted) if "from_task_run_index" in wanted or wanted["from_task_run"] else None
     id = ExecutionId(random_id())
     await _edit(
-        bench, course, lambda plan, record, now: edit.replay(plan, record, id, run.path if run else None, now + 1)
+        bench, course, lambda plan, record, now: another.replay(plan, record, id, run.path if run else None, now + 1)
     )
     if not course.stays:
         execution = await bench.engine.control.replay(course.current, run.path if run else None)

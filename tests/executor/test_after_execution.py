@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.errors import Refused
-from engine.executor import edit
+from engine.executor import another, edit
 from engine.executor.plan import FlowOutput, Plan
 from engine.executor.rebuild import rebuild
 from engine.ids import ExecutionId
@@ -104,6 +104,6 @@ def test_edits_wait_for_them_and_never_begin_at_them() -> None:
         edit.restart(world.plan, world.record, world.now)
     world.end("a")
     with pytest.raises(Refused, match="runs after the execution"):
-        edit.replay(world.plan, world.record, ExecutionId("other"), "a", world.now)
+        another.replay(world.plan, world.record, ExecutionId("other"), "a", world.now)
     with pytest.raises(Refused, match="runs after the execution"):
         edit.change_status(world.plan, world.record, "a", S.FAILED, world.now)

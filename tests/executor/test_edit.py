@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 
 from engine.errors import NotFound, Refused
-from engine.executor.edit import change_status, replay, restart
+from engine.executor import another
+from engine.executor.another import replay
+from engine.executor.edit import change_status, restart
 from engine.executor.plan import Kind, Node
 from engine.ids import ExecutionId
 from engine.state.event import KillAsked, Started
@@ -223,8 +225,41 @@ def test_replay_of_a_dag_drops_what_depends_on_the_chosen_task_and_runs_again_wh
 def test_replay_in_a_revision_that_moved_a_task_is_refused() -> None:
     world = local_errors()
     other = plan_of(node("before"), node("close"), node("fails"))
-    with pytest.raises(Refused, match="Task 'seq' is not at the same place"):
+    with pytest.raises(Refused, match="Task 'seq' is no longer in revision 1 of the flow; replay from the start"):
         replay(other, world.record, NEW, "before", world.now)
+
+
+def test_restart_as_another_execution_keeps_the_source_and_what_did_well() -> None:
+    world = local_errors()
+    before = dict(world.record.runs), world.record.execution
+    record = another.restart(world.plan, world.record, NEW, world.now)
+    assert (world.record.runs, world.record.execution) == before
+    assert sorted(record.runs) == ["before", "seq", "seq/close", "seq/fails"]
+    assert record.execution.parent == "execution"
+    assert record.execution.attempt == 2
+    assert not {run.id for run in record.runs.values()} & {run.id for run in world.record.runs.values()}
+    world.edit(record).run()
+    assert len(world.task_run("seq/fails").attempts) == 2
+    assert world.is_stored
+
+
+def test_what_a_new_revision_dropped_after_the_chosen_task_is_no_obstacle() -> None:
+    world = local_errors()
+    shorter = plan_of(node("before"), node("new"))
+    record = replay(shorter, world.record, NEW, "before", world.now, before=world.plan)
+    assert sorted(record.runs) == ["before"]
+    with pytest.raises(Refused, match="Task 'seq' is no longer in"):
+        replay(shorter, world.record, NEW, "close", world.now, before=world.plan)
+
+
+def test_outputs_are_given_to_tasks_and_not_to_blocks() -> None:
+    world = local_errors()
+    given = {"before": {"value": 1}}
+    record = replay(world.plan, world.record, NEW, "fails", world.now, outputs=given)
+    assert record.runs["before"].outputs == {**(world.record.runs["before"].outputs or {}), "value": 1}
+    world = World(plan_of(block("seq", Kind.SEQUENTIAL, node("a")), node("b"))).start().run()
+    with pytest.raises(Refused, match="'seq' is a block"):
+        replay(world.plan, world.record, NEW, "b", world.now, outputs={"seq": {"value": 1}})
 
 
 def test_a_task_run_that_does_not_exist() -> None:
@@ -292,13 +327,15 @@ def test_every_edit_of_a_random_execution_leads_to_an_end(case: Case) -> None:
 
 def _some_edit(world: World, case: Case) -> Any:
     names = list(world.record.runs)
-    what = case.order.randrange(3)
+    what = case.order.randrange(4)
     try:
         if what == 0 or not names:
             return restart(world.plan, world.record, world.now)
+        id = ExecutionId(f"{world.record.execution.id}+")
+        if what == 3:
+            return another.restart(world.plan, world.record, id, world.now)
         name = case.order.choice(names)
         if what == 1:
-            id = ExecutionId(f"{world.record.execution.id}+")
             return replay(world.plan, world.record, id, name, world.now)
         state = case.order.choice([Status.SUCCESS, Status.FAILED, Status.WARNING, Status.KILLED])
         return change_status(world.plan, world.record, name, state, world.now)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.executor.edit import change_status, replay, restart
+from engine.executor.another import replay
+from engine.executor.edit import change_status, restart
 from engine.executor.plan import Kind, Node
 from engine.ids import ExecutionId
 from engine.state.event import KillAsked, Resumed, TaskEnded

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import Refused
-from engine.executor.edit import change_status, replay, restart
+from engine.executor.another import replay
+from engine.executor.edit import change_status, restart
 from engine.executor.plan import Backoff, Kind, Node, Retry
 from engine.ids import ExecutionId
 from engine.state.event import KillAsked, Lost, Patch, Report, Reported, TaskEnded

@@ -10,7 +10,7 @@ from conformance.flow_matching import difference
 from conformance.flow_plugins.index import index
 from engine.definition.compile import compile_flow
 from engine.definition.load import load_flow
-from engine.executor.edit import replay
+from engine.executor.another import replay
 from engine.executor.plan import Backoff, Plan, Retry
 from engine.executor.retry import delay, next_date
 from engine.executor.work import entered, replace

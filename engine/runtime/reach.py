@@ -1,0 +1,61 @@
+"""How what is asked of an execution gets to it: from the store, or to the process that drives it."""
+
+from __future__ import annotations
+
+from engine.errors import NotFound, Refused
+from engine.ids import ExecutionId
+from engine.runtime.driver import Driver
+from engine.runtime.nodes import Nodes
+from engine.state.event import AnyEvent
+from engine.state.execution import Execution
+from engine.store.protocols import Held, Store
+
+
+class Reach:
+    """The way to the executions of one data folder, whichever process drives them. `owner`: this one."""
+
+    def __init__(self, store: Store, driver: Driver, nodes: Nodes, owner: str) -> None:
+        self._store = store
+        self._driver = driver
+        self._nodes = nodes
+        self._owner = owner
+
+    async def head(self, id: ExecutionId) -> tuple[Execution, str]:
+        """An execution without its task runs, and who drives it. Raises NotFound."""
+        try:
+            return await self._store.executions.head(id)
+        except NotFound:
+            raise not_found(id) from None
+
+    async def held(self, id: ExecutionId) -> Held:
+        """An execution with all that belongs to it. Raises NotFound."""
+        try:
+            return await self._store.executions.load(id)
+        except NotFound:
+            raise not_found(id) from None
+
+    async def tell(self, id: ExecutionId, owner: str, event: AnyEvent) -> None:
+        """Bring an event to whoever drives the execution, which is this process when that one is gone."""
+        if owner == self._owner or await self._took_over(id, owner):
+            await self._driver.submit(id, event)
+            return
+        await self._nodes.tell(owner, id, event)
+        if await self._took_over(id, owner):
+            # It died before it could read the message, which came with the execution.
+            await self._driver.submit(id, event)
+
+    async def claim(self, held: Held) -> None:
+        """Become the owner of an execution that is to be edited: one that ended, or is paused. Raises Refused."""
+        id, owner = held.record.execution.id, held.owner
+        if owner == self._owner or (owner and await self._took_over(id, owner)):
+            return
+        if not await self._store.executions.claim(id, self._owner):
+            raise Refused(f"Execution '{id}' is being driven by another process")
+
+    async def _took_over(self, id: ExecutionId, owner: str) -> bool:
+        """Become the owner of an execution whose process is gone."""
+        return await self._nodes.gone(owner) and await self._store.executions.claim(id, self._owner, owner)
+
+
+def not_found(id: ExecutionId) -> NotFound:
+    return NotFound("execution", id, "`tidegate execution list` shows those that exist")
