@@ -1,6 +1,7 @@
 """Log lines and metrics on their way to the store.
 
-Lines of all attempts are committed in groups, in order; who must be sure of its lines waits for `flushed`.
+Lines of all attempts are committed in groups, in order; who must be sure of its lines waits for `flushed`. Metrics that
+come without lines wait a moment for others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from engine.state.command import Say
 from engine.state.record import Record
 from engine.store.protocols import LogLine, LogStore, Metric
 
+METRICS_SECONDS = 0.1
+METRICS_AT_MOST = 1000
 RETRY_SECONDS = 0.5
 
 Listener = Callable[[LogLine], None]
@@ -46,12 +49,13 @@ class LogPump:
         self._lines: list[LogLine] = []
         self._metrics: list[Metric] = []
         self._wanted = anyio.Event()
+        self._added = anyio.Event()
         self._batch = anyio.Event()
         self.listeners: list[Listener] = []
 
     def line(self, line: LogLine) -> None:
         self._lines.append(line)
-        self._wanted.set()
+        self._urgent()
         self.show(line)
 
     def show(self, line: LogLine) -> None:
@@ -61,7 +65,9 @@ class LogPump:
 
     def metric(self, metric: Metric) -> None:
         self._metrics.append(metric)
-        self._wanted.set()
+        self._added.set()
+        if len(self._metrics) >= METRICS_AT_MOST:
+            self._wanted.set()
 
     async def flushed(self) -> None:
         """Wait until everything added so far is committed."""
@@ -74,20 +80,23 @@ class LogPump:
         task_status.started()
         try:
             while True:
-                await self._wanted.wait()
+                await self._added.wait()
+                with anyio.move_on_after(METRICS_SECONDS):
+                    await self._wanted.wait()
                 await self._store_batch()
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(5, shield=True):
                 await self._store_batch()
 
     def _urgent(self) -> None:
+        self._added.set()
         self._wanted.set()
 
     async def _store_batch(self) -> None:
         lines, self._lines = self._lines, []
         metrics, self._metrics = self._metrics, []
         batch, self._batch = self._batch, anyio.Event()
-        self._wanted = anyio.Event()
+        self._added, self._wanted = anyio.Event(), anyio.Event()
         while lines or metrics:
             try:
                 await self._store.append(lines, metrics)
