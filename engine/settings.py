@@ -48,6 +48,12 @@ class Worker(Group, frozen=True):
     grace_seconds: float = 5.0
 
 
+class Loops(Group, frozen=True):
+    """How many iterations of one Loop are begun at most where its `concurrencyLimit` is 0; paused ones don't count."""
+
+    at_once: int = 2000
+
+
 class Logs(Group, frozen=True):
     """Limits on the log lines of one attempt, and days that lines are kept."""
 
@@ -140,6 +146,7 @@ class Settings(Group, frozen=True):
     expressions: Expressions = Expressions()
     outputs: Outputs = Outputs()
     worker: Worker = Worker()
+    loops: Loops = Loops()
     logs: Logs = Logs()
     process: Process = Process()
     http: Http = Http()

@@ -52,7 +52,7 @@ def collected(work: Work, run: TaskRun, value: dict[str, Any]) -> None:
 
 def open_children(work: Work, path: str, node: Node, block: Phase) -> bool:
     """Start executions while there is room. True: nothing is left to start or to wait for."""
-    limit = node.concurrent or block.total
+    limit = _limit(work, node, block)
     # The batches of a ForEachItem don't depend on each other.
     stopped = block.failed and (node.kind is LOOP or not block.branch)
     begun = block
@@ -73,6 +73,13 @@ def open_children(work: Work, path: str, node: Node, block: Phase) -> bool:
     if node.kind is ITEMS and block.branch:
         work.blocks[path] = replace(block, worst=_worst_item(node, work.run(path)))
     return True
+
+
+def _limit(work: Work, node: Node, block: Phase) -> int:
+    """How many executions may live at once. Each iteration that runs is held in memory, so there is always a limit."""
+    if node.concurrent or node.kind is not LOOP:
+        return node.concurrent or block.total
+    return work.plan.at_once + block.paused
 
 
 def child_ended(work: Work, event: ChildEnded) -> None:
@@ -115,7 +122,12 @@ def child_paused(work: Work, event: ChildPaused) -> None:
     paused = 1 if event.paused else 0
     if run.block is not None:
         paused = max(0, run.block.paused + (1 if event.paused else -1))
-        run = work.changed[run.path] = replace(run, block=replace(run.block, paused=paused))
+        block = replace(run.block, paused=paused)
+        run = work.changed[run.path] = replace(run, block=block)
+        node = work.plan.nodes[run.node]
+        if node.kind is LOOP and not node.concurrent and block.next < block.total:
+            # One that is paused leaves room for another.
+            work.todo.append(run.path)
     show_paused(work, run, paused > 0)
 
 

@@ -132,6 +132,7 @@ class Plan(msgspec.Struct, frozen=True):
     """A compiled flow. `root` is a sequential node with an empty id; `nodes` finds every node by id.
 
     globals: values that the settings give to the templates of all flows
+    at_once: iterations that a Loop without limit has going on at most
     listeners: the conditions of each
     """
 
@@ -147,6 +148,7 @@ class Plan(msgspec.Struct, frozen=True):
     globals: Mapping[str, Any] = {}
     listeners: tuple[tuple[Any, ...], ...] = ()
     slas: tuple[Sla, ...] = ()
+    at_once: int = 2000
 
 
 def make_plan(

@@ -153,7 +153,9 @@ async def _assemble(
     )
     stand_in = mocks.stand_in if mocks else None
     templates = Templates(files, index)
-    plans = Plans(store.flows, index, settings.variables.globals, stand_in, rules_of(settings), templates)
+    plans = Plans(
+        store.flows, index, settings.variables.globals, stand_in, rules_of(settings), templates, settings.loops.at_once
+    )
     worker = Worker(services, clock, settings.worker.concurrency)
     items = Items(look_ups.sources)
     evaluator = Evaluator(

@@ -87,7 +87,9 @@ class Compiled:
                 outputs=node.outputs,
                 variables=self.plan.variables,
             )
-            part = msgspec.structs.replace(part, tenant=self.plan.tenant, globals=self.plan.globals)
+            part = msgspec.structs.replace(
+                part, tenant=self.plan.tenant, globals=self.plan.globals, at_once=self.plan.at_once
+            )
             self._iterations[loop] = Compiled(self.flow, part, self.source, self.tasks)
         return self._iterations[loop]
 
@@ -103,10 +105,12 @@ class Plans:
         changed: Callable[[Compiled], None] | None = None,
         rules: Rules = NONE,
         templates: Templates | None = None,
+        at_once: int = 2000,
     ) -> None:
         self._flows = flows
         self._index = index
         self._globals = globals or {}
+        self._at_once = max(1, at_once)
         self._changed = changed
         self._rules = rules
         self._templates = templates
@@ -159,7 +163,9 @@ class Plans:
         self._put((flow.namespace, flow.id, LATEST), self._compile(flow, stored))
 
     def _compile(self, flow: Flow, stored: StoredFlow) -> Compiled:
-        plan = msgspec.structs.replace(compile_flow(flow, stored.revision), globals=self._globals)
+        plan = msgspec.structs.replace(
+            compile_flow(flow, stored.revision), globals=self._globals, at_once=self._at_once
+        )
         runnable = (node for node in plan.nodes.values() if node.kind in (Kind.TASK, Kind.FOLDER))
         tasks = {node.id: _prepare(node, self._index) for node in runnable}
         compiled = Compiled(flow, plan, stored.source, tasks)

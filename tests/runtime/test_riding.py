@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from engine.errors import Conflict
-from engine.runtime.engine import Engine
+from engine.runtime.engine import Engine, open_engine
+from engine.settings import Loops, Settings
 from engine.state.execution import ExecutionKind
 from engine.state.status import Status
 from engine.store.protocols import ExecutionFilter, Write
@@ -104,3 +107,30 @@ tasks:
     assert (runs_of(record, "outer")[0].outputs or {})["terminatedIterations"] == 3
     ended = [write.execution.id for write in (*commits.ends(), *commits.riding())]
     assert len(ended) == len(set(ended)) == 9
+
+
+async def test_a_loop_without_limit_begins_as_many_as_the_settings_allow(tmp_path: Path) -> None:
+    async with open_engine(tmp_path, Settings(loops=Loops(at_once=7))) as engine:
+        commits = Commits(engine)
+        engine.store.executions.commit = commits  # type: ignore[method-assign]
+        record = await run(engine, LOOP.replace("concurrencyLimit: 4", "concurrencyLimit: 0"))
+    assert record.execution.state is Status.SUCCESS
+    steps = [run for write in commits.written for run in write.changed if run.node == "loop" and run.outputs]
+    live = [(run.outputs or {})["runningIterations"] for run in steps]
+    assert max(live) == 7
+    assert live[-1] == 0
+
+
+async def test_paused_iterations_leave_room_for_others(tmp_path: Path) -> None:
+    body = "tasks: [{id: body, type: core.flow.Pause, pauseDuration: PT0.2S}]"
+    source = (
+        f"id: p\nnamespace: test\ntasks: [{{id: loop, type: core.flow.Loop, values: [1, 2, 3, 4, 5], "
+        f"concurrencyLimit: 0, {body}}}]"
+    )
+    async with open_engine(tmp_path, Settings(loops=Loops(at_once=1))) as engine:
+        commits = Commits(engine)
+        engine.store.executions.commit = commits  # type: ignore[method-assign]
+        record = await run(engine, source)
+    assert record.execution.state is Status.SUCCESS
+    steps = [run for write in commits.written for run in write.changed if run.node == "loop" and run.outputs]
+    assert max((run.outputs or {})["runningIterations"] for run in steps) > 1

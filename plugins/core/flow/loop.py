@@ -21,7 +21,7 @@ class Loop(Block):
     values: str | list[Any] | dict[str, Any] = Field(
         description="A list, a map, an expression of one, or the URI of a file with an item in each line."
     )
-    concurrency_limit: int = Field(1, ge=0, description="Iterations at once; 0 is all.")
+    concurrency_limit: int = Field(1, ge=0, description="Iterations at once; 0 is all, within `loops.at_once`.")
     transmit_failed: bool = Field(True, description="A failed iteration fails the loop, and no other one begins.")
     tasks: list[RawTask] = Field(min_length=1, description="The tasks of an iteration, one after another.")
     outputs: list[dict[str, Any]] | None = Field(None, description="Outputs of each iteration: id, type, value.")
