@@ -80,9 +80,8 @@ def next_pass(work: Work, run: TaskRun) -> None:
 
 
 def count_of(run: TaskRun) -> int:
-    """Which pass a block is at, from 1."""
-    count: int = (run.outputs or {})[COUNT]
-    return count
+    """Which pass a block is at, from 1; an edit may have taken the count away."""
+    return int((run.outputs or {}).get(COUNT, 1))
 
 
 def pass_of(work: Work, path: str, node: Node) -> int | None:
