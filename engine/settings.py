@@ -32,6 +32,8 @@ class Expressions(Group, frozen=True):
     items: int = 1_000_000
     depth: int = 100
     recursive: bool = False
+    subflow_depth: int = 5
+    subflow_seconds: float = 60.0
 
 
 class Outputs(Group, frozen=True):

@@ -72,7 +72,7 @@ class Control:
         self._plans = plans
         self._driver = driver
         self._renderer = renderer
-        self._look_ups = look_ups
+        self.look_ups = look_ups
         self._inputs = inputs
         self._clock = clock
         self._checks = Checks(renderer, look_ups)
@@ -119,11 +119,12 @@ class Control:
         """
         if trigger is None and child is None:
             refuse_labels(labels or {})
+        id = ExecutionId(random_id()) if child is None else child.id
         while True:
             compiled = await self._plans.get(namespace, flow, revision)
             if compiled.flow.disabled:
                 raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
-            execution = self._blank(compiled, labels or {}, trigger, child, scheduled, kind)
+            execution = self._blank(id, compiled, labels or {}, trigger, child, scheduled, kind)
             view = View(compiled.plan, Record(execution))
             declared, seen = compiled.flow.inputs or (), view.of_flow()
             values = await self._inputs.resolve(declared, execution, seen, inputs or {}, here=here)
@@ -133,7 +134,7 @@ class Control:
                 await self._driver.begin(execution, compiled, event, latest=revision is None)
                 return execution
             except Conflict:
-                if child is not None and await self._exists(child.id):
+                if child is not None and await self.exists(child.id):
                     return execution
                 # Another process stored a later revision.
                 self._plans.outdated(namespace, flow)
@@ -143,7 +144,7 @@ class Control:
     ) -> list[InputState]:
         """What would become of the inputs of an execution, without creating one. Raises NotFound, InvalidFlow."""
         compiled = await self._plans.get(namespace, flow, revision)
-        execution = self._blank(compiled, {}, None, None, None, ExecutionKind.NORMAL)
+        execution = self._blank(ExecutionId(random_id()), compiled, {}, None, None, None, ExecutionKind.NORMAL)
         seen = View(compiled.plan, Record(execution)).of_flow()
         return await self._inputs.preview(compiled.flow.inputs or (), execution, seen, inputs or {})
 
@@ -188,7 +189,8 @@ class Control:
         if not execution.finished:
             await self._tell(id, owner, event)
 
-    async def _exists(self, id: ExecutionId) -> bool:
+    async def exists(self, id: ExecutionId) -> bool:
+        """Whether there is an execution of that id."""
         try:
             await self._store.executions.head(id)
         except NotFound:
@@ -275,7 +277,7 @@ class Control:
         if more:
             variables = variables.extended(more)
         masks: set[str] = set()
-        look_up = self._look_ups.for_execution(held.record.execution, variables)
+        look_up = self.look_ups.for_execution(held.record.execution, variables)
         try:
             rendered = await self._renderer.render(expression, variables, typed=typed, look_up=look_up, masks=masks)
         except ExpressionError as error:
@@ -293,15 +295,16 @@ class Control:
         execution = held.record.execution
         variables = View(compiled.plan, held.record, await self._driver.around(execution)).of_flow()
         masks: set[str] = set()
-        look_up = self._look_ups.for_execution(execution, variables)
+        look_up = self.look_ups.for_execution(execution, variables)
         try:
             found = await self._renderer.render(dict(values), variables, typed=False, look_up=look_up, masks=masks)
         except ExpressionError as error:
             raise ExpressionError(masked(str(error), masks)) from None
-        return self._look_ups.vault.seal_secrets(plain(found), masks)
+        return self.look_ups.vault.seal_secrets(plain(found), masks)
 
     def _blank(
         self,
+        id: ExecutionId,
         compiled: Compiled,
         labels: Mapping[str, str],
         trigger: TriggeredBy | None,
@@ -310,7 +313,6 @@ class Control:
         kind: ExecutionKind,
     ) -> Execution:
         now = self._clock.now()
-        id = ExecutionId(random_id()) if child is None else child.id
         inherited = {} if child is None else child.inherited
         merged = {"system.correlationId": id, **compiled.flow.label_map(), **inherited, **labels}
         return Execution(

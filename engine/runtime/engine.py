@@ -16,6 +16,7 @@ from engine.files.disk import DiskStorage
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.plugin.index import Index, installed
+from engine.runtime.calls import Calls
 from engine.runtime.children import Children
 from engine.runtime.context import Services
 from engine.runtime.control import Control
@@ -202,6 +203,7 @@ async def _assemble(
         inputs=inputs,
         clock=clock,
     )
+    look_ups.calls = Calls(control, settings.expressions)
     executions.on_kill = control.kill
     executions.on_resume = control.resume
     services.subflows = subflows = Subflows(store, control)

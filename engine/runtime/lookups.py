@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from engine.runtime.vault import Vault
 from engine.state.execution import Execution
 from engine.store.protocols import LogStore
 
+if TYPE_CHECKING:
+    from engine.runtime.calls import Calls
+
 LookUp = Callable[[Need], Awaitable[Any]]
 
 
@@ -29,6 +32,7 @@ class LookUps:
         self.vault = vault
         self.keys = keys
         self.secrets = secrets
+        self.calls: Calls | None = None
 
     def for_execution(self, execution: Execution, variables: Mapping[str, Any]) -> LookUp:
         """Look-ups with the rights of an execution."""
@@ -42,6 +46,7 @@ class _ExecutionLookUps:
         self._vault = all.vault
         self._keys = all.keys
         self._secrets = all.secrets
+        self._calls = all.calls
         self._execution = execution
         self._variables = variables
 
@@ -99,6 +104,11 @@ class _ExecutionLookUps:
 
     async def _http(self, *request: Any) -> Any:
         return await ask(*request)
+
+    async def _subflow(self, *asked: Any) -> Any:
+        if self._calls is None:
+            return Missing("subflow() is not available here")
+        return await self._calls.run(self._execution, asked)
 
     async def _error_logs(self) -> Any:
         lines = await self._logs.lines(self._execution.home, levels=("ERROR",))

@@ -136,6 +136,7 @@ class Caller(msgspec.Struct, frozen=True):
     waits: it is told of this one's end
     index: which one of several that the task run started, from 0
     outputs: templates to be rendered at the end, where the flow declares no outputs
+    depth: how many templates run each other's flows up to here, where a template runs this one and no task
     """
 
     execution: ExecutionId
@@ -145,6 +146,7 @@ class Caller(msgspec.Struct, frozen=True):
     waits: bool = True
     index: int | None = None
     outputs: dict[str, Any] | None = None
+    depth: int = 0
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from conformance import tables
+from conformance import tables, template_flows
 from engine.clock import ManualClock
 from engine.errors import ExpressionError
 from engine.expressions.needs import Missing, Need
@@ -22,6 +22,7 @@ from engine.expressions.numbers import Float32
 from engine.files.disk import DiskStorage
 from engine.files.local import LocalFiles
 from engine.ids import ExecutionId
+from engine.runtime.engine import open_engine
 from engine.runtime.keys import Keys
 from engine.runtime.lookups import LookUps
 from engine.runtime.namespaces import NamespaceFiles
@@ -93,6 +94,8 @@ async def _rendered(case: tables.Case, folder: Path, store: Store, monkeypatch: 
     variables = _variables(case)
     template = case["template"]
     typed = ("typed" in case and "expect" not in case) or case.get("config", {}).get("typed", False)
+    if "flow" in case.get("needs", ()):
+        return await _rendered_in_engine(case, variables, folder / "engine")
     answers = await _answers(case, variables, folder, store, monkeypatch)
     if "encrypt" in case.get("setup", {}):
         variables = _encrypted(case, variables, Vault(folder / "key"))
@@ -100,6 +103,21 @@ async def _rendered(case: tables.Case, folder: Path, store: Store, monkeypatch: 
         return await renderer.render(
             template, variables, typed=typed and isinstance(template, str), look_up=answers, masks=set()
         )
+
+
+async def _rendered_in_engine(case: tables.Case, variables: dict[str, Any], folder: Path) -> Any:
+    """What a template gives that runs flows."""
+    async with open_engine(folder, Settings()) as engine:
+        for id, described in case.get("setup", {}).get("flows", {}).items():
+            for source in template_flows.sources(id, described):
+                await engine.control.save_flow(source)
+        answers = engine.control.look_ups.for_execution(_execution(variables), variables)
+        try:
+            return await engine.renderer.render(case["template"], variables, look_up=answers)
+        except ExpressionError as error:
+            # Raised inside the engine's task groups it would come out in a group.
+            problem = error
+    raise problem
 
 
 def _limits(case: tables.Case) -> Expressions:
@@ -178,17 +196,20 @@ async def _answers(
     for key, value in setup.get("secrets", {}).items():
         text = value if isinstance(value, str) else json.dumps(value)
         monkeypatch.setenv(f"SECRET_{key.upper()}", base64.b64encode(text.encode()).decode())
+    logs: Any = _Logs(setup.get("logs", ()))
+    look_ups = LookUps(Sources(storage, _local(case)), logs, vault, keys, Secrets(store.secrets, vault, clock))
+    return _Answers(setup, look_ups.for_execution(_execution(variables), variables))
+
+
+def _execution(variables: dict[str, Any]) -> Execution:
     flow = variables.get("flow", {})
-    execution = Execution(
+    return Execution(
         id=ExecutionId(variables.get("execution", {}).get("id", "none")),
         namespace=flow.get("namespace", "none"),
         flow=flow.get("id", "none"),
         revision=1,
         history=(Change(Status.CREATED, 0),),
     )
-    logs: Any = _Logs(setup.get("logs", ()))
-    look_ups = LookUps(Sources(storage, _local(case)), logs, vault, keys, Secrets(store.secrets, vault, clock))
-    return _Answers(setup, look_ups.for_execution(execution, variables))
 
 
 def _local(case: tables.Case) -> LocalFiles:

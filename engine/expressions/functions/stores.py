@@ -160,7 +160,7 @@ def subflow(
     timeout: Any = None,
 ) -> Any:
     """Run a flow and wait for its end; its `id`, `state`, `outputs` and `labels`. For the values of inputs only."""
-    if any(scope.variables.get(name) is not None for name in ("taskrun", "trigger")):
+    if any(scope.variables.get(name) for name in ("taskrun", "trigger")):
         raise ExpressionError(
             "The 'subflow' function serves the values of inputs; it can't be used in a task or trigger"
         )
