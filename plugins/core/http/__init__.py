@@ -10,55 +10,14 @@ import anyio
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from engine.plugin import Context, Plugin, Task, TaskError, parse_duration
+from engine.plugin import Context, TaskError, parse_duration
 from engine.plugin import Trigger as Starter
-from plugins.core.http_call import Call, Options, answered, headers_of
+from plugins.core.http.call import Options, answered, headers_of
+from plugins.core.http.calling import Called, Calling
+from plugins.core.http.sse import SseRequest as SseRequest
 
 LONGEST_INTERVAL = 366 * 24 * 3600 * 1000
 UNFIT = re.compile(r"""[/\\\0:*?"<>|]""")
-
-
-class _Calling(Plugin):
-    """What makes a request."""
-
-    uri: str = Field(description="Address, with or without a query.")
-    method: str = Field(default="GET", description="HTTP method.")
-    params: dict[str, Any] | None = Field(default=None, description="Query parameters, added to those of the address.")
-    body: str | None = Field(default=None, description="Body as text; not used beside formData.")
-    form_data: dict[str, Any] | None = Field(
-        default=None,
-        description="Form fields. With `contentType: multipart/form-data` a field may be a file: a URI of internal "
-        "storage, or a map of `name` and `content`.",
-    )
-    content_type: str | None = Field(default=None, description="Content type of the body.")
-    headers: dict[str, Any] | None = Field(default=None, description="Request headers.")
-    options: Options | None = Field(default=None, description="Time limits, redirects, authentication, proxy, TLS.")
-    ssl_options: dict[str, Any] | None = Field(default=None, description="Older place of `options.ssl`.")
-    allow_failed: bool = Field(default=False, description="Whether a status of 400 and above is a success too.")
-
-    def call(self) -> Call:
-        """The request as the client makes it."""
-        options = self.options or Options()
-        if self.ssl_options and self.ssl_options.get("insecureTrustAllCertificates"):
-            options = options.trusting()
-        return Call(
-            uri=self.uri,
-            method=self.method.upper(),
-            params=self.params or {},
-            headers=self.headers or {},
-            body=self.body,
-            form=self.form_data,
-            content_type=self.content_type,
-            options=options,
-            allow_failed=self.allow_failed or options.allow_failed,
-        )
-
-
-class Called(_Calling, Task):
-    """What Request and Download have in common."""
-
-    def _measure(self, ctx: Context, length: int, code: int) -> None:
-        ctx.metric("response.length", length, "counter", **{"request.method": self.method, "response.code": str(code)})
 
 
 class Response(BaseModel):
@@ -85,7 +44,7 @@ class Request(Called):
             options = self.options or Options()
             limit = options.max_content_length or ctx.settings.http.body_bytes
             content = await _limited(response.content.iter_any(), limit)
-            self._measure(ctx, len(content), response.status)
+            self.measure(ctx, len(content), response.status)
             body = _text(content, response.charset or options.default_charset)
             return Response(
                 uri=str(response.url),
@@ -127,7 +86,7 @@ class Download(Called):
                     raise TaskError("No response from server")
 
             uri = await ctx.files.put(self.save_as or _name(response), counted())
-            self._measure(ctx, length, response.status)
+            self.measure(ctx, length, response.status)
             return Downloaded(uri=uri, code=response.status, length=length, headers=headers_of(response))
 
 
@@ -164,7 +123,7 @@ def _interval(text: str) -> str:
     return text
 
 
-class Trigger(_Calling, Starter):
+class Trigger(Calling, Starter):
     """Ask a URL again and again, and start an execution when the answer is as wanted."""
 
     interval: Annotated[str, AfterValidator(_interval)] = Field(default="PT1M", description="How often it is asked.")
