@@ -74,3 +74,16 @@ def random_port(scope: RenderScope) -> int:
                 continue
             return port
     raise ExpressionError("randomPort() found no free port")
+
+
+@template_function("datafaker", parameters=("expr", "locale"))
+def datafaker(scope: RenderScope, expr: Any = None, locale: Any = None) -> str:
+    """Sample data for `#{Name.fullName}` and the like in a text; a locale, as `fr` or `['fr', 'FR']`, for countries."""
+    # Its words are read at first use.
+    from engine.expressions.samples import Draw, locale_of, sample
+
+    if not isinstance(expr, str) or not expr.strip():
+        raise ExpressionError("Missing or invalid 'expr' argument of the 'datafaker' function: as #{Name.fullName}")
+    scope.budget.text(len(expr))
+    parts = [as_text(part) for part in locale] if isinstance(locale, list | tuple) else [as_text(locale or "en")]
+    return sample(Draw(scope.random(), scope.now(), locale_of("_".join(parts))), expr)
