@@ -13,7 +13,8 @@ from pydantic.alias_generators import to_camel
 from engine.plugin import Context, TaskError, parse_duration
 from engine.plugin import Trigger as Starter
 from plugins.core.http.call import Options, answered, headers_of
-from plugins.core.http.calling import Called, Calling
+from plugins.core.http.calling import Called
+from plugins.core.http.calling import Calling as _Calling
 from plugins.core.http.sse import SseRequest as SseRequest
 
 LONGEST_INTERVAL = 366 * 24 * 3600 * 1000
@@ -123,7 +124,7 @@ def _interval(text: str) -> str:
     return text
 
 
-class Trigger(Calling, Starter):
+class Trigger(_Calling, Starter):
     """Ask a URL again and again, and start an execution when the answer is as wanted."""
 
     interval: Annotated[str, AfterValidator(_interval)] = Field(default="PT1M", description="How often it is asked.")
