@@ -91,6 +91,12 @@ class Files(Group, frozen=True):
     in_templates: bool = True
 
 
+class Namespaces(Group, frozen=True):
+    """How many older contents of a namespace file are kept, besides the one of now."""
+
+    file_revisions: int = 10
+
+
 class Duckdb(Group, frozen=True):
     """What a DuckDB task may use and reach: nothing outside its folder, folder files, network, or all."""
 
@@ -153,6 +159,7 @@ class Settings(Group, frozen=True):
     process: Process = Process()
     http: Http = Http()
     files: Files = Files()
+    namespaces: Namespaces = Namespaces()
     duckdb: Duckdb = Duckdb()
     sqlite: Sqlite = Sqlite()
     variables: Variables = Variables()

@@ -60,6 +60,7 @@ def get(
     namespace: Namespace,
     path: FilePath,
     output: Output = None,
+    revision: Annotated[int | None, typer.Option("--revision", help="An older content, by its number.")] = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -70,7 +71,36 @@ def get(
 
         address = address_of(namespace, path)
         async with session(data, config) as engine:
+            if revision is not None:
+                address = await engine.namespaces.revisions.find(address, revision)
             await download(engine.files, address, output)
+
+    run_async(work)
+
+
+@files.command("revisions")
+def revisions(
+    namespace: Namespace, path: FilePath, as_json: Json = False, data: Data = None, config: Config = None
+) -> None:
+    """List the contents that a file of a namespace has and had."""
+
+    async def work() -> None:
+        from engine.cli import look
+        from engine.cli.columns import Columns
+        from engine.clock import iso
+        from engine.runtime.namespaces import address_of
+
+        async with session(data, config) as engine:
+            found = await engine.namespaces.revisions.all(address_of(namespace, path))
+        console = look.stdout()
+        if as_json:
+            rows = [{"revision": it.number, "size": it.size, "date": iso(it.modified)} for it in found]
+            console.print(look.as_json(rows), markup=False)
+            return
+        table = Columns("", "revision", "size", "stored")
+        for it in found:
+            table.add_row(str(it.number), look.size(it.size), look.moment(it.modified))
+        console.print(table)
 
     run_async(work)
 

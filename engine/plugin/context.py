@@ -139,6 +139,23 @@ class Namespaces(Protocol):
         """Delete a file, or a folder with all that is in it; whether there was one."""
         ...
 
+    async def purge(
+        self,
+        *,
+        pattern: str | None = None,
+        namespaces: Sequence[str] | None = None,
+        namespace: str | None = None,
+        below: bool = True,
+        keep: int | None = None,
+        before: int | None = None,
+    ) -> int:
+        """Drop older contents of files that match; returns how many.
+
+        keep: how many contents of a file stay, with that of now
+        before: only those stored before, in milliseconds since the epoch
+        """
+        ...
+
 
 class Folder(Protocol):
     """The private working directory of this attempt; made at first use, removed at the end."""

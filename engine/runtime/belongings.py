@@ -161,6 +161,10 @@ class TaskNamespaces:
         with _tidily():
             return await self._files.delete(namespace or self._namespace, path) > 0
 
+    async def purge(self, **choice: Any) -> int:
+        with _tidily():
+            return await self._files.purge(**choice)
+
 
 @contextmanager
 def _tidily() -> Iterator[None]:

@@ -38,6 +38,7 @@ from engine.runtime.operations import Operations
 from engine.runtime.plans import Plans
 from engine.runtime.reach import Reach
 from engine.runtime.renderer import Renderer
+from engine.runtime.revisions import Revisions
 from engine.runtime.secrets import Secrets
 from engine.runtime.slots import Slots
 from engine.runtime.sources import Sources
@@ -128,7 +129,7 @@ async def _assemble(
     vault = Vault(folder / "key")
     keys = Keys(store.kv, store.flows, files, vault, clock)
     secrets = Secrets(store.secrets, vault, clock)
-    namespaces = NamespaceFiles(files)
+    namespaces = NamespaceFiles(files, store.flows, Revisions(files, settings.namespaces.file_revisions))
     local = LocalFiles(settings.files.allowed if settings.files.in_templates else ())
     look_ups = LookUps(Sources(files, local), store.logs, vault, keys, secrets)
     environments = Environments(folder / "environments", settings)

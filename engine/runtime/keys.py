@@ -117,10 +117,10 @@ class Keys:
         namespaces: names, with those below them unless `below` is off; `namespace`: a glob that a name must match
         """
         now = self._clock.now()
-        fits_key, fits_name = _glob(key), _glob(namespace)
+        fits_key, fits_name = name_glob(key), name_glob(namespace)
 
         def chosen(entry: Entry) -> bool:
-            named = namespaces is None or _among(entry.namespace, namespaces, below)
+            named = namespaces is None or among(entry.namespace, namespaces, below)
             return named and fits_key(entry.key) and fits_name(entry.namespace)
 
         places = [(entry.namespace, entry.key) for entry in await self._store.list() if chosen(entry)]
@@ -252,13 +252,14 @@ def _jsonable(value: Any) -> Any:
         raise Refused(f"The value can't be stored as JSON: {error}") from None
 
 
-def _among(namespace: str, names: Iterable[str], below: bool) -> bool:
+def among(namespace: str, names: Iterable[str], below: bool) -> bool:
+    """Whether a namespace is one of those, or `below` one of them."""
     return any(namespace == name or (below and namespace.startswith(f"{name}.")) for name in names)
 
 
-def _glob(pattern: str | None) -> Callable[[str], bool]:
+def name_glob(pattern: str | None) -> Callable[[str], bool]:
+    """A test of keys and namespaces, which have no folders; without a pattern all pass."""
     if pattern is None:
         return lambda _text: True
-    # Keys and namespaces have no folders.
     compiled = re.compile(translate(pattern).replace("[^/]*", ".*"), re.DOTALL)
     return lambda text: compiled.fullmatch(text) is not None

@@ -85,10 +85,11 @@ class _ExecutionLookUps:
         return msgspec.json.decode(await self._bytes(address))
 
     async def _read(self, path: str, namespace: str | None = None, version: int | None = None) -> Any:
+        address = self._named(path, namespace)
         if version is not None:
-            return Missing(f"Unable to read version {version} of the file '{path}': only the latest one is kept")
+            address = await self._sources.revision(address, namespace or self._execution.namespace, version)
         try:
-            return (await self._bytes(self._named(path, namespace))).decode()
+            return (await self._bytes(address)).decode()
         except UnicodeDecodeError:
             return Missing(f"Unable to read the file '{path}': it is not text")
 

@@ -10,6 +10,9 @@ from engine.errors import NotFound, Refused, StorageError
 from engine.files.addresses import SCHEME, namespace_folder
 from engine.files.protocol import FileInfo, InternalStorage
 from engine.runtime.globs import path_test
+from engine.runtime.keys import among, name_glob, with_parents
+from engine.runtime.revisions import Revisions
+from engine.store.protocols import FlowStore
 
 NSFILE = "nsfile://"
 NAMESPACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
@@ -19,8 +22,10 @@ FOREIGN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/")
 class NamespaceFiles:
     """The files of all namespaces. Paths begin with `/`; those that are given may leave it out."""
 
-    def __init__(self, files: InternalStorage) -> None:
+    def __init__(self, files: InternalStorage, flows: FlowStore, revisions: Revisions) -> None:
         self._files = files
+        self._flows = flows
+        self.revisions = revisions
 
     async def list(
         self, namespace: str, include: Sequence[str] | None = None, exclude: Sequence[str] = ()
@@ -42,9 +47,10 @@ class NamespaceFiles:
     async def put(self, namespace: str, path: str, source: bytes | Path | AsyncIterable[bytes]) -> str:
         """Store a file, replacing what was there; returns its address."""
         address = address_of(namespace, path)
+        attributes = await self.revisions.add(address)
         if isinstance(source, Path):
-            return (await self._files.put_path(address, source)).address
-        return (await self._files.put(address, source)).address
+            return (await self._files.put_path(address, source, attributes)).address
+        return (await self._files.put(address, source, attributes)).address
 
     async def exists(self, namespace: str, path: str) -> bool:
         try:
@@ -54,8 +60,37 @@ class NamespaceFiles:
         return True
 
     async def delete(self, namespace: str, path: str) -> int:
-        """Delete a file, or a folder with all that is in it; returns how many files."""
-        return await self._files.delete(address_of(namespace, path))
+        """Delete a file, or a folder with all that is in it, with older contents; returns how many files."""
+        address = address_of(namespace, path)
+        await self.revisions.forget(address)
+        return await self._files.delete(address)
+
+    async def purge(
+        self,
+        *,
+        pattern: str | None = None,
+        namespaces: Sequence[str] | None = None,
+        namespace: str | None = None,
+        below: bool = True,
+        keep: int | None = None,
+        before: int | None = None,
+    ) -> int:
+        """Drop older contents of files, never the one of now; returns how many.
+
+        pattern: glob of the files
+        namespaces: names, with those below them unless `below` is off; `namespace`: a glob that a name must match;
+            without either all that have flows
+        keep, before: see `Revisions.purge`
+        """
+        named = {flow.namespace for flow in await self._flows.list()}
+        known = {name for flow in named for name in with_parents(flow)} | set(namespaces or ())
+        fits = name_glob(namespace)
+        dropped = 0
+        for name in sorted(known):
+            if fits(name) and (namespaces is None or among(name, namespaces, below)):
+                for info in (await self.list(name, None if pattern is None else [pattern])).values():
+                    dropped += await self.revisions.purge(info.address, keep, before)
+        return dropped
 
 
 def valid(namespace: str) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from engine.errors import StorageError
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.runtime.namespaces import located, resolved
+from engine.runtime.revisions import CURRENT, Revisions
 
 
 class Sources:
@@ -39,6 +41,13 @@ class Sources:
             await anyio.to_thread.run_sync(_copy, await self._local.place(uri), path)
         else:
             await self._files.fetch(resolved(uri, namespace), path)
+
+    async def revision(self, uri: str, namespace: str, number: int) -> str:
+        """The address of a revision of a namespace file, also of its current one."""
+        address = resolved(uri, namespace)
+        if CURRENT not in address:
+            raise StorageError(f"'{uri}' has no versions: only the files of namespaces have")
+        return await Revisions(self._files, 0).find(address, number)
 
     def named(self, path: str, namespace: str) -> str:
         """The URI of what a template reads: a URI, or the path of a namespace file."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from engine.plugin import Context, Task, TaskError
 
@@ -89,6 +91,59 @@ class DeleteFiles(FilesTask):
             await ctx.namespaces.delete(path, self.namespace)
             ctx.log(f"{path} deleted", "DEBUG")
         ctx.metric("deleted", len(found))
+
+
+class PurgeBehavior(BaseModel):
+    """Which contents PurgeFiles drops: those that `keepAmount` leaves, stored before `before`."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    type: Literal["version"] = "version"
+    keep_amount: int | None = Field(None, ge=1)
+    before: datetime | date | None = None
+
+
+class Purged(BaseModel):
+    """What PurgeFiles gives."""
+
+    size: int = Field(description="How many older contents were dropped.")
+
+
+class PurgeFiles(Task):
+    """Drop older contents (revisions) of namespace files; the files themselves stay as they are."""
+
+    file_pattern: str | None = Field(None, description="Glob of the files; by default all.")
+    namespaces: list[str] | None = Field(None, description="Namespaces; by default all that have flows.")
+    namespace_pattern: str | None = Field(None, description="Glob of namespaces, instead of `namespaces`.")
+    include_child_namespaces: bool = Field(True, description="Whether those below `namespaces` count too.")
+    behavior: PurgeBehavior = Field(
+        default_factory=PurgeBehavior,
+        description="`{type: version, keepAmount: 3, before: 2030-01-01}`: how many contents of each file stay, with "
+        "the one of now, and before when those were stored that go. By default all older ones go.",
+    )
+
+    async def run(self, ctx: Context) -> Purged:
+        """Drop them."""
+        if self.namespaces is not None and self.namespace_pattern is not None:
+            raise TaskError("PurgeFiles takes either namespaces or namespacePattern, not both")
+        size = await ctx.namespaces.purge(
+            pattern=self.file_pattern,
+            namespaces=self.namespaces,
+            namespace=self.namespace_pattern,
+            below=self.include_child_namespaces,
+            keep=self.behavior.keep_amount,
+            before=_milliseconds(self.behavior.before),
+        )
+        ctx.log(f"{size} older contents dropped")
+        return Purged(size=size)
+
+
+def _milliseconds(moment: datetime | date | None) -> int | None:
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    return int(moment.astimezone().timestamp() * 1000)
 
 
 def _patterns(files: list[str] | str | None) -> list[str]:

@@ -149,3 +149,18 @@ def test_flows_see_what_commands_stored(call: Calls, tmp_path: Path) -> None:
     assert json.loads(call("execution", "outputs", "last", "--json"))["tasks"]["t"] == {
         "value": f"42 select 1 {len(SECRET)}"
     }
+
+
+def test_older_contents_of_a_namespace_file(call: Calls, tmp_path: Path) -> None:
+    file = tmp_path / "top.sql"
+    for text in ("select 1", "select 22"):
+        file.write_text(text)
+        call("namespace", "files", "put", "shop", str(file), "sql/")
+    listed = json.loads(call("namespace", "files", "revisions", "shop", "sql/top.sql", "--json"))
+    assert [(it["revision"], it["size"]) for it in listed] == [(2, 9), (1, 8)]
+    assert "revision" in call("namespace", "files", "revisions", "shop", "sql/top.sql")
+    target = tmp_path / "old.sql"
+    call("namespace", "files", "get", "shop", "sql/top.sql", "--revision", "1", "--output", str(target))
+    assert target.read_text() == "select 1"
+    said = call("namespace", "files", "get", "shop", "sql/top.sql", "--revision", "7", code=2)
+    assert "revision '7' does not exist" in said

@@ -28,6 +28,7 @@ from engine.runtime.lookups import LookUps
 from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.outputs import revive
 from engine.runtime.renderer import Renderer
+from engine.runtime.revisions import Revisions
 from engine.runtime.secrets import Secrets
 from engine.runtime.sources import Sources
 from engine.runtime.vault import Vault
@@ -187,8 +188,11 @@ async def _answers(
     for file in setup.get("local_files", ()):
         Path(file["path"]).write_text(file["content"])
     for file in setup.get("namespace_files", ()):
-        latest = file["versions"][-1] if "versions" in file else file
-        await NamespaceFiles(storage).put(file["namespace"], file["path"], latest["content"].encode())
+        namespaces = NamespaceFiles(storage, store.flows, Revisions(storage, 10))
+        for version in file.get("versions", (file,)):
+            await namespaces.put(file["namespace"], file["path"], version["content"].encode())
+            if version.get("deleted"):
+                await namespaces.delete(file["namespace"], file["path"])
     vault, clock = Vault(folder / "key"), ManualClock()
     keys = Keys(store.kv, store.flows, storage, vault, clock)
     for entry in setup.get("kv", ()):

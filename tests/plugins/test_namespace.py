@@ -11,7 +11,8 @@ import pytest
 from engine.plugin import Context
 from engine.plugin.testing import run_task
 from engine.runtime.engine import Engine, open_engine
-from engine.settings import Files, Settings
+from engine.runtime.namespaces import address_of
+from engine.settings import Files, Namespaces, Settings
 from engine.state.record import Record
 from engine.state.status import Status
 from plugins.core.namespace import Uploaded, UploadFiles
@@ -236,3 +237,67 @@ async def test_allowed_files_of_the_machine_are_read_like_others(tmp_path: Path)
     async with open_engine(tmp_path / "data", Settings(files=Files(files.allowed, in_templates=False))) as engine:
         await ran(engine, script)
         assert "only files of internal storage" in await failed(engine, template)
+
+
+async def test_older_contents_are_read_by_their_number(engine: Engine) -> None:
+    for text in ("two", "three"):
+        await engine.namespaces.put("shop", "/a/b/test1.txt", text.encode())
+    record = await ran(
+        engine,
+        "type: core.debug.Return, format: \"{{ read('a/b/test1.txt') }} {{ read('a/b/test1.txt', version=3) }} "
+        "{{ read('nsfile:///a/b/test1.txt', version=2) }} {{ read('/a/b/test1.txt', version=1) }}\"",
+    )
+    assert runs_of(record, "t0")[0].outputs == {"value": "three three two shop/a/b/test1.txt"}
+    assert list(await engine.namespaces.list("shop")) == ["/a/b/test1.txt", "/a/b/test2.txt"]
+    for path, said in (("a/b/test1.txt", "revision '4' does not exist"), ("kestra:///x/y.txt", "has no versions")):
+        task = f"type: core.debug.Return, format: \"{{{{ read('{path}', version=4) }}}}\""
+        assert said in await failed(engine, task)
+
+
+async def test_a_deleted_file_leaves_no_older_contents(engine: Engine) -> None:
+    await engine.namespaces.put("shop", "a/b/test1.txt", b"two")
+    await engine.namespaces.delete("shop", "/a")
+    await engine.namespaces.put("shop", "a/b/test1.txt", b"anew")
+    (only,) = await engine.namespaces.revisions.all(address_of("shop", "a/b/test1.txt"))
+    assert only.number == 1
+
+
+async def test_how_many_older_contents_are_kept_is_a_setting(tmp_path: Path) -> None:
+    for keep, numbers in ((0, [1]), (2, [5, 4, 3])):
+        settings = Settings(namespaces=Namespaces(file_revisions=keep))
+        async with open_engine(tmp_path / str(keep), settings) as engine:
+            for number in range(5):
+                await engine.namespaces.put("shop", "file.txt", str(number).encode())
+            found = await engine.namespaces.revisions.all(address_of("shop", "file.txt"))
+            assert [it.number for it in found] == numbers
+            assert [await content(engine, it.address) for it in found] == ["4", "3", "2"][: len(numbers)]
+
+
+@pytest.mark.parametrize(
+    ("properties", "size", "left"),
+    [
+        ("namespaces: [shop]", 6, [[4], [4]]),
+        (
+            "namespaces: [shop], filePattern: '**/test1.txt', behavior: {type: version, keepAmount: 3}",
+            1,
+            [[4, 3, 2], [4, 3, 2, 1]],
+        ),
+        ("behavior: {type: version, before: 2000-01-01}", 0, [[4, 3, 2, 1], [4, 3, 2, 1]]),
+        ("namespacePattern: 'at*'", 0, [[4, 3, 2, 1], [4, 3, 2, 1]]),
+        ("namespacePattern: 'sh*', behavior: {type: version, before: '2999-01-01T00:00:00Z'}", 6, [[4], [4]]),
+    ],
+)
+async def test_older_contents_are_purged(engine: Engine, properties: str, size: int, left: list[list[int]]) -> None:
+    paths = ("a/b/test1.txt", "a/b/test2.txt")
+    for path in paths:
+        for number in range(3):
+            await engine.namespaces.put("shop", path, str(number).encode())
+    record = await ran(engine, f"type: core.namespace.PurgeFiles, {properties}")
+    assert runs_of(record, "t0")[0].outputs == {"size": size}
+    found = [await engine.namespaces.revisions.all(address_of("shop", path)) for path in paths]
+    assert [[it.number for it in revisions] for revisions in found] == left
+
+
+async def test_purge_takes_names_or_a_pattern(engine: Engine) -> None:
+    said = await failed(engine, "type: core.namespace.PurgeFiles, namespaces: [a], namespacePattern: b")
+    assert "either namespaces or namespacePattern" in said
