@@ -31,6 +31,8 @@ from engine.store.protocols import ExecutionFilter, StoredFlow
 
 TEMPLATES = "kestra.templates.enabled"
 """A setting that the engine of these tests has."""
+GLOBALS = "kestra.variables.globals"
+"""A setting for which a case gets an engine of its own."""
 ERRORS = ("error_contains", "error_is", "messages_any_order", "raises")
 OF_OTHERS = ("executions", "terminal_states_any_order", "execution_found")
 SCRIPTED = "io.kestra.core.tasks.test.Scripted"
@@ -64,7 +66,7 @@ class Course:
 async def run_flow(bench: Bench) -> list[str]:
     """What is wrong with the outcome of a case of kind flow. Raises Unbound for what the runner has no meaning for."""
     case = bench.case
-    if unknown := case.get("config", {}).keys() - {TEMPLATES}:
+    if unknown := case.get("config", {}).keys() - {TEMPLATES, GLOBALS}:
         raise Unbound(f"there is no setting for {', '.join(sorted(unknown))}")
     for template in case.get("templates", ()):
         await bench.engine.templates.apply(template)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from anyio.abc import TaskGroup
 
@@ -17,16 +18,20 @@ from conformance.bench import Bench
 from conformance.flow_cases import Unbound, load_tables, sources
 from conformance.flow_kinds import run_case
 from conformance.flow_plugins.index import index
+from conformance.flow_runner import GLOBALS
 from engine.clock import SystemClock
 from engine.runtime.engine import Engine, open_engine
+from engine.runtime.variables import ENVIRONMENT_PREFIX
 from engine.runtime.vault import Vault
-from engine.settings import Settings, Templates
+from engine.settings import Settings, Templates, Variables
 
 TABLES = load_tables()
 SECONDS = 15.0
 """What one case may take."""
 NOT_RUN = "not run: "
 SETTINGS = Settings(templates=Templates(enabled=True))
+PEER = re.compile("^KESTRA_")
+"""The front that variables for flows had in the peer's earlier versions; it is a setting there."""
 DATA = "data-of-flows"
 SECRET = re.compile(r"secret\('([^']+)'\)")
 
@@ -93,12 +98,12 @@ async def test_case(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in case.get("env", {}).items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(PEER.sub(ENVIRONMENT_PREFIX, name), value)
     for name in SECRET.findall(str(case["start"])):
         monkeypatch.setenv(f"SECRET_{name.upper()}", base64.b64encode(b"the secret value").decode())
     problem = await ahead.problem(case["id"])
     if problem is None:
-        problem = await _problem(_bench(case, engine, tmp_path, tmp_path_factory))
+        problem = await _problem_on(case, engine, tmp_path, tmp_path_factory)
     reason = TABLES.reason(case)
     if reason is None and problem.startswith(NOT_RUN) and tables.are_others():
         # Nobody could have listed it: the lists are about the usual tables.
@@ -109,6 +114,16 @@ async def test_case(
         if problem:
             pytest.xfail(reason)
         pytest.fail(f"{case['id']} passes: take it off the list that says '{reason}'", pytrace=False)
+
+
+async def _problem_on(case: tables.Case, engine: Engine, folder: Path, factory: pytest.TempPathFactory) -> str:
+    """What is wrong with a case on the engine of all, or on one that has its settings."""
+    values = case.get("config", {}).get(GLOBALS)
+    if values is None:
+        return await _problem(_bench(case, engine, folder, factory))
+    settings = msgspec.structs.replace(SETTINGS, variables=Variables(globals=values))
+    async with open_engine(folder / "data", settings, index=index()) as own:
+        return await _problem(Bench(own, folder, case, TABLES.cases, SystemClock().now(), own.vault))
 
 
 def _bench(case: tables.Case, engine: Engine, folder: Path, factory: pytest.TempPathFactory) -> Bench:

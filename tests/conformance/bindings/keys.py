@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+import anyio
 
 from conformance.bench import Bench
 from conformance.bindings.several_tasks import (
@@ -15,6 +18,7 @@ from conformance.bindings.several_tasks import (
     problems,
     run_tasks,
 )
+from engine.errors import Refused
 
 MINUTE = 60_000
 VALUE = {"date": "2024-01-01T00:00:00Z", "int": 1, "string": "string"}
@@ -109,6 +113,59 @@ async def _values(bench: Bench) -> list[str]:
     return problems([*found, keys], [None, VALUE, None, ["nested", "none"]])
 
 
+async def _expiring(bench: Bench) -> list[str]:
+    """The listing of keys that live for a while."""
+    keys, place = bench.engine.keys, namespace(bench)
+    lives = {"five": 5 * MINUTE, "ten": 10 * MINUTE}
+    for key, ttl in {**lives, "short": 1}.items():
+        await keys.set(place, key, "x", ttl=ttl)
+    await anyio.sleep(0.005)
+    found = {entry.key: (entry.expires or 0) - entry.created for entry in await keys.list(place)}
+    return problems(found, lives)
+
+
+async def _access(bench: Bench) -> list[str]:
+    """Which namespaces have keys to look at, and from where."""
+    keys, own = bench.engine.keys, "io.kestra.unittest"
+    flow = {"id": "there", "namespace": own, "tasks": [_get("any")]}
+    await bench.engine.control.save_flow(json.dumps(flow))
+    await keys.set("system", "any", "x")
+    found = {}
+    for asked, place, caller in (
+        (own, own, ""),
+        (f"{own}.unknown", f"{own}.unknown", ""),
+        (f"io.kestra asked from {own}", "io.kestra", own),
+        ("system (no flow, but holds a key)", "system", own),
+    ):
+        try:
+            await keys.check_namespace(place, caller)
+            found[asked] = "store"
+        except Refused as error:
+            named = f"namespace '{place}' does not exist"
+            found[asked] = f'error containing "{named}"' if named in str(error) else str(error)
+    return problems(found, bench.case["expect"]["result"])
+
+
+async def _states(bench: Bench) -> list[str]:
+    """States with and without a name, inside and outside of a loop."""
+    names = {"none": {}, **{name: {"name": name} for name in ("a", "b", "a-b")}}
+
+    def tasks(kind: str, suffix: str) -> list[dict[str, Any]]:
+        found = []
+        for name, given in names.items():
+            more = {"data": {"is": f"{name}{suffix}"}} if kind == "Set" else {}
+            found.append({"id": f"{kind}-{name}{suffix}", "type": f"{PLUGINS}.state.{kind}", **given, **more})
+        return found
+
+    def loop(kind: str) -> dict[str, Any]:
+        return {"id": kind, "type": f"{PLUGINS}.flow.ForEach", "values": ["x"], "tasks": tasks(kind, "-looped")}
+
+    runs = await run_tasks(bench, [*tasks("Set", ""), loop("Set"), *tasks("Get", ""), loop("Get")])
+    wanted = [f"{name}{suffix}" for name in names for suffix in ("", "-looped")]
+    found = [(runs[f"Get-{it}"].outputs or {}).get("data", {}).get("is") for it in wanted]
+    return problems(found, wanted)
+
+
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     "task-kv-delete-existing": _existing,
     "task-kv-get": _existing,
@@ -126,4 +183,7 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     "task-kv-set-unrelated-namespace": _elsewhere,
     "kv-function-get": _function,
     "kv-store-get": _values,
+    "kv-store-list": _expiring,
+    "kv-namespace-access": _access,
+    "state-store-optional-parts": _states,
 }
