@@ -92,9 +92,10 @@ class Files(Group, frozen=True):
 
 
 class Namespaces(Group, frozen=True):
-    """How many older contents of a namespace file are kept, besides the one of now."""
+    """How many older contents of a namespace file, and earlier values of a key, are kept besides the one of now."""
 
     file_revisions: int = 10
+    key_revisions: int = 10
 
 
 class Duckdb(Group, frozen=True):

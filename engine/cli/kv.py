@@ -22,7 +22,14 @@ Key = Annotated[str, typer.Argument(help="The key.")]
 
 
 @app.command("get")
-def get(namespace: Namespace, key: Key, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+def get(
+    namespace: Namespace,
+    key: Key,
+    revision: Annotated[int | None, typer.Option("--revision", help="An earlier value, by its number.")] = None,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
     """Print a value; one that holds a secret shows as stars."""
 
     async def work() -> None:
@@ -30,9 +37,12 @@ def get(namespace: Namespace, key: Key, as_json: Json = False, data: Data = None
         from engine.runtime.keys import stored
 
         async with session(data, config) as engine:
-            entry = await engine.keys.get(namespace, key)
-        if entry is None:
+            found = await engine.keys.revisions(namespace, key)
+        if not found:
             raise NotFound("key", key, f"`tidegate kv list {namespace}` shows those of the namespace")
+        entry = next((it for it in found if revision in (None, it.revision)), None)
+        if entry is None:
+            raise NotFound("revision", str(revision), f"`tidegate kv revisions {namespace} {key}` shows those kept")
         value = stored(entry)
         if as_json:
             typer.echo(look.as_json(_shown(entry)))
@@ -106,6 +116,32 @@ def list_keys(
     run_async(work)
 
 
+@app.command("revisions")
+def revisions(namespace: Namespace, key: Key, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+    """List the values that a key has and had."""
+
+    async def work() -> None:
+        from engine.cli import look
+        from engine.cli.columns import Columns
+        from engine.runtime.keys import stored
+
+        async with session(data, config) as engine:
+            entries = await engine.keys.revisions(namespace, key)
+        if not entries:
+            raise NotFound("key", key, f"`tidegate kv list {namespace}` shows those of the namespace")
+        console = look.stdout()
+        if as_json:
+            console.print(look.as_json([_shown(entry) for entry in entries]), markup=False)
+            return
+        table = Columns("", "revision", "type", "value", "stored", "description")
+        for entry in entries:
+            value, at = look.brief(stored(entry)), look.moment(entry.updated)
+            table.add_row(str(entry.revision), entry.type, value, at, entry.description or "")
+        console.print(table)
+
+    run_async(work)
+
+
 @app.command("delete")
 def delete(namespace: Namespace, key: Key, data: Data = None, config: Config = None) -> None:
     """Delete a key."""
@@ -128,6 +164,7 @@ def _shown(entry: Entry) -> dict[str, Any]:
         "type": entry.type,
         "value": stored(entry),
         "description": entry.description,
+        "revision": entry.revision,
         "creationDate": iso(entry.created),
         "updateDate": iso(entry.updated),
         "expirationDate": None if entry.expires is None else iso(entry.expires),

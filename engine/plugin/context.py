@@ -113,6 +113,23 @@ class Kv(Protocol):
         """
         ...
 
+    async def purge_revisions(
+        self,
+        *,
+        key: str | None = None,
+        namespaces: Sequence[str] | None = None,
+        namespace: str | None = None,
+        below: bool = True,
+        keep: int = 1,
+        before: int | None = None,
+    ) -> int:
+        """Drop earlier values of keys that match; returns how many.
+
+        keep: how many values of a key stay, with the one of now
+        before: only those stored before, in milliseconds since the epoch
+        """
+        ...
+
 
 class Namespaces(Protocol):
     """Files of the flow's namespace, or of another one. Paths are `/folder/file.txt`."""

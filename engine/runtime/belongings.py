@@ -122,6 +122,9 @@ class TaskKeys:
             key=key, namespaces=namespaces, namespace=namespace, below=below, expired_only=expired_only
         )
 
+    async def purge_revisions(self, **choice: Any) -> int:
+        return await self._keys.purge_revisions(**choice)
+
     async def _checked(self, namespace: str | None) -> str:
         if namespace is not None:
             await self._keys.check_namespace(namespace, self._namespace)

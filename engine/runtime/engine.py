@@ -127,7 +127,7 @@ async def _assemble(
     logs = LogPump(store.logs, clock)
     renderer = await stack.enter_async_context(Renderer(settings.expressions))
     vault = Vault(folder / "key")
-    keys = Keys(store.kv, store.flows, files, vault, clock)
+    keys = Keys(store.kv, store.flows, files, vault, clock, settings.namespaces.key_revisions)
     secrets = Secrets(store.secrets, vault, clock)
     namespaces = NamespaceFiles(files, store.flows, Revisions(files, settings.namespaces.file_revisions))
     local = LocalFiles(settings.files.allowed if settings.files.in_templates else ())

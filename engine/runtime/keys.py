@@ -39,12 +39,16 @@ _decode = msgspec.json.decode
 class Keys:
     """The keys of all namespaces. Every method raises Refused for a malformed key."""
 
-    def __init__(self, store: KvStore, flows: FlowStore, files: InternalStorage, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, store: KvStore, flows: FlowStore, files: InternalStorage, vault: Vault, clock: Clock, keep: int = 0
+    ) -> None:
+        """keep: how many earlier values of a key stay."""
         self._store = store
         self._flows = flows
         self._files = files
         self._vault = vault
         self._clock = clock
+        self._keep = keep
 
     async def get(self, namespace: str, key: str) -> Entry | None:
         """An entry. One that has expired is removed, with Refused; from then on there is none."""
@@ -88,7 +92,7 @@ class Keys:
         sealed = self._vault.seal_secrets({"value": plain}, masks)["value"]
         expires = None if ttl is None else now + ttl
         entry = Entry(namespace, checked(key), kind, _encode(sealed).decode(), description, now, now, expires)
-        if not await self._store.put(entry, overwrite):
+        if not await self._store.put(entry, overwrite, self._keep):
             raise Refused(f"Cannot set value for key '{key}'. Key already exists and `overwrite` is set to `false`.")
 
     async def list(self, namespace: str | None = None, prefix: str = "") -> Sequence[Entry]:
@@ -117,14 +121,40 @@ class Keys:
         namespaces: names, with those below them unless `below` is off; `namespace`: a glob that a name must match
         """
         now = self._clock.now()
+        places = await self._places(key, namespaces, namespace, below)
+        return await self._store.delete(places, expired=now if expired_only else None)
+
+    async def revisions(self, namespace: str, key: str) -> Sequence[Entry]:
+        """The values that a key has and had, the latest first; none where there is no such key."""
+        entry = await self.get(namespace, key)
+        return [] if entry is None else [entry, *await self._store.older(namespace, key)]
+
+    async def purge_revisions(
+        self,
+        *,
+        key: str | None = None,
+        namespaces: Sequence[str] | None = None,
+        namespace: str | None = None,
+        below: bool = True,
+        keep: int = 1,
+        before: int | None = None,
+    ) -> int:
+        """Drop earlier values of keys that match, as `purge` has it; returns how many.
+
+        keep: how many values stay, with the one of now; before: only those stored before, in milliseconds
+        """
+        return await self._store.purge(await self._places(key, namespaces, namespace, below), keep, before)
+
+    async def _places(
+        self, key: str | None, namespaces: Sequence[str] | None, namespace: str | None, below: bool
+    ) -> Sequence[tuple[str, str]]:
         fits_key, fits_name = name_glob(key), name_glob(namespace)
 
         def chosen(entry: Entry) -> bool:
             named = namespaces is None or among(entry.namespace, namespaces, below)
             return named and fits_key(entry.key) and fits_name(entry.namespace)
 
-        places = [(entry.namespace, entry.key) for entry in await self._store.list() if chosen(entry)]
-        return await self._store.delete(places, expired=now if expired_only else None)
+        return [(entry.namespace, entry.key) for entry in await self._store.list() if chosen(entry)]
 
     async def check_namespace(self, namespace: str, own: str) -> None:
         """Raises Refused for a namespace that nobody uses, other than `own` and those above it."""

@@ -198,6 +198,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     type: STRING, NUMBER, BOOLEAN, DATETIME, DATE, DURATION or JSON
     expires: from when on it is as good as gone; None for never
+    revision: how many values the key has had, with this one
     """
 
     namespace: str
@@ -208,6 +209,7 @@ class Entry(msgspec.Struct, frozen=True):
     created: int
     updated: int
     expires: int | None = None
+    revision: int = 1
 
     def expired(self, now: int) -> bool:
         return self.expires is not None and self.expires <= now
@@ -360,9 +362,10 @@ class KvStore(Protocol):
 
     async def get(self, namespace: str, key: str) -> Entry | None: ...
 
-    async def put(self, entry: Entry, overwrite: bool = True) -> bool:
-        """Store an entry; `created` and a description that isn't given stay as they were.
+    async def put(self, entry: Entry, overwrite: bool = True, keep: int = 0) -> bool:
+        """Store an entry as the next revision; `created` and a description that isn't given stay as they were.
 
+        keep: how many earlier values of the key stay
         False, and nothing is changed, where `overwrite` is off and the key is taken by one that has not expired.
         """
         ...
@@ -371,8 +374,20 @@ class KvStore(Protocol):
         """Entries by namespace and key."""
         ...
 
+    async def older(self, namespace: str, key: str) -> Sequence[Entry]:
+        """The earlier values of a key that are kept, the latest first."""
+        ...
+
+    async def purge(self, keys: Sequence[tuple[str, str]], keep: int, before: int | None = None) -> int:
+        """Drop earlier values of keys; returns how many.
+
+        keep: how many values of a key stay, with the one of now; at least 1
+        before: leave those that were stored later
+        """
+        ...
+
     async def delete(self, keys: Sequence[tuple[str, str]], expired: int | None = None) -> int:
-        """Delete keys given as (namespace, key); returns how many there were.
+        """Delete keys given as (namespace, key), with their earlier values; returns how many there were.
 
         expired: leave those that had not expired by then
         """

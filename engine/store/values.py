@@ -26,7 +26,7 @@ class Values:
         row = await self._reader.row(SQL["get_value"], _place(namespace, key))
         return None if row is None else Entry(*row)
 
-    async def put(self, entry: Entry, overwrite: bool = True) -> bool:
+    async def put(self, entry: Entry, overwrite: bool = True, keep: int = 0) -> bool:
         params = {
             **_place(entry.namespace, entry.key),
             "type": entry.type,
@@ -36,7 +36,29 @@ class Values:
             "expires": entry.expires,
             "overwrite": int(overwrite),
         }
-        return bool(await self._writer.execute(SQL["put_value"], params))
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if keep:
+                connection.execute(SQL["keep_value"], params)
+            stored = connection.execute(SQL["put_value"], params).fetchall()
+            for (revision,) in stored:
+                connection.execute(SQL["trim_values"], {**params, "revision": revision, "keep": keep})
+            return bool(stored)
+
+        return await self._writer.run(work)
+
+    async def older(self, namespace: str, key: str) -> Sequence[Entry]:
+        return [Entry(*row) for row in await self._reader.rows(SQL["older_values"], _place(namespace, key))]
+
+    async def purge(self, keys: Sequence[tuple[str, str]], keep: int, before: int | None = None) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            purged = 0
+            for namespace, key in keys:
+                params = {**_place(namespace, key), "keep": keep, "before": before}
+                purged += len(connection.execute(SQL["purge_revisions"], params).fetchall())
+            return purged
+
+        return await self._writer.run(work)
 
     async def list(self, namespace: str | None = None, prefix: str = "") -> Sequence[Entry]:
         where = Where().add("namespace", namespace)
@@ -50,7 +72,9 @@ class Values:
             deleted = 0
             for namespace, key in keys:
                 params = {**_place(namespace, key), "expired": expired}
-                deleted += len(connection.execute(SQL["delete_value"], params).fetchall())
+                if connection.execute(SQL["delete_value"], params).fetchall():
+                    connection.execute(SQL["delete_revisions"], params)
+                    deleted += 1
             return deleted
 
         return await self._writer.run(work)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from engine.plugin import Context, Task, TaskError, Template, parse_duration
+from plugins.core.since import milliseconds
 
 
 class KeyTask(Task):
@@ -100,18 +102,20 @@ class Delete(KeyTask):
 
 
 class Behavior(BaseModel):
-    """What PurgeKV deletes: keys, or older versions of values, of which none are kept here."""
+    """What PurgeKV deletes: keys, or earlier values of keys."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
 
     type: Literal["key", "version"] = "key"
     expired_only: bool = True
+    keep_amount: int = Field(1, ge=1)
+    before: datetime | date | None = None
 
 
 class Purged(BaseModel):
     """What PurgeKV gives."""
 
-    size: int = Field(description="How many keys were deleted.")
+    size: int = Field(description="How many keys, or earlier values, were deleted.")
 
 
 class PurgeKV(Task):
@@ -123,8 +127,9 @@ class PurgeKV(Task):
     include_child_namespaces: bool = Field(True, description="Whether those below `namespaces` count too.")
     behavior: Behavior = Field(
         default_factory=Behavior,
-        description="`{type: key, expiredOnly: false}` also deletes what has not expired. `{type: version}` deletes "
-        "nothing: only the latest value of a key is kept.",
+        description="`{type: key, expiredOnly: false}` also deletes what has not expired. `{type: version, "
+        "keepAmount: 3, before: 2030-01-01}` deletes earlier values: how many of a key stay (1, the one of now), and "
+        "before when those were stored that go.",
     )
     expired_only: bool | None = Field(None, description="Older place of `behavior.expiredOnly`.")
 
@@ -133,7 +138,7 @@ class PurgeKV(Task):
         if self.namespaces is not None and self.namespace_pattern is not None:
             raise TaskError("PurgeKV takes either namespaces or namespacePattern, not both")
         if self.behavior.type == "version":
-            return Purged(size=0)
+            return Purged(size=await self._versions(ctx))
         size = await ctx.kv.purge(
             key=self.key_pattern,
             namespaces=self.namespaces,
@@ -143,6 +148,18 @@ class PurgeKV(Task):
         )
         ctx.log(f"{size} keys deleted")
         return Purged(size=size)
+
+    async def _versions(self, ctx: Context) -> int:
+        size = await ctx.kv.purge_revisions(
+            key=self.key_pattern,
+            namespaces=self.namespaces,
+            namespace=self.namespace_pattern,
+            below=self.include_child_namespaces,
+            keep=self.behavior.keep_amount,
+            before=milliseconds(self.behavior.before),
+        )
+        ctx.log(f"{size} earlier values deleted")
+        return size
 
 
 def _lifetime(ttl: str) -> int:

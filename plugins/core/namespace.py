@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from engine.plugin import Context, Task, TaskError
+from plugins.core.since import milliseconds
 
 
 class FilesTask(Task):
@@ -132,18 +133,10 @@ class PurgeFiles(Task):
             namespace=self.namespace_pattern,
             below=self.include_child_namespaces,
             keep=self.behavior.keep_amount,
-            before=_milliseconds(self.behavior.before),
+            before=milliseconds(self.behavior.before),
         )
         ctx.log(f"{size} older contents dropped")
         return Purged(size=size)
-
-
-def _milliseconds(moment: datetime | date | None) -> int | None:
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time())
-    return int(moment.astimezone().timestamp() * 1000)
 
 
 def _patterns(files: list[str] | str | None) -> list[str]:

@@ -164,3 +164,18 @@ def test_older_contents_of_a_namespace_file(call: Calls, tmp_path: Path) -> None
     assert target.read_text() == "select 1"
     said = call("namespace", "files", "get", "shop", "sql/top.sql", "--revision", "7", code=2)
     assert "revision '7' does not exist" in said
+
+
+def test_earlier_values_of_a_key(call: Calls) -> None:
+    call("kv", "set", "shop", "limit", "1", "--description", "how much")
+    call("kv", "set", "shop", "limit", "two")
+    assert call("kv", "get", "shop", "limit") == "two\n"
+    assert call("kv", "get", "shop", "limit", "--revision", "1") == "1\n"
+    listed = json.loads(call("kv", "revisions", "shop", "limit", "--json"))
+    assert [(it["revision"], it["value"], it["description"]) for it in listed] == [
+        (2, "two", "how much"),
+        (1, 1, "how much"),
+    ]
+    assert "two" in call("kv", "revisions", "shop", "limit")
+    assert "revision '3' does not exist" in call("kv", "get", "shop", "limit", "--revision", "3", code=2)
+    assert "key 'none' does not exist" in call("kv", "revisions", "shop", "none", code=2)

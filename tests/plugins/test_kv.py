@@ -176,6 +176,18 @@ async def test_purge_deletes_what_has_expired_or_all_that_matches(engine: Engine
     assert "not both" in await failed(engine, f"{purge}, namespaces: [a], namespacePattern: b")
 
 
+async def test_purge_deletes_earlier_values(engine: Engine, clock: ManualClock) -> None:
+    for namespace in ("shop", "attic"):
+        for value in range(4):
+            await engine.keys.set(namespace, "k", value)
+    purge = "type: core.kv.PurgeKV, namespaces: [shop]"
+    assert await ran(engine, f"{purge}, behavior: {{type: version, before: 2000-01-01}}") == [{"size": 0}]
+    assert await ran(engine, f"{purge}, behavior: {{type: version, keepAmount: 3}}") == [{"size": 1}]
+    assert await ran(engine, f"{purge}, behavior: {{type: version}}") == [{"size": 2}]
+    assert [it.revision for it in await engine.keys.revisions("shop", "k")] == [4]
+    assert len(await engine.keys.revisions("attic", "k")) == 4
+
+
 async def test_a_value_that_holds_a_secret_is_stored_encrypted(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ async def test_a_value_comes_back_as_it_was_put(store: Store) -> None:
 async def test_another_value_keeps_creation_and_description(store: Store) -> None:
     await store.kv.put(Entry("shop", "limit", "NUMBER", "1", "how much", 10, 10, 500))
     await store.kv.put(Entry("shop", "limit", "STRING", '"two"', None, 20, 20))
-    assert await store.kv.get("shop", "limit") == Entry("shop", "limit", "STRING", '"two"', "how much", 10, 20, None)
+    assert await store.kv.get("shop", "limit") == Entry("shop", "limit", "STRING", '"two"', "how much", 10, 20, None, 2)
 
 
 async def test_a_taken_key_stays_where_that_is_wanted(store: Store) -> None:
@@ -81,3 +81,29 @@ async def test_secrets_are_listed_without_values_and_deleted(store: Store, open_
     assert await store.secrets.delete("shop", "TOKEN")
     assert not await store.secrets.delete("shop", "TOKEN")
     assert await store.secrets.find(["shop"], "TOKEN") is None
+
+
+async def test_earlier_values_are_kept_up_to_a_number(store: Store) -> None:
+    for value in range(5):
+        await store.kv.put(msgspec.structs.replace(ONE, value=str(value), updated=value), keep=3)
+    found = await store.kv.get("shop", "limit")
+    assert found is not None
+    assert (found.value, found.revision) == ("4", 5)
+    assert [(it.value, it.revision) for it in await store.kv.older("shop", "limit")] == [("3", 4), ("2", 3), ("1", 2)]
+    assert not await store.kv.put(ONE, overwrite=False, keep=3)
+    assert len(await store.kv.older("shop", "limit")) == 3
+    assert await store.kv.purge([("shop", "limit")], keep=3, before=9) == 1
+    assert await store.kv.purge([("shop", "limit")], keep=1, before=3) == 1
+    assert [it.value for it in await store.kv.older("shop", "limit")] == ["3"]
+    await store.kv.delete([("shop", "limit")])
+    assert await store.kv.older("shop", "limit") == []
+
+
+async def test_a_key_that_expired_begins_anew(store: Store) -> None:
+    await store.kv.put(ONE, keep=3)
+    await store.kv.put(msgspec.structs.replace(ONE, expires=100, updated=20), keep=3)
+    await store.kv.put(msgspec.structs.replace(ONE, updated=100), keep=3)
+    found = await store.kv.get("shop", "limit")
+    assert found is not None
+    assert found.revision == 1
+    assert await store.kv.older("shop", "limit") == []
