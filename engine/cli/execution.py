@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from engine.cli.decide import approve, deny
 from engine.cli.options import Config, Data, Flows, Id, Json
 from engine.cli.session import run_async, session
 from engine.cli.why import why
@@ -237,7 +238,11 @@ def resume(
     async def ask(engine: Engine, chosen: ExecutionId) -> None:
         await engine.control.resume(chosen, given, task_run=task_run)
 
-    raise typer.Exit(run_async(partial(_go_on, id, ask, data, config, flows)))
+    raise typer.Exit(run_async(partial(go_on, id, ask, data, config, flows)))
+
+
+app.command("approve")(approve)
+app.command("deny")(deny)
 
 
 @app.command("unqueue")
@@ -254,7 +259,7 @@ def unqueue(
     async def ask(engine: Engine, chosen: ExecutionId) -> None:
         await engine.control.unqueue(chosen, wanted)
 
-    raise typer.Exit(run_async(partial(_go_on, id, ask, data, config, flows)))
+    raise typer.Exit(run_async(partial(go_on, id, ask, data, config, flows)))
 
 
 @app.command("force-run")
@@ -264,10 +269,10 @@ def force_run(id: Id, data: Data = None, flows: Flows = None, config: Config = N
     async def ask(engine: Engine, chosen: ExecutionId) -> None:
         await engine.control.force_run(chosen)
 
-    raise typer.Exit(run_async(partial(_go_on, id, ask, data, config, flows)))
+    raise typer.Exit(run_async(partial(go_on, id, ask, data, config, flows)))
 
 
-async def _go_on(
+async def go_on(
     id: str,
     ask: Callable[[Engine, ExecutionId], Awaitable[None]],
     data: Data,

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.executor import deadlines
 from engine.executor.after import answered_after, is_after
+from engine.executor.approval import expire, review
 from engine.executor.children import child_ended, child_paused, show_paused
 from engine.executor.finish import (
     OUTPUTS,
@@ -31,7 +32,7 @@ from engine.executor.names import (
     RUNNING,
 )
 from engine.executor.passes import next_pass
-from engine.executor.pause import TIMER, ask_pause, is_paused, note_paused, resume, time_is_over
+from engine.executor.pause import TIMER, ask_pause, is_asking, is_paused, note_paused, resume, time_is_over
 from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
 from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
@@ -51,6 +52,7 @@ from engine.state.event import (
     PauseAsked,
     Reported,
     Resumed,
+    Reviewed,
     Started,
     TaskEnded,
     TaskStarted,
@@ -89,6 +91,8 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
             kill(work)
         case Resumed():
             _resumed(work, event)
+        case Reviewed():
+            review(work, event)
         case PauseAsked():
             ask_pause(work)
         case Edited():
@@ -321,6 +325,8 @@ def _due(work: Work, event: Due) -> None:
             next_pass(work, run)
         elif is_paused(work.plan, run):
             time_is_over(work, run)
+        elif is_asking(work.plan, run):
+            expire(work, run)
 
 
 def _resumed(work: Work, event: Resumed) -> None:

@@ -128,7 +128,7 @@ def _go_back(draft: Draft, run: TaskRun) -> set[str]:
     if runs_after(draft.plan, run.path):
         raise Refused(f"'{run.node}' runs after the execution; replay from a task before its end")
     draft.reopen([run.path])
-    draft.remove([path for path in draft.runs if draft.comes_after(path, run.path)])
+    draft.remove([path for path in draft.runs if draft.places.comes_after(path, run.path)])
     draft.run_again(run, anew=True)
     return {run.path}
 

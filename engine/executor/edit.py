@@ -10,22 +10,21 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
-from engine.executor.after import AFTER, DONE, branches, is_after
+from engine.executor.after import DONE, branches
+from engine.executor.approval import is_decided, undecided
 from engine.executor.children import attempts_of, shown_counters
-from engine.executor.finish import ERRORS, FINALLY, MAIN, ON_PAUSE, STOPS, worse
+from engine.executor.finish import BEFORE, MAIN, ON_WAIT, STOPS, worse
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.names import ATTEMPTED, CALLERS
 from engine.executor.pause import resumed_outputs
-from engine.executor.plan import Kind, Node, Plan
+from engine.executor.places import Places
+from engine.executor.plan import Kind, Plan
 from engine.executor.rebuild import rebuild
 from engine.executor.work import awaited, entered, replace
-from engine.ids import NodeId
 from engine.state.command import Step
-from engine.state.execution import Answer, Change, Execution, Label, Phase, TaskRun, lane_of, node_of, parent_path
+from engine.state.execution import Answer, Change, Execution, Label, Phase, TaskRun, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
-
-RANK = {ON_PAUSE: -1, ERRORS: 1, FINALLY: 2, AFTER: 3}
 
 RESTARTED_LABEL = "system.restarted"
 
@@ -38,6 +37,7 @@ def restart(plan: Plan, record: Record, now: int, children: Mapping[str, Childre
 
     children: by path, of task runs that started executions and run again those that failed
     What failed keeps its attempts; the blocks around it are open again and have lost their errors and finally branches.
+    A Pause goes on, an Approval still waits for its decision.
     """
     check_restart(record.execution)
     draft = Draft(plan, Record(labelled(record.execution, RESTARTED_LABEL), record.runs, record.answers), now, children)
@@ -56,7 +56,7 @@ def run_failed_again(draft: Draft) -> set[str]:
     """Let what did not succeed run again, and what is paused go on; returns the paths of both. Raises Refused."""
     runs = [run for run in draft.source.runs.values() if run.state is not Status.PAUSED or draft.pauses(run)]
     failed = [run for run in runs if run.state in RESTARTS]
-    chosen = list({run.path: run for run in map(draft.of_attempt, failed) if not draft.aside(run.path)}.values())
+    chosen = list({run.path: run for run in map(draft.of_attempt, failed) if not draft.places.aside(run.path)}.values())
     chosen = chosen or [run for run in runs if run.state is Status.PAUSED]
     if not chosen:
         raise Refused("No task found to restart execution from!")
@@ -129,14 +129,6 @@ class Children(NamedTuple):
     ends: Mapping[Status, int]
 
 
-class Place(NamedTuple):
-    """Where a task stands: the node around it, the rank of its branch (the main one has 0), its position there."""
-
-    above: Node
-    rank: int
-    position: int
-
-
 class Draft:
     """An edited record being made. `reopened` maps open blocks to the rank of the branch in which they go on."""
 
@@ -148,12 +140,7 @@ class Draft:
         self.runs = dict(record.runs)
         self.answers: dict[str, Answer] = dict(record.answers)
         self.reopened: dict[str, int] = {}
-        self._places = {
-            child.id: Place(node, RANK.get(AFTER if is_after(branch) else branch, 0), position)
-            for node in plan.nodes.values()
-            for branch, children in node.branches.items()
-            for position, child in enumerate(children)
-        }
+        self.places = Places(plan)
 
     def put(self, run: TaskRun) -> None:
         self.runs[run.path] = run
@@ -165,20 +152,33 @@ class Draft:
             child = path
             while child:
                 above = parent_path(child)
-                rank = self._place(child).rank
+                rank = self.places.of(child).rank
                 self.reopened[above] = min(rank, self.reopened.get(above, rank))
                 child = above
         for path in self.reopened:
             run = self.runs.get(path)
-            # What only has changed beside a wait doesn't end it.
-            if run is not None and not (run.state is Status.PAUSED and self.reopened[path] < 0):
-                self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), due=None))
+            if run is not None:
+                self._open(run, self.reopened[path])
         self.remove([path for path in self.runs if self._forgotten(path)])
+
+    def _open(self, run: TaskRun, rank: int) -> None:
+        node = self.plan.nodes[run.node]
+        if rank < 0 and node.kind is Kind.APPROVAL:
+            # What comes before the wait has changed: then it waits once more.
+            block = Phase(BEFORE, branch=ON_WAIT, total=len(node.branches[ON_WAIT]))
+            history = entered(run.history, Status.PAUSING, self.now)
+            outputs = undecided(run.outputs)
+            self.put(replace(run, history=history, block=block, outputs=outputs, error=None, due=None))
+            return
+        if rank < 0 and run.state is Status.PAUSED:
+            # What has changed beside a wait doesn't end it.
+            return
+        self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), due=None))
 
     def _forgotten(self, path: str) -> bool:
         while path:
             above = parent_path(path)
-            if above in self.reopened and self._place(path).rank > self.reopened[above]:
+            if above in self.reopened and self.places.of(path).rank > self.reopened[above]:
                 return True
             path = above
         return False
@@ -256,54 +256,25 @@ class Draft:
             return False
         if kind in (Kind.FOREACH, Kind.EACH_PARALLEL, Kind.LOOP_UNTIL):
             return run.path in self.answers
+        if kind is Kind.APPROVAL:
+            # Where its own behavior ended it, the question is what has to be asked again.
+            return is_decided(run) and (not run.state.terminal or self._failed_in(run.path))
         return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH, Kind.PAUSE)
 
-    def aside(self, path: str) -> bool:
-        """Whether a task run belongs to a branch beside the main one of some block."""
-        while path:
-            if self._place(path).rank:
-                return True
-            path = parent_path(path)
-        return False
+    def _failed_in(self, path: str) -> bool:
+        """Whether a child in the main branch of a block failed."""
+        children = (run for run in self.runs.values() if parent_path(run.path) == path)
+        return any(run.state in STOPS and not self.places.of(run.path).rank for run in children)
 
     def main(self, run: TaskRun) -> TaskRun:
         """A task run, or where it lies in what a block does before its main branch, the run of that block."""
         path = run.path
         while path:
             above = parent_path(path)
-            if self._place(path).rank < 0:
+            if self.places.of(path).rank < 0:
                 run = self.runs[above]
             path = above
         return run
-
-    def comes_after(self, path: str, chosen: str) -> bool:
-        """Whether the task run at `path` comes after the chosen one in the flow, or lies below it."""
-        chain = [chosen]
-        while chain[-1]:
-            chain.append(parent_path(chain[-1]))
-        below = ""
-        while path not in chain:
-            below, path = path, parent_path(path)
-        if not below or path == chosen:
-            return bool(below)
-        return self._follows(below, chain[chain.index(path) - 1])
-
-    def _follows(self, path: str, other: str) -> bool:
-        """Whether one child of a block comes after another child of the same block."""
-        here, there = self._place(path), self._place(other)
-        if here.rank or there.rank:
-            return (here.rank, here.position) > (there.rank, there.position)
-        if here.above.kind in (Kind.PARALLEL, Kind.EACH_PARALLEL):
-            return False
-        if here.above.kind is Kind.DAG:
-            return _depends(here.above, node_of(path), node_of(other))
-        lane, other_lane = lane_of(path), lane_of(other)
-        if lane is not None and other_lane is not None and lane != other_lane:
-            return here.above.concurrent == 1 and lane > other_lane
-        return here.position > there.position
-
-    def _place(self, path: str) -> Place:
-        return self._places[node_of(path)]
 
     def finish(self, everything: bool = False) -> Record:
         """The edited record; `everything` is to be written where it belongs to a new execution."""
@@ -357,15 +328,3 @@ def cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) ->
     return replace(execution, history=history, **{**cleared, "violated": None, "paused": 0, "held": False, **fields})
 
 
-def _depends(block: Node, id: NodeId, other: NodeId) -> bool:
-    """Whether a child of a Dag waits for another one, directly or through others."""
-    todo = [id]
-    seen = {id}
-    while todo:
-        for above in block.depends_on.get(todo.pop(), ()):
-            if above == other:
-                return True
-            if above not in seen:
-                seen.add(above)
-                todo.append(above)
-    return False

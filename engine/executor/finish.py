@@ -31,11 +31,17 @@ ERRORS = "errors"
 FINALLY = "finally"
 OUTPUTS = "outputs"
 
-# What a Pause runs while it waits. It is no part of what the Pause comes to.
+BEFORE = "before"
+
+# What a Pause runs while it waits, and an Approval before it does. It is no part of what these come to.
 ON_PAUSE = "onPause"
+ON_WAIT = "onWait"
 
 # Ends of a child after which its block opens nothing new.
 STOPS = (FAILED, KILLED, CANCELLED, RETRIED)
+
+# Ends of a block that its errors branch is for; to be cancelled is no failure.
+FAILURES = (FAILED, KILLED, RETRIED)
 
 # The flow's outputs are of no use after these.
 WITHOUT_OUTPUTS = frozenset({KILLED, CANCELLED, RETRIED})
@@ -107,8 +113,9 @@ def fold(work: Work, run: TaskRun, state: Status) -> None:
     assert block is not None
     bad = state in STOPS
     if block.phase != MAIN:
-        # A branch for errors or finally stops at its first failure and changes nothing of the block's own state.
-        block = replace(block, live=block.live - 1, next=block.total if bad else block.next)
+        # A branch beside the main one stops at its first failure and changes nothing of the block's own state.
+        failed = block.failed or (bad and block.phase == BEFORE)
+        block = replace(block, live=block.live - 1, next=block.total if bad else block.next, failed=failed)
     else:
         worst = block.worst if state is SUCCESS else worse(block.worst, state)
         if above is not lane and not (bad or block.failed) and _goes_on(work.node(above), run):
@@ -145,7 +152,7 @@ def fold_stopping(work: Work, path: str, state: Status) -> None:
 
 def next_phase(work: Work, path: str, node: Node, block: Phase) -> None:
     """The children of this phase have ended: go on to errors, finally, or the end."""
-    if block.phase == MAIN and block.failed and node.branches.get(ERRORS):
+    if block.phase == MAIN and block.failed and block.worst in FAILURES and node.branches.get(ERRORS):
         following = ERRORS
     elif block.phase in (MAIN, ERRORS) and node.branches.get(FINALLY):
         following = FINALLY

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from engine.executor.finish import calls_many, close_run, conclude, drop_timer
-from engine.executor.names import CANCELLED, KILLED, KILLING, PAUSED, RUNNING
+from engine.executor.names import CANCELLED, KILLED, KILLING, PAUSED, PAUSING, RUNNING
 from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import StopBelow
 from engine.state.execution import TaskRun, parent_path
@@ -39,7 +39,7 @@ def stop(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool 
     work.stopping = state
     work.todo.clear()
     work.put(pending=(), paused=0, held=False)
-    if work.state is PAUSED:
+    if work.state in (PAUSED, PAUSING):
         work.move(RUNNING)
     open_runs = [run for run in work.runs() if not run.state.terminal]
     below: Counter[str] = Counter()

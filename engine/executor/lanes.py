@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from engine.executor.after import AFTER
+from engine.executor.approval import after_approval, begin_approval
 from engine.executor.children import (
     COLLECT,
     ITEMS_ASK,
@@ -16,6 +17,7 @@ from engine.executor.children import (
 )
 from engine.executor.finish import (
     ASKING,
+    BEFORE,
     ERRORS,
     FINALLY,
     MAIN,
@@ -26,6 +28,7 @@ from engine.executor.finish import (
     softened,
 )
 from engine.executor.names import (
+    APPROVAL,
     ATTEMPTED,
     CALLERS,
     DAG,
@@ -56,7 +59,7 @@ from engine.state.execution import Answer, Attempt, Phase, TaskRun
 RUN_IF = "run_if"
 
 # In these phases a block opens children.
-PHASES = (MAIN, ERRORS, FINALLY, AFTER, WAITING)
+PHASES = (MAIN, ERRORS, FINALLY, AFTER, WAITING, BEFORE)
 
 # What a block of this kind must know before it opens anything.
 QUESTIONS = {
@@ -65,6 +68,7 @@ QUESTIONS = {
     FOREACH: "values",
     EACH_PARALLEL: "values",
     PAUSE: "pause",
+    APPROVAL: "approval",
     SCOPE: "scope",
     LOOP: ITEMS_ASK,
     ITEMS: ITEMS_ASK,
@@ -75,7 +79,7 @@ QUESTIONS = {
 SIDE_BY_SIDE = frozenset({PARALLEL, DAG, FOREACH, EACH_PARALLEL})
 
 # What follows once all children of a block have ended; for the others, its next phase.
-AFTER_CHILDREN = {PAUSE: after_pause, LOOP_UNTIL: after_pass}
+AFTER_CHILDREN = {APPROVAL: after_approval, PAUSE: after_pause, LOOP_UNTIL: after_pass}
 
 ASKS = frozenset({RUN_IF, *QUESTIONS.values()})
 
@@ -164,6 +168,8 @@ def answered(work: Work, run: TaskRun, event: Evaluated) -> None:
             items_answered(work, run, node, event.value)
         elif node.kind is PAUSE:
             begin_pause(work, run, event.value)
+        elif node.kind is APPROVAL:
+            begin_approval(work, run, event.value)
         elif node.kind is SCOPE:
             _open_main(work, run, main_phase(node, "tasks"), event.value)
         elif event.ask == UNTIL:

@@ -13,6 +13,7 @@ from engine.state.status import Status
 CREATED: Final = Status.CREATED
 QUEUED: Final = Status.QUEUED
 RUNNING: Final = Status.RUNNING
+PAUSING: Final = Status.PAUSING
 PAUSED: Final = Status.PAUSED
 RESTARTED: Final = Status.RESTARTED
 RETRYING: Final = Status.RETRYING
@@ -34,6 +35,7 @@ EACH_PARALLEL: Final = Kind.EACH_PARALLEL
 DAG: Final = Kind.DAG
 ALLOW_FAILURE: Final = Kind.ALLOW_FAILURE
 PAUSE: Final = Kind.PAUSE
+APPROVAL: Final = Kind.APPROVAL
 SCOPE: Final = Kind.SCOPE
 FOLDER: Final = Kind.FOLDER
 LOOP_UNTIL: Final = Kind.LOOP_UNTIL

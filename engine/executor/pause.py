@@ -11,7 +11,18 @@ from engine.clock import iso
 from engine.errors import Refused
 from engine.executor.finish import MAIN, ON_PAUSE, WAITING, drop_timer, fail_block, next_phase
 from engine.executor.kill import request
-from engine.executor.names import CANCELLED, LOOP_UNTIL, PAUSE, PAUSED, RESTARTED, RETRYING, RUNNING, WARNING
+from engine.executor.names import (
+    APPROVAL,
+    CANCELLED,
+    LOOP_UNTIL,
+    PAUSE,
+    PAUSED,
+    PAUSING,
+    RESTARTED,
+    RETRYING,
+    RUNNING,
+    WARNING,
+)
 from engine.executor.plan import Node, Plan
 from engine.executor.work import Work, entered, replace
 from engine.state.command import WakeAt
@@ -37,6 +48,7 @@ def wait_for_somebody(work: Work, run: TaskRun, duration: int | None) -> None:
     due = None if duration is None else work.at + duration
     meanwhile = work.plan.nodes[run.node].branches.get(ON_PAUSE, ())
     block = Phase(WAITING, branch=ON_PAUSE, total=len(meanwhile))
+    work.blocks.pop(run.path, None)
     work.changed[run.path] = replace(run, block=block, history=entered(run.history, PAUSED, work.at), due=due)
     if due is not None:
         work.commands.append(WakeAt(run.path, TIMER, due))
@@ -75,6 +87,11 @@ def is_paused(plan: Plan, run: TaskRun) -> bool:
     return run.state is PAUSED and run.error is None and plan.nodes[run.node].kind is PAUSE
 
 
+def is_asking(plan: Plan, run: TaskRun) -> bool:
+    """Whether a task run is that of an Approval that waits for a decision."""
+    return run.state is PAUSED and plan.nodes[run.node].kind is APPROVAL
+
+
 def to_resume(plan: Plan, record: Record, named: TaskRun | None = None) -> TaskRun | None:
     """The task run to be resumed: the one that was named, else that of the Pause which was there first.
 
@@ -85,6 +102,9 @@ def to_resume(plan: Plan, record: Record, named: TaskRun | None = None) -> TaskR
         raise Refused(f"The task run '{named.path}' is not paused, its state is {named.state}")
     waiting = [run for run in record.runs.values() if _goes_on(plan, run)]
     if execution.finished or not (waiting or execution.held):
+        asking = sorted(run.path for run in record.runs.values() if is_asking(plan, run))
+        if asking and not execution.finished:
+            raise Refused(f"The execution waits for a decision, approve or deny: {', '.join(asking)}")
         raise Refused(f"The execution is not paused, its state is {execution.state}")
     # What waits for somebody comes before what waits for its next pass.
     first = min(waiting, key=lambda run: (not is_paused(plan, run), run.order), default=None)
@@ -170,7 +190,7 @@ def note_paused(work: Work) -> None:
         return
     if work.state is RETRYING:
         work.move(RUNNING)
-    if work.state is RUNNING:
+    if work.state in (RUNNING, PAUSING):
         work.move(PAUSED)
 
 

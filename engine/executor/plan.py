@@ -26,6 +26,7 @@ class Kind(StrEnum):
     DAG = "dag"
     ALLOW_FAILURE = "allow_failure"
     PAUSE = "pause"
+    APPROVAL = "approval"
     SCOPE = "scope"
     FOLDER = "folder"
     LOOP = "loop"

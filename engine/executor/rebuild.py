@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.executor.after import AFTER, DONE, is_after
+from engine.executor.approval import behavior, decided_branch, settled, stops_around
 from engine.executor.finish import (
     ASKING,
+    BEFORE,
     ERRORS,
     FINALLY,
     MAIN,
     ON_PAUSE,
+    ON_WAIT,
     OUTPUTS,
     STOPS,
     WAITING,
@@ -19,12 +22,12 @@ from engine.executor.finish import (
 from engine.executor.names import CALLERS
 from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
-from engine.state.execution import Phase, TaskRun, lane_of, parent_path
+from engine.state.execution import Phase, TaskRun, lane_of, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
 
 # The phase in which a branch runs, where it isn't the main one.
-PHASES = {ERRORS: ERRORS, FINALLY: FINALLY, ON_PAUSE: WAITING, AFTER: AFTER}
+PHASES = {ERRORS: ERRORS, FINALLY: FINALLY, ON_PAUSE: WAITING, ON_WAIT: BEFORE, AFTER: AFTER}
 
 
 class Rebuilt(NamedTuple):
@@ -94,6 +97,9 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         tally = tallies.get(parent_path(run.path))
         if tally is not None and not run.reported:
             tally.add(run)
+        node = plan.nodes.get(run.node)
+        if node is not None and node.kind is Kind.APPROVAL and stops_around(run, behavior(record, run)):
+            _stop_around(run.path, tallies)
     rebuilt = Rebuilt({}, [])
     for path, tally in tallies.items():
         held = record.runs[path].block if path else record.execution.block
@@ -105,6 +111,8 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
             or (not path and held.phase in (OUTPUTS, AFTER, DONE))
         ):
             rebuilt.blocks[path] = held
+        elif held.phase == BEFORE:
+            rebuilt.blocks[path] = _before(plan.nodes[record.runs[path].node], tally)
         elif tally.live[WAITING] or (held.phase == WAITING and record.runs[path].state is Status.PAUSED):
             rebuilt.blocks[path] = _waiting(plan, record.runs[path], tally)
         else:
@@ -159,7 +167,8 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         total = len(record.answers[path].value) if total else 0
         position = max(tally.lanes, default=-1) + 1
         live = sum(1 for lane in tally.lanes.values() if lane.open) + len(lanes)
-    return Phase(phase, branch=branch, next=position, total=total, live=live, worst=worst, failed=failed)
+    block = Phase(phase, branch=branch, next=position, total=total, live=live, worst=worst, failed=failed)
+    return settled(block, behavior(record, run)) if node.kind is Kind.APPROVAL and run and phase != MAIN else block
 
 
 def _waiting(plan: Plan, run: TaskRun, tally: Tally) -> Phase:
@@ -167,6 +176,22 @@ def _waiting(plan: Plan, run: TaskRun, tally: Tally) -> Phase:
     waits = run.state is Status.PAUSED and not tally.stopped[WAITING]
     position = tally.reached[WAITING] if waits else total
     return Phase(WAITING, branch=ON_PAUSE, next=position, total=total, live=tally.live[WAITING])
+
+
+def _before(node: Node, tally: Tally) -> Phase:
+    total, failed = len(node.branches[ON_WAIT]), tally.stopped[BEFORE]
+    position = total if failed else tally.reached[BEFORE]
+    return Phase(BEFORE, branch=ON_WAIT, next=position, total=total, live=tally.live[BEFORE], failed=failed)
+
+
+def _stop_around(path: str, tallies: dict[str, Tally]) -> None:
+    """Count in what an Approval stopped when it ended."""
+    while path:
+        above = parent_path(path)
+        if above in tallies:
+            tally = tallies[above]
+            tally.stopped[PHASES.get(tally.places[node_of(path)][0], MAIN)] = True
+        path = above
 
 
 def _stalled(lane: Lane, total: int) -> bool:
@@ -182,4 +207,4 @@ def main_branch(node: Node, run: TaskRun | None) -> str:
         return "then" if outputs.get("evaluationResult") else "else"
     if node.kind is Kind.SWITCH:
         return "defaults" if outputs.get("defaults") else f"case:{outputs.get('value')}"
-    return "tasks"
+    return decided_branch(run) if node.kind is Kind.APPROVAL else "tasks"

@@ -12,12 +12,12 @@ from engine.clock import Clock
 from engine.definition.inputs import InputState
 from engine.definition.labels import refuse_labels
 from engine.errors import Conflict, ExpressionError, NotFound, Refused
-from engine.executor import edit, pause
 from engine.executor.limits import FORCED
 from engine.expressions.masks import masked, masked_value
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId, random_id
 from engine.runtime.admission import unqueued
+from engine.runtime.asked import Asked
 from engine.runtime.checks import Checks
 from engine.runtime.driver import Driver
 from engine.runtime.inputs import Inputs
@@ -28,7 +28,7 @@ from engine.runtime.plans import Compiled, Plans
 from engine.runtime.reach import Reach
 from engine.runtime.renderer import Renderer
 from engine.runtime.variables import View
-from engine.state.event import AnyEvent, KillAsked, PauseAsked, Resumed, Started
+from engine.state.event import AnyEvent, KillAsked, PauseAsked, Started
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
@@ -200,7 +200,7 @@ class Control:
     async def pause(self, id: ExecutionId) -> None:
         """Let an execution open nothing more until it is resumed. Raises NotFound, Refused when it isn't running."""
         execution, owner = await self._head(id)
-        if execution.state not in (Status.RUNNING, Status.RETRYING):
+        if execution.state not in (Status.RUNNING, Status.RETRYING, Status.PAUSING):
             raise Refused(f"The execution is not running, its state is {execution.state}")
         await self._tell(id, owner, PauseAsked(at=self._clock.now()))
 
@@ -218,23 +218,35 @@ class Control:
         inputs: values for the `onResume` of that Pause; FILE inputs are local paths or storage URIs
         Raises NotFound, Refused when nothing is paused, InvalidInputs with every problem.
         """
-        held = await self._held(id)
-        record = held.record
-        compiled = await self._compiled(held)
-        named = None if task_run is None else edit.find_run(record, task_run)
-        run = pause.to_resume(compiled.plan, record, named)
-        events: list[AnyEvent] = []
-        now = self._clock.now()
-        if run is not None:
-            declared = compiled.plan.nodes[run.node].inputs
-            seen = View(compiled.plan, record, await self._driver.around(record.execution)).of(run)
-            values = await self._inputs.resolve(declared, record.execution, seen, inputs or {}, here=here)
-            events.append(Resumed(at=now, path=run.path, since=run.history[-1].at, inputs=values, by=by))
-        if record.execution.held:
-            events.append(Resumed(at=now))
-        for event in events:
+        for event in await (await self._asked(id, here)).resumed(task_run, inputs or {}, by):
             _, owner = await self._head(id)
             await self._tell(id, owner, event)
+
+    async def review(
+        self,
+        id: ExecutionId,
+        decision: str,
+        *,
+        task_run: str | None = None,
+        comment: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        by: str | None = None,
+        here: bool = True,
+    ) -> None:
+        """Decide on an Approval that waits, APPROVED or DENIED: the only one, or the task run named.
+
+        inputs: values for the `inputs` of that Approval; FILE inputs are local paths or storage URIs
+        Raises NotFound, Refused when nothing waits or the comment is missing, InvalidInputs with every problem.
+        """
+        event = await (await self._asked(id, here)).reviewed(decision, task_run, comment, inputs or {}, by)
+        _, owner = await self._head(id)
+        await self._tell(id, owner, event)
+
+    async def _asked(self, id: ExecutionId, here: bool) -> Asked:
+        held = await self._held(id)
+        plan = (await self._compiled(held)).plan
+        view = View(plan, held.record, await self._driver.around(held.record.execution))
+        return Asked(plan, view, self._inputs, self._clock.now(), here)
 
     async def unqueue(self, id: ExecutionId, state: Status = Status.RUNNING) -> None:
         """Take an execution out of its queue: let it run whatever the limit of its flow, or end CANCELLED or FAILED.

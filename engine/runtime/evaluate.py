@@ -29,11 +29,10 @@ from engine.runtime.places import placed
 from engine.runtime.renderer import Renderer, TooSlow
 from engine.runtime.variables import Variables, View
 from engine.runtime.vault import Vault
+from engine.runtime.waiting import approval_terms, pause_times
 from engine.state.command import Evaluate, Say
 from engine.state.event import Evaluated
 from engine.state.execution import Execution
-
-BEHAVIORS = ("RESUME", "WARN", "CANCEL", "FAIL")
 
 
 class Question(NamedTuple):
@@ -184,6 +183,8 @@ def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:
         return Question("condition", node.ask["condition"], False, _same)
     if command.ask == "pause":
         return Question("Pause", node.ask, False, pause_times)
+    if command.ask == "approval":
+        return Question("Approval", node.ask, False, approval_terms)
     return Question(command.ask, node.ask, False, _same)
 
 
@@ -207,26 +208,6 @@ def _described(rendered: Any) -> dict[str, Any]:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def pause_times(rendered: dict[str, Any]) -> dict[str, Any]:
-    """How long a Pause lasts (`duration`, milliseconds, None: until resumed), and what comes `then`.
-
-    Raises ExpressionError.
-    """
-    times: dict[str, int | None] = {}
-    for name in ("pauseDuration", "timeout"):
-        text = rendered[name]
-        try:
-            times[name] = parse_duration(str(text)) if text not in (None, "") else None
-        except ValueError as error:
-            raise ExpressionError(f"{name} {error}") from None
-    behavior = str(rendered["behavior"] or "RESUME").strip().upper()
-    if behavior not in BEHAVIORS:
-        raise ExpressionError(f"behavior must be one of {', '.join(BEHAVIORS)}, but is '{behavior}'")
-    if times["pauseDuration"] is not None:
-        return {"duration": times["pauseDuration"], "then": behavior}
-    return {"duration": times["timeout"], "then": "RESUME" if times["timeout"] is None else "FAIL"}
 
 
 def limits(rendered: dict[str, Any]) -> dict[str, Any]:

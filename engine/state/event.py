@@ -150,6 +150,22 @@ class ChildPaused(Event, frozen=True):
     paused: bool
 
 
+class Reviewed(Event, frozen=True):
+    """Somebody decided on the Approval whose task run is at `path`.
+
+    decision: APPROVED, DENIED or EXPIRED; None: APPROVED, as its own terms have it
+    since: when that task run was paused, as in `Resumed`
+    inputs: values of what it asks for, checked; by: who decided
+    """
+
+    path: str
+    decision: str | None = None
+    since: int = 0
+    comment: str | None = None
+    inputs: dict[str, Any] | None = None
+    by: str | None = None
+
+
 class KillAsked(Event, frozen=True):
     """Stop everything; the execution ends KILLED."""
 
@@ -180,6 +196,7 @@ AnyEvent = (
     | Lost
     | PauseAsked
     | Resumed
+    | Reviewed
     | KillAsked
     | Edited
     | Continue

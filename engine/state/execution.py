@@ -60,7 +60,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The counters that a block keeps in its own task run; never a list per lane.
 
-    phase: asking | waiting | main | errors | finally | outputs | afterExecution | done
+    phase: asking | before | waiting | main | errors | finally | outputs | afterExecution | done
     branch: which children are being run (tasks, then, else, case:…, defaults, errors, finally); while asking, what is
         asked (run_if, condition, value, values); empty where the block could not decide
     next: index of the next lane or child to open

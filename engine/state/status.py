@@ -15,6 +15,7 @@ class Status(StrEnum):
     CREATED = "CREATED"
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    PAUSING = "PAUSING"
     PAUSED = "PAUSED"
     RESTARTED = "RESTARTED"
     RETRYING = "RETRYING"
@@ -42,9 +43,8 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     _S.CREATED: frozenset(Status) - {_S.CREATED, _S.RESTARTED},
     _S.QUEUED: frozenset({_S.CREATED, _S.RUNNING, _S.KILLING, _S.KILLED, _S.CANCELLED, _S.FAILED}),
     _S.RUNNING: frozenset(Status) - {_S.RUNNING, _S.QUEUED, _S.RESTARTED},
-    _S.PAUSED: frozenset(
-        {_S.RUNNING, _S.RESTARTED, _S.KILLING, _S.KILLED, _S.CANCELLED, _S.FAILED, _S.SUCCESS, _S.WARNING}
-    ),
+    _S.PAUSING: frozenset({_S.PAUSED, _S.RUNNING, _S.KILLING}) | TERMINAL - {_S.SKIPPED},
+    _S.PAUSED: frozenset({_S.RUNNING, _S.RESTARTED, _S.KILLING}) | TERMINAL - {_S.SKIPPED},
     _S.RESTARTED: frozenset(Status) - {_S.RESTARTED},
     _S.RETRYING: frozenset({_S.CREATED, _S.RUNNING, _S.KILLING, _S.KILLED, _S.FAILED, _S.CANCELLED}),
     _S.KILLING: TERMINAL,

@@ -251,3 +251,25 @@ def test_a_queued_execution_goes_on_in_its_own_process_when_it_is_told_to(place:
             assert second.returncode == 0, out + err
         first.kill()
         first.communicate(timeout=30)
+
+
+def test_an_approval_is_decided_from_another_terminal_or_after_a_crash(place: Place) -> None:
+    flow = place.flow(
+        "id: asks\nnamespace: test\ntasks:\n"
+        "  - id: ask\n    type: core.flow.Approval\n    commentRequired: ON_DENY\n"
+        "    inputs: [{id: amount, type: INT}]\n"
+        '  - {id: say, type: core.debug.Return, format: "{{ outputs.ask.inputs.amount }} {{ outputs.ask.comment }}"}\n'
+    )
+    with place.start("run", flow) as process:
+        _until(lambda: "PAUSED" in place.call("execution", "list"))
+        assert "amount" in place.call("execution", "approve", "last", code=2)
+        assert "in hand" in place.call("execution", "approve", "last", "-i", "amount=3", "--comment", "fine")
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, out + err
+    assert "3 fine" in out
+    with place.start("run", flow) as process:
+        _until(lambda: "PAUSED" in place.call("execution", "list"))
+        process.kill()
+        process.communicate(timeout=30)
+    assert "without a comment" in place.call("execution", "deny", "last", "-i", "amount=3", code=2)
+    assert "CANCELLED" in place.call("execution", "deny", "last", "-i", "amount=3", "-c", "no", "--task", "ask", code=3)

@@ -229,6 +229,13 @@ async def _resume(bench: Bench, course: Course, options: Mapping[str, Any]) -> N
     await bench.engine.control.resume(course.current, inputs)
 
 
+async def _decide(bench: Bench, course: Course, options: Mapping[str, Any]) -> None:
+    assert course.current is not None
+    given = {name: options.get(name) for name in ("comment", "inputs", "by")}
+    await bench.engine.control.review(course.current, options["decision"], task_run=options.get("task"), **given)
+    course.stays = True
+
+
 async def _wait_state(bench: Bench, course: Course, state: str) -> None:
     assert course.current is not None
     await bench.until(course.current, Status(state))
@@ -285,6 +292,7 @@ ACTIONS: Mapping[str, Callable[[Bench, Course, Any], Awaitable[None]]] = {
     "change_status": _change_status,
     "kill": _kill,
     "resume": _resume,
+    "decide": _decide,
     "setup": _set_up,
     "wait_state": _wait_state,
     "delete_execution": _delete,

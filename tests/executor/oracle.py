@@ -11,7 +11,7 @@ from itertools import chain as chained
 from typing import Any, NamedTuple
 
 from engine.executor.plan import Kind, Node, Plan
-from engine.state.execution import node_of
+from engine.state.execution import node_of, parent_path
 from engine.state.status import Status, worst
 
 BAD = {Status.FAILED, Status.KILLED, Status.CANCELLED, Status.RETRIED}
@@ -21,11 +21,20 @@ ASKS = {
     Kind.FOREACH: "values",
     Kind.EACH_PARALLEL: "values",
     Kind.PAUSE: "pause",
+    Kind.APPROVAL: "approval",
     Kind.SCOPE: "scope",
     Kind.LOOP_UNTIL: "limits",
 }
 
 SIDE_BY_SIDE = {Kind.PARALLEL, Kind.DAG, Kind.FOREACH, Kind.EACH_PARALLEL}
+
+
+BRANCHES = {"APPROVED": "onApprove", "DENIED": "onDeny", "EXPIRED": ""}
+FAILURES = BAD - {Status.CANCELLED}
+
+
+class Killed(Exception):
+    """What was decided on an Approval kills its execution."""
 
 
 class Child(NamedTuple):
@@ -51,6 +60,10 @@ class Oracle:
         self.broken: set[str] = set()
         self.paused: dict[str, str] = {}
         self.warned: set[str] = set()
+        self.terms: dict[str, Any] = {}
+        self.before: set[str] = set()
+        self.decisions: dict[str, str] = {}
+        self.halted: set[tuple[str, str]] = set()
         self.worked: set[str] = set()
         self.passes: dict[str, int] = {}
         self.limits: dict[str, dict[str, Any]] = {}
@@ -90,6 +103,14 @@ class Oracle:
             self._pass_ended(path, value not in ("", "false", "0", "-0"))
         elif ask == "pause":
             self.paused[path] = value["then"]
+        elif ask == "approval":
+            self.terms[path] = value["then"]
+            if value["auto"]:
+                self._decided(path, "APPROVED")
+            elif node.branches.get("onWait"):
+                self.before.add(path)
+            else:
+                self.paused[path] = "EXPIRE"
         else:
             self.branches[path] = "tasks"
             self.values[path] = list(dict.fromkeys(value))
@@ -167,7 +188,9 @@ class Oracle:
         """A timer rang: of a retry, or of a Pause."""
         self.retrying.discard(path)
         then = self.paused.get(path)
-        if then == "CANCEL":
+        if then == "EXPIRE":
+            self.decide(path, "EXPIRED")
+        elif then == "CANCEL":
             self.stop(Status.CANCELLED)
         elif then is not None:
             if then == "WARN":
@@ -181,6 +204,16 @@ class Oracle:
         if self.paused.pop(path) == "PASS":
             self._next_pass(path)
         self._walk()
+
+    def decide(self, path: str, decision: str) -> None:
+        """An Approval goes on with what was decided."""
+        del self.paused[path]
+        self._decided(path, decision)
+        self._walk()
+
+    def _decided(self, path: str, decision: str) -> None:
+        self.decisions[path] = decision
+        self.branches[path] = BRANCHES[decision]
 
     def stop(self, state: Status) -> None:
         """A kill, or the end that a task asked for."""
@@ -196,6 +229,7 @@ class Oracle:
         self.asking.clear()
         self.retrying.clear()
         self.paused.clear()
+        self.before.clear()
         self._walk()
 
     def _walk(self) -> None:
@@ -205,7 +239,11 @@ class Oracle:
         before = None
         while before != self.states:
             before = dict(self.states)
-            self._settle("", self.plan.root)
+            try:
+                self._settle("", self.plan.root)
+            except Killed:
+                self.stop(Status.KILLED)
+                return
 
     def _close_all(self, state: Status) -> None:
         open_paths = [path for path, held in self.states.items() if held is None]
@@ -231,7 +269,8 @@ class Oracle:
         chains = list(self._chains(path, node))
         self._settle_children(chains)
         ended = [state for child in chained.from_iterable(chains) if (state := self.states.get(child.path)) is not None]
-        stop = path in self.broken or any(state in BAD for state in ended)
+        halted = (path, "main") in self.halted
+        stop = halted or path in self.broken or any(state in BAD for state in ended)
         if not stop:
             self._open_main(path, node, chains)
         if any(self._open(chain, stop) for chain in chains):
@@ -239,21 +278,54 @@ class Oracle:
         if node.kind is Kind.LOOP_UNTIL and not stop and path not in self.satisfied:
             self.asking[path] = "until"
             return
-        failing = "errors" if stop and node.branches.get("errors") else None
+        own = [Status.FAILED] * (path in self.broken) + [Status.WARNING] * (path in self.warned)
+        then = self.terms[path][self.decisions[path]] if path in self.decisions else ""
+        if not any(state in BAD for state in ended):
+            if then == "KILL":
+                raise Killed
+            own += {"FAIL": [Status.FAILED], "WARN": [Status.WARNING], "CANCEL": [Status.CANCELLED]}.get(then, [])
+        state = worst([*ended, *own])
+        failing = "errors" if state in FAILURES and node.branches.get("errors") else None
         for branch in (failing, "finally"):
             chain = self._branch(path, node, branch) if branch else []
             self._settle_children([chain])
-            failed = any(self.states.get(child.path) in BAD for child in chain)
+            failed = (path, branch) in self.halted or any(self.states.get(child.path) in BAD for child in chain)
             if not failed:
                 self._open_next(chain)
             if self._open(chain, failed):
                 return
-        own = [Status.FAILED] * (path in self.broken) + [Status.WARNING] * (path in self.warned)
-        state = worst([*ended, *own])
         if path:
             self.states[path] = soften(node, state)
+            if then == "SUCCEED" and self.states[path] in (Status.SUCCESS, Status.WARNING):
+                self._halt(path)
         elif self.state is None and self.before_outputs is None:
             self._conclude(state)
+
+    def _halt(self, path: str) -> None:
+        """Nothing more begins in the branches around."""
+        while path:
+            above = parent_path(path)
+            node = self.plan.nodes[node_of(above)] if above else self.plan.root
+            child = self.plan.nodes[node_of(path)]
+            branch = next(name for name, children in node.branches.items() if child in children)
+            self.halted.add((above, branch if branch in ("errors", "finally", "onPause", "onWait") else "main"))
+            path = above
+
+    def _ask(self, path: str, node: Node) -> None:
+        """Run what comes before the wait for a decision, then wait."""
+        first = self._branch(path, node, "onWait")
+        self._settle_children([first])
+        failed = any(self.states.get(child.path) in BAD for child in first)
+        over = failed or (path, "onWait") in self.halted
+        if not over:
+            self._open_next(first)
+        if self._open(first, over):
+            return
+        self.before.remove(path)
+        if failed and not node.allow_failure:
+            self.broken.add(path)
+        else:
+            self.paused[path] = "EXPIRE"
 
     def _chains(self, path: str, node: Node) -> Iterator[Chain]:
         """The main children, in chains of those that follow each other."""
@@ -279,7 +351,9 @@ class Oracle:
     def _settle_children(self, chains: list[Chain]) -> None:
         for child in chained.from_iterable(chains):
             is_open = child.path in self.states and self.states[child.path] is None
-            waits = child.path in self.asking or child.path in self.paused
+            if child.path in self.before:
+                self._ask(child.path, child.node)
+            waits = child.path in self.asking or child.path in self.paused or child.path in self.before
             if child.path in self.paused:
                 meanwhile = self._branch(child.path, child.node, "onPause")
                 self._settle_children([meanwhile])

@@ -54,6 +54,10 @@ PAUSES: tuple[dict[str, Any] | None, ...] = (
 )
 
 
+DECISIONS = ("APPROVED", "DENIED", "EXPIRED")
+BEHAVIORS = ("CONTINUE", "WARN", "FAIL", "CANCEL", "SUCCEED", "KILL")
+
+
 class Luck:
     """What happens to whom; the same for the same seed, in whatever order it is asked."""
 
@@ -103,12 +107,23 @@ class Luck:
             value = None if number % 7 == 0 and self._fails else most
         elif ask == "until":
             value = ("true", "false", "false", "yes", None)[number % 5]
+        elif ask == "approval":
+            value = self._terms(number)
         else:
             value = ("a", "b", "a", "c", None)[number % 5]
         wrong = value is None or value == "c" or (ask == "values" and None in value)
         if wrong and not self._fails:
             return {"run_if": "true", "values": ["a"], "outputs": {"o": "x"}}.get(ask, "a")
         return ValueError("no such thing") if value is None else value
+
+    def _terms(self, number: int) -> dict[str, Any] | None:
+        """The terms of an Approval."""
+        if self._fails and number % 7 == 0:
+            return None
+        most = 1 if not self._fails else 6 if self._exits else 3
+        then = {name: BEHAVIORS[number // 7**place % most] for place, name in enumerate(DECISIONS, start=1)}
+        timeout = 1000 if self._fails and number % 3 == 0 else None
+        return {"auto": number % 5 == 0, "timeout": timeout, "comment": "NEVER", "then": then}
 
     def _pause(self, number: int) -> dict[str, Any] | None:
         pauses = PAUSES if self._fails else PAUSES[:2]
@@ -182,6 +197,8 @@ class Builder:
                 branches["defaults"] = self._tasks(depth, 2)
         elif kind is Kind.FOLDER:
             branches["tasks"] = self._tasks(0, 2)
+        elif kind is Kind.APPROVAL:
+            branches |= {name: self._tasks(depth, 2) for name in ("onWait", "onApprove", "onDeny") if self.chance(2)}
         else:
             branches["tasks"] = self._tasks(depth, 4)
         if kind is Kind.PAUSE and self.chance(2):

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from engine.executor.rebuild import rebuild
 from engine.executor.work import awaited
-from engine.state.event import AnyEvent, Due, Evaluated, KillAsked, Lost, Resumed, Started, TaskEnded
+from engine.state.event import AnyEvent, Due, Evaluated, KillAsked, Lost, Resumed, Reviewed, Started, TaskEnded
 from engine.state.execution import parent_path
 from engine.state.status import Status
 from executor.oracle import Oracle
@@ -77,7 +77,7 @@ class Watched(World):
             run = self.record.runs.get(event.path)
             waits = run is not None and run.state in (Status.RETRYING, Status.PAUSED)
             return waits and run is not None and (run.due or 0) <= event.at
-        if isinstance(event, Resumed):
+        if isinstance(event, Resumed | Reviewed):
             run = self.record.runs.get(event.path)
             return run is not None and run.state is Status.PAUSED and run.history[-1].at == event.since
         return False
@@ -98,6 +98,8 @@ class Watched(World):
             self.oracle.due(event.path)
         elif isinstance(event, Resumed):
             self.oracle.resume(event.path)
+        elif isinstance(event, Reviewed):
+            self.oracle.decide(event.path, event.decision or "")
         elif isinstance(event, KillAsked):
             self.oracle.stop(Status.KILLED)
 

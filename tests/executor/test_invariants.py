@@ -132,7 +132,10 @@ class FirstTimeUnlucky:
 
     def outcome(self, path: str, attempt: int) -> Outcome:
         good = self._good.outcome(path, 1)
-        unlucky = attempt == 1 and self._luck.outcome(path, 1).state is Status.FAILED
+        # What an Approval does before it waits is done anew where it asks again, and counts its attempts from 1.
+        first_time = attempt == 1 and (path, "") not in self._asked
+        self._asked.add((path, ""))
+        unlucky = first_time and self._luck.outcome(path, 1).state is Status.FAILED
         return Outcome(Status.FAILED) if unlucky else good
 
     def answer(self, path: str, ask: str) -> Any:
@@ -168,7 +171,7 @@ def _aside(node: Node, inside: bool) -> Iterator[str]:
     """Ids of the tasks beside the main branches: their failures are not restarted."""
     for branch, children in node.branches.items():
         for child in children:
-            here = inside or branch in ("errors", "finally", "onPause")
+            here = inside or branch in ("errors", "finally", "onPause", "onWait")
             if here:
                 yield child.id
             yield from _aside(child, here)

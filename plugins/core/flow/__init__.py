@@ -1,5 +1,6 @@
 """What decides how the tasks of a flow follow each other, a file for each kind of block."""
 
+from plugins.core.flow.approval import Approval
 from plugins.core.flow.choice import If, Switch
 from plugins.core.flow.each import EachParallel, EachSequential, ForEach
 from plugins.core.flow.each_item import ForEachItem, ForEachItemBatches, ForEachItemMerge, ForEachItemSplit
@@ -14,6 +15,7 @@ from plugins.core.flow.working_directory import WorkingDirectory
 
 __all__ = [
     "AllowFailure",
+    "Approval",
     "Dag",
     "EachParallel",
     "EachSequential",
