@@ -13,7 +13,7 @@ from engine.errors import NotFound, Refused
 from engine.executor.after import DONE, branches
 from engine.executor.approval import is_decided, undecided
 from engine.executor.children import attempts_of, shown_counters
-from engine.executor.finish import BEFORE, MAIN, ON_WAIT, STOPS, worse
+from engine.executor.finish import ASKING, BEFORE, MAIN, ON_WAIT, STOPS, worse
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.names import ATTEMPTED, CALLERS
 from engine.executor.pause import resumed_outputs
@@ -252,7 +252,9 @@ class Draft:
         kind = self.plan.nodes[run.node].kind
         if kind in CALLERS:
             return run.path in self.children
-        if run.block is None or run.error is not None or run.block.branch in ASKS or kind is Kind.FOLDER:
+        if run.block is None or run.error is not None or kind is Kind.FOLDER:
+            return False
+        if run.block.phase == ASKING or run.block.branch in ASKS:
             return False
         if kind in (Kind.FOREACH, Kind.EACH_PARALLEL, Kind.LOOP_UNTIL):
             return run.path in self.answers

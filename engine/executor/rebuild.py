@@ -105,11 +105,10 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         held = record.runs[path].block if path else record.execution.block
         if held is None:
             continue
-        if (
-            held.phase == ASKING
-            or _passes(plan, record, path, held)
-            or (not path and held.phase in (OUTPUTS, AFTER, DONE))
-        ):
+        # A loop that asks whether its last pass was enough does so again when something of that was done again.
+        asks = held.phase == ASKING and not tally.live[MAIN]
+        over = not path and held.phase in (OUTPUTS, AFTER, DONE)
+        if asks or over or _passes(plan, record, path, held):
             rebuilt.blocks[path] = held
         elif held.phase == BEFORE:
             rebuilt.blocks[path] = _before(plan.nodes[record.runs[path].node], tally)

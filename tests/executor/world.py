@@ -149,10 +149,16 @@ class World:
         if record.execution.id != self.record.execution.id:
             self.stored.clear()
             self.stored_answers.clear()
+            self.tasks.clear()
+            self.asks.clear()
+            self.timers.clear()
+        # What was begun goes on, as far as anybody still waits for it.
+        runs = record.runs
+        self.tasks = {key: None for key in self.tasks if key[0] in runs and runs[key[0]].attempt == key[1]}
+        self.timers = {key: due for key, due in self.timers.items() if key[0] in runs and runs[key[0]].due == due}
+        asking = {(path, run.block.branch) for path, run in runs.items() if run.block and run.block.phase == "asking"}
+        self.asks = {key: None for key in self.asks if key in asking or (key[1] == "run_if" and key[0] in runs)}
         self.record = record
-        self.tasks.clear()
-        self.asks.clear()
-        self.timers.clear()
         self.agains = 0
         self.now += 1
         self.send(Edited(at=self.now))
