@@ -13,28 +13,7 @@ from typing import Any, NamedTuple
 from engine.executor.plan import Kind, Node, Plan
 from engine.state.execution import node_of, parent_path
 from engine.state.status import Status, worst
-
-BAD = {Status.FAILED, Status.KILLED, Status.CANCELLED, Status.RETRIED}
-ASKS = {
-    Kind.IF: "condition",
-    Kind.SWITCH: "value",
-    Kind.FOREACH: "values",
-    Kind.EACH_PARALLEL: "values",
-    Kind.PAUSE: "pause",
-    Kind.APPROVAL: "approval",
-    Kind.SCOPE: "scope",
-    Kind.LOOP_UNTIL: "limits",
-}
-
-SIDE_BY_SIDE = {Kind.PARALLEL, Kind.DAG, Kind.FOREACH, Kind.EACH_PARALLEL}
-
-
-BRANCHES = {"APPROVED": "onApprove", "DENIED": "onDeny", "EXPIRED": ""}
-FAILURES = BAD - {Status.CANCELLED}
-
-
-class Killed(Exception):
-    """What was decided on an Approval kills its execution."""
+from executor.rules import ASKS, BAD, BRANCHES, FAILURES, SIDE_BY_SIDE, Killed, soften
 
 
 class Child(NamedTuple):
@@ -408,9 +387,3 @@ class Oracle:
     def _begin(self, path: str, node: Node) -> None:
         if node.kind in ASKS:
             self.asking[path] = ASKS[node.kind]
-
-
-def soften(node: Node, state: Status) -> Status:
-    if state is Status.FAILED and (node.allow_failure or node.kind is Kind.ALLOW_FAILURE):
-        state = Status.WARNING
-    return Status.SUCCESS if state is Status.WARNING and node.allow_warning else state

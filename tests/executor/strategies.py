@@ -14,7 +14,7 @@ from engine.executor.plan import Backoff, FlowOutput, Kind, Node, Plan, Retry, m
 from engine.ids import NodeId
 from engine.state.event import Patch
 from engine.state.status import Status
-from executor.oracle import SIDE_BY_SIDE
+from executor.rules import SIDE_BY_SIDE
 from executor.world import Outcome, node
 
 # How many random executions each property is tried on.

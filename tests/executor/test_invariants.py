@@ -17,7 +17,7 @@ from engine.state.event import KillAsked, PauseAsked, Started
 from engine.state.execution import Change, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import TRANSITIONS, Status
-from executor.oracle import SIDE_BY_SIDE
+from executor.rules import SIDE_BY_SIDE
 from executor.strategies import Case, cases, many
 from executor.world import Outcome, World
 
