@@ -256,6 +256,7 @@ async def test_a_purge_may_keep_the_executions(engine: Engine) -> None:
     )
     outputs = (await run(engine, purge)).runs["purge"].outputs
     assert outputs == {"executionsCount": 0, "logsCount": 3, "storagesCount": 0, "metricsCount": 0}
+    await engine.logs.flushed()
     for record in kept:
         assert (await engine.store.executions.head(record.execution.id))[0].state is Status.SUCCESS
         assert len(await engine.store.logs.metrics(record.execution.id)) == 2

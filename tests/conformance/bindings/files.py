@@ -153,6 +153,7 @@ async def _asserted(bench: Bench) -> list[str]:
     metrics = expect["metrics"]
     conditions = ["{{ 1 < 2 }}"] * metrics["success"] + ["{{ 1 > 2 }}"] * metrics["failed"]
     run = (await run_tasks(bench, [own_task(bench, conditions=conditions)]))["task"]
+    await bench.engine.logs.flushed()
     measured = await bench.engine.store.logs.metrics(last_execution(bench), task_run=run.id)
     found = problems({metric.name: metric.value for metric in measured}, metrics)
     if "error_is" in expect:
