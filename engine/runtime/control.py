@@ -168,10 +168,16 @@ class Control:
         if execution.finished:
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
         await self._tell(id, owner, KillAsked(at=self._clock.now()))
-        where = ExecutionFilter(kinds=(), caller=id, states=ALIVE, limit=PAGE)
-        started = await self._store.executions.list(where)
-        for child in started:
-            await self.kill_if_alive(child.id)
+        asked: set[ExecutionId] = set()
+        while True:
+            # Those that were asked may be on their way to their end, and must not hide the others.
+            where = ExecutionFilter(kinds=(), caller=id, states=ALIVE, limit=PAGE + len(asked))
+            fresh = [child.id for child in await self._store.executions.list(where) if child.id not in asked]
+            if not fresh:
+                return
+            for child in fresh:
+                await self.kill_if_alive(child)
+            asked.update(fresh)
 
     async def kill_if_alive(self, id: ExecutionId) -> None:
         """Kill an execution; one that has ended or does not exist is left alone."""

@@ -9,6 +9,7 @@ from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.state.record import Record
 from engine.state.status import Status
+from engine.store.protocols import ExecutionFilter
 from support.running import SECONDS, end, messages, run, runs_of, start, states, until
 
 CHILD = """
@@ -24,6 +25,22 @@ SLEEPER = """
 id: sleeper
 namespace: test
 tasks: [{id: sleep, type: core.flow.Sleep, duration: PT300S}]
+"""
+WAITER = """
+id: waiter
+namespace: test
+tasks: [{id: pause, type: core.flow.Pause}]
+"""
+CALLS_MANY = """
+id: calls_many
+namespace: test
+tasks:
+  - id: each
+    type: core.flow.ForEach
+    values: [1, 2, 3, 4, 5, 6, 7]
+    concurrencyLimit: 0
+    tasks: [{id: call, type: core.flow.Subflow, namespace: test, flowId: FLOW, wait: false}]
+  - {id: hold, type: core.flow.Pause}
 """
 FAILING = """
 id: failing
@@ -142,3 +159,22 @@ async def test_an_execution_for_later_waits_for_its_date(engine: Engine) -> None
     child = (await child_of(engine, record)).execution
     assert child.scheduled is not None
     assert child.history[1].at >= child.scheduled
+
+
+@pytest.mark.parametrize(
+    ("flow", "path", "state"), [(WAITER, "pause", Status.PAUSED), (SLEEPER, "sleep", Status.RUNNING)]
+)
+async def test_a_kill_reaches_all_that_it_started_however_many(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, flow: str, path: str, state: Status
+) -> None:
+    monkeypatch.setattr("engine.runtime.control.PAGE", 2)
+    stored = await engine.control.save_flow(flow)
+    parent = await start(engine, CALLS_MANY.replace("FLOW", stored.id))
+    await until(engine, parent.id, "hold", Status.PAUSED)
+    children = [child.id for child in await engine.store.executions.list(ExecutionFilter(caller=parent.id))]
+    assert len(children) == 7
+    for child in children:
+        await until(engine, child, path, state)
+    await engine.control.kill(parent.id)
+    for child in children:
+        assert (await end(engine, child)).execution.state is Status.KILLED
