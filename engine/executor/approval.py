@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.clock import iso
 from engine.errors import Refused
-from engine.executor.finish import BEFORE, MAIN, ON_WAIT, WAITING, drop_timer, fail_block, next_phase, worse
+from engine.executor.finish import BEFORE, MAIN, ON_WAIT, STOPS, WAITING, drop_timer, fail_block, next_phase, worse
 from engine.executor.kill import kill
 from engine.executor.names import (
     CANCELLED,
@@ -149,7 +149,7 @@ def after_approval(work: Work, path: str, node: Node, block: Phase) -> None:
     elif block.phase == WAITING:
         if run.state is not PAUSED:
             _open_branch(work, path)
-    elif block.phase == MAIN and not block.failed and behavior(work, run) == "KILL":
+    elif block.phase == MAIN and block.worst not in STOPS and behavior(work, run) == "KILL":
         kill(work)
     else:
         if block.phase == MAIN:
@@ -191,7 +191,7 @@ def behavior(held: Work | Record, run: TaskRun) -> str:
 
 def settled(block: Phase, then: str) -> Phase:
     """The counters of an Approval whose main branch has ended; a failure in it stays one, whatever comes `then`."""
-    if block.failed:
+    if block.worst in STOPS:
         return block
     if then == "FAIL":
         return replace(block, failed=True, worst=FAILED)

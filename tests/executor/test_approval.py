@@ -260,3 +260,13 @@ def test_a_change_of_what_came_before_the_wait_asks_again() -> None:
         assert "decision" not in outputs(world)
         world.review("ask", "APPROVED")
         assert world.run().state is S.SUCCESS
+
+
+def test_one_in_the_branch_of_another_stops_what_follows_and_leaves_the_behavior_of_the_other() -> None:
+    inner = node("inner", kind=Kind.APPROVAL, ask={}, branches={})
+    answers = {"ask": terms(APPROVED="WARN"), "inner": terms(auto=True, APPROVED="SUCCEED")}
+    world = World(plan_of(approval(onApprove=(inner, node("never"))), node("after")), answers=answers).start()
+    world.run(steps=1)
+    world.review("ask", "APPROVED")
+    assert world.run().states == {"ask": S.WARNING, "ask/inner": S.SUCCESS}
+    assert world.state is S.WARNING
