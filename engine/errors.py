@@ -6,7 +6,8 @@ TidegateError
 ├── AtLimit             its flow allows no more running executions
 ├── Unavailable         the store or the disk can't answer now; the same call may succeed later
 ├── Refused             the request is understood and not allowed; says what would be
-│   └── Blocked             checks of a flow do not hold; carries them
+│   ├── Blocked             checks of a flow do not hold; carries them
+│   └── NotAll              nothing was done to several executions, for it can't be done to some; carries these
 ├── InvalidFlow         a flow with mistakes; carries all of them as diagnostics
 ├── InvalidInputs       input values with mistakes; carries all of them
 ├── ExpressionError     a template that can't be rendered
@@ -60,6 +61,14 @@ class Blocked(Refused):
     def __init__(self, checked: Any) -> None:
         self.checked = checked
         super().__init__(checked.messages)
+
+
+class NotAll(Refused):
+    """Nothing was done to several executions, for it can't be done to some. `problems` maps their ids to why."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("\n".join(f"{id}: {why}" for id, why in self.problems.items()))
 
 
 class InvalidFlow(TidegateError):

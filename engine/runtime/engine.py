@@ -16,6 +16,7 @@ from engine.files.disk import DiskStorage
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.plugin.index import Index, installed
+from engine.runtime.bulk import Bulk
 from engine.runtime.calls import Calls
 from engine.runtime.children import Children
 from engine.runtime.context import Services
@@ -73,6 +74,7 @@ class Engine(NamedTuple):
     vault: Vault
     slots: Slots
     templates: Templates
+    bulk: Bulk
 
 
 @asynccontextmanager
@@ -234,4 +236,5 @@ async def _assemble(
         vault,
         slots,
         templates,
+        Bulk(store, control, operations, clock),
     )

@@ -159,16 +159,20 @@ class Operations:
         """Delete an execution that has ended, with what is chosen of what it left. Raises NotFound, Refused."""
         execution, _ = await self._reach.head(id)
         check_delete(execution)
+        await self.clear([execution], logs=logs, metrics=metrics, files=files)
+        # Last, so that what a crash leaves half done can be found and deleted again.
+        await self._store.executions.delete(id)
+
+    async def clear(self, executions: Sequence[Execution], *, logs: bool, metrics: bool, files: bool) -> None:
+        """Delete what is chosen of what executions left."""
         await self._logs.flushed()
-        left = LogFilter(executions=(id,))
+        left = LogFilter(executions=tuple(execution.id for execution in executions))
         if logs:
             await self._store.logs.remove_lines(left)
         if metrics:
             await self._store.logs.remove_metrics(left)
-        if files:
-            await self._files.delete(execution_folder(execution.namespace, execution.flow, id))
-        # Last, so that what a crash leaves half done can be found and deleted again.
-        await self._store.executions.delete(id)
+        for execution in executions if files else ():
+            await self._files.delete(execution_folder(execution.namespace, execution.flow, execution.id))
 
     async def _restart_another(self, held: Held, revision: int) -> Execution:
         execution = held.record.execution

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from engine.ids import ExecutionId
-from engine.state.execution import Answer, Execution, ExecutionKind, TaskRun
+from engine.state.execution import Answer, Execution, ExecutionKind, Label, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
 
@@ -103,6 +103,7 @@ class ExecutionFilter(msgspec.Struct, frozen=True):
     since, until: when they were created, in milliseconds; `until` is not included
     kinds: none stands for all of them
     caller, caller_path: the execution whose task run started them, and the path of that
+    labels: they have all of these
     """
 
     prefix: str | None = None
@@ -117,6 +118,7 @@ class ExecutionFilter(msgspec.Struct, frozen=True):
     kinds: tuple[ExecutionKind, ...] = (ExecutionKind.NORMAL,)
     caller: ExecutionId | None = None
     caller_path: str | None = None
+    labels: tuple[Label, ...] = ()
 
 
 class StoredFlow(msgspec.Struct, frozen=True):

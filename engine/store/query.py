@@ -12,6 +12,10 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "sql"
+LABELLED = (
+    "exists (select 1 from json_each({document}, '$.labels') as label "
+    "where json_extract(label.value, '$.key') = :{key} and json_extract(label.value, '$.value') = :{value})"
+)
 HEADING = re.compile(r"^-- name: (\w+)(?: \[(\w+)\])?\s*$", re.MULTILINE)
 
 
@@ -70,6 +74,12 @@ class Where:
             # The slash is the character after the dot.
             at, first, end = (self._bind(value) for value in (name, f"{name}.", f"{name}/"))
             self._conditions.append(f"({column} = :{at} or ({column} >= :{first} and {column} < :{end}))")
+        return self
+
+    def labelled(self, document: str, key: str, value: str) -> Where:
+        """The document in a column has a label."""
+        has = LABELLED.format(document=document, key=self._bind(key), value=self._bind(value))
+        self._conditions.append(has)
         return self
 
     def fill(self, query: str) -> str:

@@ -266,6 +266,8 @@ def _conditions(where: ExecutionFilter) -> Where:
     if where.prefix:
         conditions.add("id", where.prefix, ">=").add("id", f"{where.prefix}\uffff", "<")
     conditions.below("namespace", where.below)
+    for label in where.labels:
+        conditions.labelled("doc", label.key, label.value)
     conditions.add("caller", where.caller).add("caller_path", where.caller_path)
     return conditions.add("created", where.since, ">=").add("created", where.until, "<")
 
