@@ -59,7 +59,7 @@ def _decide(
     flows: Flows,
     config: Config,
 ) -> None:
-    from engine.cli.execution import go_on
+    from engine.cli.execution_again import go_on
     from engine.cli.run import given_inputs
 
     given = given_inputs(inputs, files)

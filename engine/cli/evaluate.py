@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.execution import resolve
 from engine.cli.options import Config, Data
+from engine.cli.resolve import resolve
 from engine.cli.session import run_async, session
 
 

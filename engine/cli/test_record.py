@@ -11,7 +11,7 @@ import anyio.to_thread
 import yaml
 
 from engine.cli import look
-from engine.cli.execution import resolve
+from engine.cli.resolve import resolve
 from engine.cli.session import for_commands, session
 from engine.definition.check_path import SUFFIXES, read_flow
 from engine.definition.document import read_scalar, read_yaml

@@ -11,7 +11,7 @@ def why(id: Id, as_json: Json = False, data: Data = None, config: Config = None)
 
     async def work() -> None:
         from engine.cli import look
-        from engine.cli.execution import resolve
+        from engine.cli.resolve import resolve
         from engine.clock import SystemClock, local_zone
         from engine.runtime.why import why as found_why
 

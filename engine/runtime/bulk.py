@@ -35,10 +35,11 @@ Act = Callable[[ExecutionId], Awaitable[Any]]
 
 
 class Outcome(NamedTuple):
-    """To which executions it was done, and why not to others."""
+    """To which executions it was done, why not to others, and which other ones began by it."""
 
     done: tuple[ExecutionId, ...]
     refused: Mapping[ExecutionId, str]
+    started: tuple[ExecutionId, ...] = ()
 
 
 class Bulk:
@@ -49,6 +50,13 @@ class Bulk:
         self._control = control
         self._operations = operations
         self._clock = clock
+        self._trial = False
+
+    def trial(self) -> Bulk:
+        """The same operations, which only tell to which executions they would be done."""
+        bulk = Bulk(self._store, self._control, self._operations, self._clock)
+        bulk._trial = True
+        return bulk
 
     async def kill(self, which: Which) -> Outcome:
         """Ask executions to stop; those without anything running have ended when this returns."""
@@ -81,12 +89,12 @@ class Bulk:
         """Run executions anew from their start. `latest`: with the latest revision of their flows."""
         found = await self.chosen(which, (), _anything)
 
-        async def act(id: ExecutionId) -> None:
+        async def act(id: ExecutionId) -> Execution:
             execution, _ = await self._store.executions.head(id)
             revision = None
             if latest:
                 revision = (await self._store.flows.get(execution.namespace, execution.flow)).revision
-            await self._operations.replay(id, revision=revision)
+            return await self._operations.replay(id, revision=revision)
 
         return await self._do(found, _anything, act)
 
@@ -104,7 +112,8 @@ class Bulk:
         found = await self.chosen(which, ENDED, check_delete)
         total = Outcome((), {})
         for page in _pages(found):
-            await self._operations.clear(page, logs=logs, metrics=metrics, files=files)
+            if not self._trial:
+                await self._operations.clear(page, logs=logs, metrics=metrics, files=files)
             total = _sum(total, await self._do(page, check_delete, self._store.executions.delete))
         return total
 
@@ -143,6 +152,7 @@ class Bulk:
     async def _do(self, found: Sequence[Execution], check: Check, act: Act) -> Outcome:
         done: list[ExecutionId] = []
         refused: dict[ExecutionId, str] = {}
+        started: list[ExecutionId] = []
         limiter = anyio.CapacityLimiter(AT_ONCE)
 
         async def one(execution: Execution) -> None:
@@ -151,18 +161,20 @@ class Bulk:
                     refused[execution.id] = why
                     return
                 try:
-                    await act(execution.id)
+                    made = None if self._trial else await act(execution.id)
                 except TidegateError as error:
                     refused[execution.id] = str(error)
                 else:
                     done.append(execution.id)
+                    if isinstance(made, Execution) and made.id != execution.id:
+                        started.append(made.id)
 
         # Steps of executions that are written at the same time share a transaction.
         for page in _pages(found):
             async with anyio.create_task_group() as tasks:
                 for execution in page:
                     tasks.start_soon(one, execution)
-        return Outcome(tuple(done), refused)
+        return Outcome(tuple(done), refused, tuple(started))
 
 
 def in_state(*states: Status) -> Check:

@@ -73,11 +73,12 @@ class Inputs:
         seen: Variables,
         given: Mapping[str, Any],
         kept: Mapping[str, Any],
+        here: bool = True,
     ) -> dict[str, Any]:
         """Values as `resolve` makes them; inputs that are not given get the value that they had in `kept`."""
         before = {leaf.id: self._opened(_at(kept, leaf.id)) for leaf in leaves(declared)}
         held = {id: value for id, value in before.items() if value is not None}
-        return await self.resolve(declared, execution, seen, {**held, **given})
+        return await self.resolve(declared, execution, seen, {**held, **given}, here=here)
 
     def _opened(self, value: Any) -> Any:
         return self._vault.open(value["value"], bool(value.get("json"))) if is_sealed(value) else value

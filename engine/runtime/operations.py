@@ -98,11 +98,13 @@ class Operations:
         *,
         inputs: Mapping[str, Any] | None = None,
         outputs: Mapping[str, Mapping[str, Any]] | None = None,
+        here: bool = True,
     ) -> Execution:
         """A new execution with the same inputs, from the start or from a task run. Raises NotFound, Refused.
 
         inputs: values in the place of those of the old one; all are checked anew, which may raise InvalidInputs
         outputs: by task run that is kept (id, path or task id), values in the place of those it gave
+        here: whoever asks is a user of this machine, and may name files of it as inputs
         """
         held = await self._reach.held(id)
         execution = held.record.execution
@@ -117,7 +119,7 @@ class Operations:
             task_run,
             now,
             before=await self._plan_before(held, compiled),
-            inputs=await self._changed_inputs(compiled, held.record, new_id, inputs) if inputs else None,
+            inputs=await self._changed_inputs(compiled, held.record, new_id, inputs, here) if inputs else None,
             outputs={name: await self._fit(execution, new_id, values) for name, values in (outputs or {}).items()},
         )
         await self._driver.resume(record, compiled, Edited(at=now) if record.runs else Started(at=now))
@@ -196,14 +198,14 @@ class Operations:
         return (await self._plans.of(held.record.execution)).plan
 
     async def _changed_inputs(
-        self, compiled: Compiled, record: Record, new_id: ExecutionId, given: Mapping[str, Any]
+        self, compiled: Compiled, record: Record, new_id: ExecutionId, given: Mapping[str, Any], here: bool
     ) -> dict[str, Any]:
         """All inputs of a replay: those given, checked as for a new execution, and the others as they were."""
         seen = View(compiled.plan, Record(record.execution)).of_flow()
         # Files come from whoever asks for the replay, and not from the trigger.
         execution = msgspec.structs.replace(record.execution, id=new_id, trigger=None)
         declared = compiled.flow.inputs or ()
-        return await self._inputs.resolve_again(declared, execution, seen, given, record.execution.inputs)
+        return await self._inputs.resolve_again(declared, execution, seen, given, record.execution.inputs, here)
 
     async def _fit(self, execution: Execution, new_id: ExecutionId, values: Mapping[str, Any]) -> dict[str, Any]:
         folder = f"{execution_folder(execution.namespace, execution.flow, new_id)}/given/{random_id()}"

@@ -1,0 +1,95 @@
+"""`tidegate execution kill, pause, delete, labels, set-status`: what becomes of executions without running them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.cli.choice import Choice, choosing, do_to_many, pairs
+from engine.cli.options import Config, Data
+from engine.cli.resolve import resolve, status
+from engine.cli.session import run_async, session
+
+
+@choosing
+def kill(choice: Choice, data: Data = None, config: Config = None) -> None:
+    """Stop executions, whichever process runs them, and wait until they have ended."""
+    if choice.single is None:
+        raise typer.Exit(do_to_many(choice, "killed", lambda bulk, which: bulk.kill(which), data, config))
+    id = choice.single
+
+    async def work() -> None:
+        from engine.cli import look
+
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, id)
+            await engine.control.kill(chosen)
+            ended = await engine.control.wait(chosen)
+            look.stdout().print(f"{chosen} {look.state(ended.state)}")
+
+    run_async(work)
+
+
+@choosing
+def pause(choice: Choice, data: Data = None, config: Config = None) -> None:
+    """Let executions start nothing more until they are resumed; what runs goes on to its end."""
+    if choice.single is None:
+        raise typer.Exit(do_to_many(choice, "paused", lambda bulk, which: bulk.pause(which), data, config))
+    id = choice.single
+
+    async def work() -> None:
+        from engine.cli import look
+
+        async with session(data, config) as engine:
+            chosen = await resolve(engine, id)
+            await engine.control.pause(chosen)
+            look.stdout().print(f"{chosen} pauses; go on with: tidegate execution resume {chosen}")
+
+    run_async(work)
+
+
+@choosing
+def delete(
+    choice: Choice,
+    keep_logs: Annotated[bool, typer.Option("--keep-logs", help="Keep their log lines.")] = False,
+    keep_metrics: Annotated[bool, typer.Option("--keep-metrics", help="Keep their metrics.")] = False,
+    keep_files: Annotated[bool, typer.Option("--keep-files", help="Keep their files.")] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Delete executions that have ended, with their log lines, metrics and files."""
+    kept = {"logs": not keep_logs, "metrics": not keep_metrics, "files": not keep_files}
+    raise typer.Exit(do_to_many(choice, "deleted", lambda bulk, which: bulk.delete(which, **kept), data, config))
+
+
+@choosing
+def labels(
+    choice: Choice,
+    added: Annotated[list[str] | None, typer.Option("--set", help="A label: key=value (repeat).")] = None,
+    removed: Annotated[list[str] | None, typer.Option("--remove", help="A label to remove, by its key.")] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Add labels to executions that have ended, change them or remove them."""
+    wanted = pairs(added, "--set")
+    if not wanted and not removed:
+        raise typer.BadParameter("say --set key=value or --remove key")
+    gone = removed or []
+    raise typer.Exit(
+        do_to_many(choice, "labelled", lambda bulk, which: bulk.set_labels(which, wanted, gone), data, config)
+    )
+
+
+@choosing
+def set_status(
+    choice: Choice,
+    to: Annotated[str, typer.Option("--to", help="SUCCESS, WARNING, FAILED, KILLED or CANCELLED.", show_default=False)],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Say that executions that have ended ended in another state; nothing runs again."""
+    wanted = status(to)
+    raise typer.Exit(
+        do_to_many(choice, f"set to {wanted}", lambda bulk, which: bulk.set_status(which, wanted), data, config)
+    )
