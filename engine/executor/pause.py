@@ -164,16 +164,16 @@ def fail_waiting(work: Work, run: TaskRun, error: str) -> None:
     node = work.plan.nodes[run.node]
     assert run.block is not None
     # What runs below it runs in a block that is RUNNING; without that it fails as it stands.
-    goes_on = run.block.live or node.branches.get("errors") or node.branches.get("finally")
+    below = run.block.live or run.block.next < run.block.total
+    goes_on = below or node.branches.get("errors") or node.branches.get("finally")
     history = entered(run.history, RUNNING, work.at) if goes_on else run.history
     stop_waiting(work, replace(run, history=history, error=error, due=None), RUNNING)
 
 
 def stop_waiting(work: Work, run: TaskRun, by: Status) -> None:
     """A task run is no longer PAUSED; the execution, if nothing else in it is, goes on by that state."""
-    assert run.block is not None
-    # What it would have run while it waited and hasn't begun is left out.
-    work.changed[run.path] = replace(run, block=replace(run.block, next=run.block.total))
+    # What it runs while it waits is run also where it could not begin before, as the execution was held.
+    work.changed[run.path] = run
     work.todo.append(run.path)
     _leave(work, work.get("paused") - 1, by)
 

@@ -112,7 +112,7 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
             rebuilt.blocks[path] = held
         elif held.phase == BEFORE:
             rebuilt.blocks[path] = _before(plan.nodes[record.runs[path].node], tally)
-        elif tally.live[WAITING] or (held.phase == WAITING and record.runs[path].state is Status.PAUSED):
+        elif tally.live[WAITING] or (held.phase == WAITING and _waits_for_somebody(plan, path)):
             rebuilt.blocks[path] = _waiting(plan, record.runs[path], tally)
         else:
             rebuilt.blocks[path] = _counted(plan, record, path, tally, rebuilt.lanes)
@@ -128,6 +128,11 @@ def _passes(plan: Plan, record: Record, path: str, held: Phase) -> bool:
         and run.due is not None
         and plan.nodes[run.node].kind is Kind.LOOP_UNTIL
     )
+
+
+def _waits_for_somebody(plan: Plan, path: str) -> bool:
+    """Whether what a block runs while it waits comes before its tasks."""
+    return plan.nodes[node_of(path)].kind is not Kind.LOOP_UNTIL
 
 
 def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[str]) -> Phase:
@@ -172,8 +177,7 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
 
 def _waiting(plan: Plan, run: TaskRun, tally: Tally) -> Phase:
     total = len(plan.nodes[run.node].branches.get(ON_PAUSE, ()))
-    waits = run.state is Status.PAUSED and not tally.stopped[WAITING]
-    position = tally.reached[WAITING] if waits else total
+    position = total if tally.stopped[WAITING] else tally.reached[WAITING]
     return Phase(WAITING, branch=ON_PAUSE, next=position, total=total, live=tally.live[WAITING])
 
 

@@ -9,6 +9,7 @@ import pytest
 from engine.executor.another import replay
 from engine.executor.edit import change_status, restart
 from engine.executor.plan import Kind, Node
+from engine.executor.rebuild import rebuild
 from engine.ids import ExecutionId
 from engine.state.event import Due, KillAsked, Patch, PauseAsked, Resumed
 from engine.state.status import Status
@@ -177,6 +178,39 @@ def test_time_that_is_over_while_the_task_runs(errors: dict[str, Any]) -> None:
     world.end("pause/tell")
     assert world.run().state is S.FAILED
     assert list(world.states) == ["pause", "pause/tell", *(["pause/e"] if errors else [])]
+
+
+@pytest.mark.parametrize("by", ["resume", "time", "restart"])
+def test_what_could_not_begin_while_it_waited_runs_after(by: str) -> None:
+    world = World(plan_of(pause(branches={"onPause": (node("tell"),)})), answers={"pause": TIMED}).start()
+    world.send(PauseAsked(at=world.now))
+    world.run(steps=1)
+    assert world.states == {"pause": S.PAUSED}
+    if by == "resume":
+        world.resume("pause")
+    elif by == "time":
+        world.ring("pause", "pause")
+    else:
+        world.edit(restart(world.plan, world.record, world.now))
+    if by != "restart":
+        assert world.states == {"pause": S.RUNNING}
+        rebuilt = rebuild(world.plan, world.record)
+        assert rebuilt.blocks["pause"] == world.task_run("pause").block
+        world.forget()
+        world.resume()
+    assert world.run().state is S.SUCCESS
+    assert world.states == {"pause": S.SUCCESS, "pause/tell": S.SUCCESS}
+
+
+def test_what_could_not_begin_runs_before_a_wait_fails() -> None:
+    answer = {"duration": 1000, "then": "FAIL"}
+    world = World(plan_of(pause(branches={"onPause": (node("tell"),)})), answers={"pause": answer}).start()
+    world.send(PauseAsked(at=world.now))
+    world.run(steps=1)
+    world.ring("pause", "pause")
+    world.resume()
+    assert world.run().state is S.FAILED
+    assert world.states == {"pause": S.FAILED, "pause/tell": S.SUCCESS}
 
 
 @pytest.mark.parametrize("by", ["kill", "exit"])
