@@ -16,6 +16,7 @@ from engine.executor.children import attempts_of, shown_counters
 from engine.executor.finish import ASKING, BEFORE, MAIN, ON_WAIT, STOPS, worse
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.names import ATTEMPTED, CALLERS
+from engine.executor.passes import UNTIL
 from engine.executor.pause import resumed_outputs
 from engine.executor.places import Places
 from engine.executor.plan import Kind, Plan
@@ -173,7 +174,10 @@ class Draft:
         if rank < 0 and run.state is Status.PAUSED:
             # What has changed beside a wait doesn't end it.
             return
-        self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), due=None))
+        # What it asked after its children it asks again after them.
+        asked = run.block is not None and run.block.branch == UNTIL
+        block = main_phase(node, "tasks") if asked else run.block
+        self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), block=block, due=None))
 
     def _forgotten(self, path: str) -> bool:
         while path:
@@ -256,11 +260,13 @@ class Draft:
             return False
         if run.block.phase == ASKING or run.block.branch in ASKS:
             return False
-        if kind in (Kind.FOREACH, Kind.EACH_PARALLEL, Kind.LOOP_UNTIL):
+        if kind in (Kind.FOREACH, Kind.EACH_PARALLEL):
             return run.path in self.answers
         if kind is Kind.APPROVAL:
             # Where its own behavior ended it, the question is what has to be asked again.
             return is_decided(run) and (not run.state.terminal or self._failed_in(run.path))
+        if kind is Kind.LOOP_UNTIL:
+            return run.path in self.answers and run.outputs is not None
         return run.outputs is not None or kind not in (Kind.IF, Kind.SWITCH, Kind.PAUSE)
 
     def _failed_in(self, path: str) -> bool:

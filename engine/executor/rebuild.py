@@ -22,7 +22,7 @@ from engine.executor.finish import (
 from engine.executor.names import CALLERS
 from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
-from engine.state.execution import Phase, TaskRun, lane_of, node_of, parent_path
+from engine.state.execution import Phase, TaskRun, lane_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
 
@@ -112,7 +112,7 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
             rebuilt.blocks[path] = held
         elif held.phase == BEFORE:
             rebuilt.blocks[path] = _before(plan.nodes[record.runs[path].node], tally)
-        elif tally.live[WAITING] or (held.phase == WAITING and _waits_for_somebody(plan, path)):
+        elif tally.live[WAITING] or (held.phase == WAITING and _waits(plan, record.runs[path])):
             rebuilt.blocks[path] = _waiting(plan, record.runs[path], tally)
         else:
             rebuilt.blocks[path] = _counted(plan, record, path, tally, rebuilt.lanes)
@@ -130,9 +130,9 @@ def _passes(plan: Plan, record: Record, path: str, held: Phase) -> bool:
     )
 
 
-def _waits_for_somebody(plan: Plan, path: str) -> bool:
-    """Whether what a block runs while it waits comes before its tasks."""
-    return plan.nodes[node_of(path)].kind is not Kind.LOOP_UNTIL
+def _waits(plan: Plan, run: TaskRun) -> bool:
+    """Whether a block waits, or no longer does and has still to run what it would have run meanwhile."""
+    return run.state is Status.PAUSED or plan.nodes[run.node].kind is Kind.PAUSE
 
 
 def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[str]) -> Phase:

@@ -341,3 +341,27 @@ def _some_edit(world: World, case: Case) -> Any:
         return change_status(world.plan, world.record, name, state, world.now)
     except Refused:
         return None
+
+
+@pytest.mark.parametrize("chosen", ["a", "b"])
+def test_replay_from_inside_a_loop_that_asks_whether_it_was_its_last_pass(chosen: str) -> None:
+    loop = node("loop", kind=Kind.LOOP_UNTIL, ask="x", branches={"tasks": (node("a"), node("b"))})
+    answers = {"loop": {"iterations": None, "duration": None, "interval": 1000, "fail": False}}
+    world = World(plan_of(loop, node("after")), answers=lambda path, ask: "true" if ask == "until" else answers[path])
+    world.start().run(steps=3)
+    assert world.asks == {("loop", "until"): None}
+    world.edit(replay(world.plan, world.record, NEW, chosen, world.now)).run()
+    assert world.states == dict.fromkeys(("loop", "loop/a", "loop/b", "after"), Status.SUCCESS)
+    assert world.state is Status.SUCCESS
+
+
+def test_a_loop_that_reached_its_limit_begins_anew_where_its_state_was_changed() -> None:
+    loop = node("loop", kind=Kind.LOOP_UNTIL, ask="x", branches={"tasks": (node("a"),)})
+    limits = {"iterations": 1, "duration": None, "interval": 1000, "fail": True}
+    until = iter(["false", "true"])
+    world = World(plan_of(loop), answers=lambda _path, ask: next(until) if ask == "until" else limits).start().run()
+    assert world.state is Status.FAILED
+    world.edit(change_status(world.plan, world.record, "loop", Status.FAILED, world.now)).run()
+    world.edit(restart(world.plan, world.record, world.now)).run()
+    assert world.state is Status.SUCCESS
+    assert world.task_run("loop").outputs == {"iterationCount": 1}
