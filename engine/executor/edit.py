@@ -176,8 +176,8 @@ class Draft:
             return
         # What it asked after its children it asks again after them.
         asked = run.block is not None and run.block.branch == UNTIL
-        block = main_phase(node, "tasks") if asked else run.block
-        self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), block=block, due=None))
+        reopened = main_phase(node, "tasks") if asked else run.block
+        self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), block=reopened, due=None))
 
     def _forgotten(self, path: str) -> bool:
         while path:

@@ -22,7 +22,7 @@ from engine.executor.finish import (
 from engine.executor.names import CALLERS
 from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
-from engine.state.execution import Phase, TaskRun, lane_of, parent_path
+from engine.state.execution import Phase, TaskRun, lane_of, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
 

@@ -182,7 +182,8 @@ def test_time_that_is_over_while_the_task_runs(errors: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("by", ["resume", "time", "restart"])
 def test_what_could_not_begin_while_it_waited_runs_after(by: str) -> None:
-    world = World(plan_of(pause(branches={"onPause": (node("tell"),)})), answers={"pause": TIMED}).start()
+    answer = {"duration": 1000, "then": "RESUME"}
+    world = World(plan_of(pause(branches={"onPause": (node("tell"),)})), answers={"pause": answer}).start()
     world.send(PauseAsked(at=world.now))
     world.run(steps=1)
     assert world.states == {"pause": S.PAUSED}
