@@ -354,6 +354,7 @@ def _edited(work: Work, event: Edited) -> None:
         blocks = [run for run in edit.changed.values() if run.block is not None]
         work.commands += [StartMissing(run.path) for run in blocks if calls_many(work.plan.nodes[run.node], run)]
         work.answers.update(edit.answers)
+        work.commands += edit.commands
         work.removed = edit.removed
     if work.plan.slas and work.state is RESTARTED:
         deadlines.set_deadlines(work, work.at)

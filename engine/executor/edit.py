@@ -6,7 +6,7 @@ Each takes a record and returns another one whose counters fit and whose `edit` 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.errors import NotFound, Refused
@@ -22,7 +22,7 @@ from engine.executor.places import Places
 from engine.executor.plan import Kind, Plan
 from engine.executor.rebuild import rebuild
 from engine.executor.work import awaited, entered, replace
-from engine.state.command import Step
+from engine.state.command import Step, StopTask
 from engine.state.execution import Answer, Change, Execution, Label, Phase, TaskRun, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
@@ -110,6 +110,7 @@ def change_status(plan: Plan, record: Record, task_run: str, state: Status, now:
     history = entered(run.history, state, now)
     block = None if run.block is None else replace(run.block, phase=DONE, live=0)
     draft.put(replace(run, history=history, attempts=attempts, outputs=outputs, error=None, block=block, due=None))
+    draft.close_below(run.path)
     return draft.finish()
 
 
@@ -219,6 +220,18 @@ class Draft:
             run = replace(run, generation=generation)
             self.put(replace(run, history=history, block=None, outputs=None, error=None, due=None))
 
+    def close_below(self, path: str) -> None:
+        """End what is still open below a task run that has got an end itself."""
+        for run in [other for other in self.runs.values() if other.path.startswith((f"{path}/", f"{path}#"))]:
+            if run.state.terminal:
+                continue
+            killed = Change(Status.KILLED, self.now)
+            attempts = run.attempts
+            if awaited(run):
+                attempts = (*attempts[:-1], replace(attempts[-1], history=(*attempts[-1].history, killed)))
+            block = None if run.block is None else replace(run.block, phase=DONE, live=0, paused=0)
+            self.put(replace(run, history=(*run.history, killed), attempts=attempts, block=block, due=None))
+
     def _remove_below(self, path: str) -> None:
         self.remove([other for other in self.runs if other.startswith((f"{path}/", f"{path}#"))])
 
@@ -305,8 +318,16 @@ class Draft:
             changed={path: run for path, run in self.runs.items() if before.get(path) is not run},
             removed=tuple(path for path in before if path not in self.runs),
             answers=dict(self.answers) if everything else {},
+            commands=tuple(self._stops()) if not everything else (),
         )
         return edited
+
+    def _stops(self) -> Iterator[StopTask]:
+        """Attempts that are running and are no longer waited for."""
+        for run in self.source.runs.values():
+            now = self.runs.get(run.path)
+            if not run.reported and awaited(run) and (now is None or not awaited(now) or now.attempt != run.attempt):
+                yield StopTask(run.path, run.attempt)
 
     def _pending(self, blocks: Iterable[str], lanes: list[str]) -> tuple[str, ...]:
         """All that is to be looked at, the last first: what runs again, lanes, then blocks from the inside out."""

@@ -95,6 +95,9 @@ class Dispatch:
         """Stop an attempt, wherever it is; its end is heard of later."""
         if (path, attempt) in hot.running:
             self._worker.stop(hot.id, path, attempt, state)
+        elif path not in hot.record.runs:
+            # An edit has taken it out, and nothing of it runs.
+            return
         elif calls(hot, path):
             assert self.subflows is not None
             self._spawn(self.subflows.stop, hot.id, hot.record.runs[path], self._clock.now())

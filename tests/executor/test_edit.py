@@ -14,6 +14,7 @@ from engine.executor.another import replay
 from engine.executor.edit import change_status, restart
 from engine.executor.plan import Kind, Node
 from engine.ids import ExecutionId
+from engine.state.command import StopTask
 from engine.state.event import KillAsked, Started
 from engine.state.status import Status
 from executor.strategies import Case, cases, many
@@ -365,3 +366,22 @@ def test_a_loop_that_reached_its_limit_begins_anew_where_its_state_was_changed()
     world.edit(restart(world.plan, world.record, world.now)).run()
     assert world.state is Status.SUCCESS
     assert world.task_run("loop").outputs == {"iterationCount": 1}
+
+
+def test_a_block_whose_state_is_changed_while_something_in_it_waits_ends_with_all_in_it() -> None:
+    inner = block("inner", Kind.PARALLEL, node("wait", kind=Kind.PAUSE, ask="x"), node("live"))
+    answers = {"wait": {"duration": 1000, "then": "RESUME"}}
+    world = World(plan_of(inner, node("after")), answers=answers).start().run(steps=1)
+    assert world.state is Status.PAUSED
+    world.edit(change_status(world.plan, world.record, "inner", Status.SUCCESS, world.now))
+    assert StopTask("inner/live", 1) in world.sent
+    assert world.record.execution.paused == 0
+    assert world.state is Status.RUNNING
+    assert world.run().state is Status.SUCCESS
+    assert world.states == {
+        "inner": Status.SUCCESS,
+        "inner/wait": Status.KILLED,
+        "inner/live": Status.KILLED,
+        "after": Status.SUCCESS,
+    }
+    assert world.is_stored
