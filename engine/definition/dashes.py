@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.definition.collect import Collector
 from engine.definition.diagnostic import Path
-from engine.definition.dialect import maps_in
+from engine.definition.dialect import BRANCHES, maps_in
 from engine.definition.expressions import rendered_texts
 
 _TAG = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
@@ -41,7 +41,7 @@ def _inputs(raw: dict[str, Any]) -> Iterator[str]:
 
 
 def _tasks(raw: dict[str, Any]) -> Iterator[str]:
-    for branch in ("tasks", "errors", "finally", "afterExecution"):
+    for branch in BRANCHES:
         for _, item in maps_in(raw.get(branch)):
             id = item.get("id")
             if isinstance(id, str) and "-" in id and isinstance(item.get("type"), str):

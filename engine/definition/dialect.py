@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from engine.definition.diagnostic import Path, path_text
 
+# The lists of tasks that a flow has.
+BRANCHES = ("tasks", "errors", "finally", "afterExecution")
+
 _FIRST_LINE = re.compile(r"#\s*dialect:\s*([12])\s*")
 
 
@@ -100,7 +103,7 @@ def _marks(flow: Any) -> Iterator[Path]:
             elif isinstance(item, dict):
                 kind = place.removesuffix("s")
                 yield from ((place, index, name) for name in item if _second(kind, name))
-    for branch in ("tasks", "errors", "finally", "afterExecution"):
+    for branch in BRANCHES:
         for path, item in maps_in(flow.get(branch), (branch,)):
             if isinstance(item.get("id"), str) and isinstance(item.get("type"), str):
                 if any(_second(place, item["type"]) for place in ("type", "input")):

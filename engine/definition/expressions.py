@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.definition.collect import Collector
 from engine.definition.diagnostic import Path
+from engine.definition.dialect import BRANCHES
 from engine.definition.templates import holds_template
 from engine.errors import ExpressionError
 from engine.expressions.parser import parse
@@ -39,9 +40,10 @@ def _free(cost: int) -> None:
 
 def rendered_texts(raw: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """Every text of a flow that is rendered and has something to render, with its place."""
-    for branch in ("tasks", "errors", "finally"):
+    for branch in BRANCHES:
         yield from _texts(raw.get(branch), (branch,))
     for name, properties in (
+        ("listeners", ("tasks",)),
         ("outputs", ("value",)),
         ("inputs", ("defaults", "expression", "dependsOn", "inputs")),
         ("sla", ("assert",)),

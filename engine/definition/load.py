@@ -9,7 +9,7 @@ from engine.definition.collect import Collector
 from engine.definition.dashes import check_dashes
 from engine.definition.defaults import check_defaults, defaults_of, inject
 from engine.definition.diagnostic import Diagnostic
-from engine.definition.dialect import dialect_of
+from engine.definition.dialect import BRANCHES, dialect_of
 from engine.definition.document import read_yaml
 from engine.definition.expressions import check_expressions
 from engine.definition.flow import NOT_AVAILABLE, Flow, FlowFields
@@ -22,8 +22,6 @@ from engine.definition.tasks import TaskReader
 from engine.definition.triggers import check_triggers
 from engine.errors import InvalidFlow
 from engine.plugin.index import Index
-
-BRANCHES = ("tasks", "errors", "finally", "afterExecution")
 
 
 class Loaded(NamedTuple):

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from engine.definition.diagnostic import Path, path_text
-from engine.definition.dialect import dialect_of, dialect_reason, difference, maps_in
+from engine.definition.dialect import BRANCHES, dialect_of, dialect_reason, difference, maps_in
 from engine.definition.document import read_yaml
 from engine.definition.rules import NONE, Rules
 from engine.plugin.index import FAMILY, Index
-
-BRANCHES = ("tasks", "errors", "finally", "afterExecution", "listeners")
 
 OLD_PROPERTIES: Mapping[tuple[str, str], str] = {
     ("flow", "taskDefaults"): "pluginDefaults",
@@ -106,13 +104,13 @@ def _all(raw: dict[str, Any], index: Index, dialect: int) -> Iterator[_Found]:
             yield from _named(path, item, (kind, _short(item.get("type"), index)), dialect)
             if kind == "input":
                 yield from _of_input(path, item)
-    for branch in BRANCHES:
+    for branch in (*BRANCHES, "listeners"):
         for path, item in maps_in(raw.get(branch), (branch,)):
             if isinstance(item.get("id"), str) and isinstance(item.get("type"), str):
                 yield from _named(path, item, ("task", _short(item["type"], index)), dialect)
             if path[-1:] == ("retry",):
                 yield from _named(path, item, ("retry",), dialect)
-    for branch in (*BRANCHES, "triggers"):
+    for branch in (*BRANCHES, "listeners", "triggers"):
         for path, item in maps_in(raw.get(branch), (branch,)):
             yield from _of_type(path, item.get("type"), index, dialect)
 

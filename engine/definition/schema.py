@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.definition.dialect import BRANCHES
 from engine.definition.flow import FlowFields
 from engine.definition.task import TaskFields
 from engine.definition.triggers import TriggerFields
@@ -20,8 +21,11 @@ def flow_schema(index: Index) -> dict[str, Any]:
     """The schema of a flow file with every installed task type. Imports all plugin modules."""
     schema = FlowFields.model_json_schema(by_alias=True)
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
-    for branch in ("tasks", "errors", "finally"):
+    for branch in BRANCHES:
         schema["properties"][branch] = _with_tasks(schema["properties"][branch])
+    # A listener's conditions are bare maps too, and no tasks.
+    of_listener = definitions["Listener"]["properties"]
+    of_listener["tasks"] = _with_tasks(of_listener["tasks"])
     tasks = {name: plugin for name, plugin in index.all().items() if issubclass(plugin, Task | Block)}
     definitions["taskFields"] = _hoisted(TaskFields.model_json_schema(by_alias=True), "taskFields", definitions)
     definitions["task"] = {

@@ -303,6 +303,18 @@ def test_expressions_whose_syntax_is_wrong_are_warnings_at_their_place() -> None
     assert all("the expression can't be read: " in item.message for item in loaded.warnings)
 
 
+@pytest.mark.parametrize("branch", ["errors", "finally", "afterExecution"])
+def test_expressions_of_every_branch_are_checked(branch: str) -> None:
+    warnings = load(flow(f"{branch}: [{{id: other, type: core.log.Log, message: '{{{{ a b }}}}'}}]")).warnings
+    assert [item.path for item in warnings] == [(branch, 0, "message")]
+
+
+def test_expressions_of_listeners_are_checked() -> None:
+    task = "{id: other, type: core.log.Log, message: '{{ a b }}'}"
+    warnings = load(flow(f"listeners: [{{tasks: [{task}]}}]")).warnings
+    assert ("listeners", 0, "tasks", 0, "message") in [item.path for item in warnings]
+
+
 def test_run_if_in_dialect_2_is_read_with_a_warning() -> None:
     loaded = load("# dialect: 2\n" + task("type: core.log.Log, message: hi, runIf: x"))
     assert "write 'when'" in str(loaded.warnings[0])

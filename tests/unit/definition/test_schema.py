@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.definition.dialect import BRANCHES
 from engine.definition.schema import flow_schema
 from engine.plugin.aliases import ALIASES
 from engine.plugin.describe import Property, describe
@@ -35,6 +36,19 @@ def test_a_task_has_common_and_own_properties_by_its_type() -> None:
     step = schema["$defs"]["core.flow.Dag.Step"]["properties"]["task"]
     assert step == {"$ref": "#/$defs/task"}
     assert "maxAttempts" in schema["$defs"]["RetryFields"]["properties"]
+
+
+def test_every_list_of_tasks_of_a_flow_holds_tasks() -> None:
+    schema = flow_schema(INDEX)
+    for branch in BRANCHES:
+        assert {"$ref": "#/$defs/task"} in _items(schema["properties"][branch]), branch
+    listener = schema["$defs"]["Listener"]["properties"]
+    assert listener["tasks"]["items"] == {"$ref": "#/$defs/task"}
+    assert {"$ref": "#/$defs/task"} not in _items(listener["conditions"])
+
+
+def _items(schema: dict[str, Any]) -> list[Any]:
+    return [one.get("items") for one in schema.get("anyOf", [schema])]
 
 
 def test_a_trigger_has_common_and_own_properties_by_its_type() -> None:
