@@ -78,7 +78,7 @@ async def _recovered(engine: Engine) -> None:
     assert len(use.running) <= LIMIT
     await engine.nodes.recover()
     for execution in await engine.store.executions.list(ExecutionFilter(limit=100)):
-        with anyio.fail_after(20):
+        with anyio.fail_after(45):
             ended = await engine.control.wait(execution.id)
         assert ended.state is Status.SUCCESS
     use = await engine.store.slots.of("shop", "limited")

@@ -108,8 +108,9 @@ class Course:
         self.allowed = float("inf") if use.limit is None else max(use.limit, min(self.allowed, len(running)))
         assert len(running) <= self.allowed
         for id, execution in found.items():
-            if execution.state is Status.QUEUED:
-                assert id in use.waiting or id in told
+            if execution.state is Status.QUEUED and not (id in use.waiting or id in told):
+                # It may have begun since it was looked at.
+                assert (await engine.store.executions.head(id))[0].state is not Status.QUEUED
         assert not use.waiting or (use.limit is not None and len(use.running) >= use.limit)
         for id in self.killed & found.keys():
             assert found[id].state is Status.KILLED
