@@ -36,7 +36,7 @@ from engine.runtime.telling import Telling
 from engine.runtime.variables import View
 from engine.runtime.worker import Worker
 from engine.state.command import NewExecution, TellCaller
-from engine.state.event import AnyEvent, ChildEnded, Edited, Started
+from engine.state.event import AnyEvent, ChildEnded, Continue, Edited, Started
 from engine.state.execution import Execution
 from engine.state.record import Record
 from engine.state.status import Status
@@ -117,6 +117,11 @@ class Driver:
             with anyio.CancelScope(shield=True):
                 await self._drain_once(hot)
         await done.wait()
+
+    async def take_over(self, id: ExecutionId) -> None:
+        """Take up an execution of a process that died; returns when what was lost of it is committed."""
+        await self.recover(id)
+        await self.submit(id, Continue(at=self._clock.now()))
 
     async def begin(self, execution: Execution, compiled: Compiled, event: AnyEvent, *, latest: bool = False) -> None:
         """Take up a new execution; returns when it is committed.

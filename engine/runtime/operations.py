@@ -71,9 +71,9 @@ class Operations:
         attempt: of the task run that waits for it, where that is what asks
         revision: do so in a new execution, with this revision of the flow; the old one stays as it was
         """
-        held = await self._reach.held(id)
         if revision is not None:
-            return await self._restart_another(held, revision)
+            return await self._restart_another(await self._reach.held(id), revision)
+        held = await self._reach.to_edit(id)
         compiled = await self._plans.of(held.record.execution)
         now = self._clock.now()
         assert self.children is not None
@@ -128,7 +128,7 @@ class Operations:
 
     async def change_status(self, id: ExecutionId, task_run: str, state: Status) -> Execution:
         """Give a task run another state and go on from there. Raises NotFound, Refused."""
-        held = await self._reach.held(id)
+        held = await self._reach.to_edit(id)
         compiled = await self._plans.of(held.record.execution)
         record = edit.change_status(compiled.plan, held.record, task_run, state, self._clock.now())
         return await self._go_on(held, record, compiled)

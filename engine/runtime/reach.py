@@ -34,6 +34,13 @@ class Reach:
         except NotFound:
             raise not_found(id) from None
 
+    async def to_edit(self, id: ExecutionId) -> Held:
+        """The same, of an execution that is to be edited: what a process left that is gone is under way again."""
+        _, owner = await self.head(id)
+        if owner not in ("", self._owner):
+            await self._took_over(id, owner)
+        return await self.held(id)
+
     async def tell(self, id: ExecutionId, owner: str, event: AnyEvent) -> None:
         """Bring an event to whoever drives the execution, which is this process when that one is gone."""
         if owner == self._owner or await self._took_over(id, owner):
@@ -46,15 +53,18 @@ class Reach:
 
     async def claim(self, held: Held) -> None:
         """Become the owner of an execution that is to be edited: one that ended, or is paused. Raises Refused."""
-        id, owner = held.record.execution.id, held.owner
-        if owner == self._owner or (owner and await self._took_over(id, owner)):
+        id = held.record.execution.id
+        if held.owner == self._owner:
             return
         if not await self._store.executions.claim(id, self._owner):
             raise Refused(f"Execution '{id}' is being driven by another process")
 
     async def _took_over(self, id: ExecutionId, owner: str) -> bool:
-        """Become the owner of an execution whose process is gone."""
-        return await self._nodes.gone(owner) and await self._store.executions.claim(id, self._owner, owner)
+        """Become the owner of an execution whose process is gone, and take up all that it left."""
+        if not (await self._nodes.gone(owner) and await self._store.executions.claim(id, self._owner, owner)):
+            return False
+        await self._driver.take_over(id)
+        return True
 
 
 def not_found(id: ExecutionId) -> NotFound:
