@@ -15,6 +15,7 @@ from engine.errors import ExpressionError, InvalidInputs, TidegateError
 from engine.executor import deadlines
 from engine.executor.after import LISTENER, is_after
 from engine.executor.children import COLLECT, ITEMS_ASK
+from engine.executor.finish import OUTPUTS
 from engine.executor.lanes import truthy
 from engine.executor.plan import Plan
 from engine.expressions.masks import masked
@@ -107,7 +108,10 @@ class Evaluator:
             if command.ask == ITEMS_ASK and is_file(rendered):
                 described = await self._items.describe(rendered.strip(), execution.namespace)
                 return self._answer(command, value=described)
-            return self._answer(command, value=question.finish(rendered))
+            value = question.finish(rendered)
+            if command.ask == OUTPUTS:
+                value = self._vault.seal_secrets(value, masks)
+            return self._answer(command, value=value)
         except (ExpressionError, InvalidInputs) as error:
             return self._failed(view, command, masked(_explained(error, question), masks))
 
@@ -163,13 +167,13 @@ def _variables(view: View, command: Evaluate) -> Variables:
 
 
 def _question(plan: Plan, command: Evaluate, seal: Seal) -> Question:
-    if command.ask == "outputs":
+    if command.ask == OUTPUTS:
         declared = {output.id: output for output in plan.outputs}
 
         def coerced(values: dict[str, Any]) -> dict[str, Any]:
             return {id: coerce_output(declared[id], value, seal) for id, value in values.items()}
 
-        return Question("outputs", {output.id: output.value for output in plan.outputs}, True, coerced)
+        return Question(OUTPUTS, {output.id: output.value for output in plan.outputs}, True, coerced)
     node = plan.nodes[_node(command.path)]
     if command.ask == "run_if":
         return Question("runIf", node.run_if, False, _same)

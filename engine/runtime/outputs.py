@@ -65,6 +65,9 @@ def _revived(value: Any) -> Any:
             return Deferred(Need("output", (value[MARK],)))
         if is_sealed(value):
             return Deferred(Need("sealed", (value["value"], bool(value.get("json")))))
+        if any(is_sealed(item) for item in value.values()):
+            # The outputs of another execution, among those of the task that started it.
+            return {name: _revived(item) if is_sealed(item) else item for name, item in value.items()}
     return value
 
 

@@ -97,3 +97,35 @@ tasks:
     assert outputs["body"] is None
     assert is_sealed(outputs["encryptedBody"])
     assert runs_of(record, "size")[0].outputs == {"value": str(len(SECRET))}
+
+
+async def test_an_output_of_the_flow_that_holds_a_secret_is_stored_encrypted(engine: Engine, tmp_path: Path) -> None:
+    await engine.control.save_flow(
+        """
+id: child
+namespace: test
+tasks: [{id: made, type: core.output.OutputValues, values: {token: "{{ secret('TOKEN') }}"}}]
+outputs:
+  - {id: asked, type: STRING, value: "Bearer {{ secret('TOKEN') }}"}
+  - {id: made, type: STRING, value: "{{ outputs.made.values.token }}"}
+  - {id: plain, type: STRING, value: x}
+"""
+    )
+    record = await run(
+        engine,
+        """
+id: parent
+namespace: test
+tasks:
+  - {id: call, type: core.flow.Subflow, namespace: test, flowId: child}
+  - id: used
+    type: core.log.Log
+    message: "{{ outputs.call.outputs.asked | length }} {{ outputs.call.outputs.made | length }}"
+""",
+    )
+    child = (await engine.store.executions.head((runs_of(record, "call")[0].outputs or {})["executionId"]))[0]
+    outputs = child.outputs or {}
+    assert [is_sealed(outputs[name]) for name in ("asked", "made", "plain")] == [True, True, False]
+    assert await messages(engine, record.execution.id, "used") == [f"{len(SECRET) + 7} {len(SECRET)}"]
+    stored = b"".join(file.read_bytes() for file in (tmp_path / "data").rglob("*.db*"))
+    assert SECRET.encode() not in stored
