@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -144,7 +144,7 @@ class Server(Group, frozen=True):
     """Where `tidegate serve` listens, the largest request body it takes, and how long an end may take (seconds)."""
 
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     body_bytes: int = 10 * 1024 * 1024 * 1024
     shutdown_seconds: float = 30.0
 

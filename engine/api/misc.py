@@ -20,7 +20,7 @@ class Misc:
 
     def routes(self) -> Iterable[Route]:
         yield Route("GET", "/configs", self.configs, "What the server is and offers", role=Role.NOBODY)
-        yield Route("GET", "/ping", self.ping, "Whether the server answers", role=Role.NOBODY, whole=True)
+        yield Route("GET", "/ping", self.ping, "Whether the server answers", role=Role.NOBODY, fronts=("",))
 
     async def ping(self, call: Call) -> web.Response:
         return web.Response(text="pong")

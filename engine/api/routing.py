@@ -74,7 +74,8 @@ Handler = Callable[[Call], Awaitable[Any]]
 class Route(NamedTuple):
     """One operation.
 
-    path: below `/api/v1`, and below `/api/v1/main` unless `whole`
+    path: below `fronts`
+    fronts: what stands before the path, by default the API's with and without the tenant
     answers: what the handler returns; a `web.StreamResponse` is sent as it is, None is sent without a body
     query, body: structs, or for a body the content type of what is no JSON
     role: who may call it, in the namespace of the path, or in any where there is none
@@ -90,7 +91,7 @@ class Route(NamedTuple):
     body: Any = None
     role: Role = Role.VIEWER
     status: int = 200
-    whole: bool = False
+    fronts: tuple[str, ...] = (BASE, f"{BASE}/{TENANT}")
     old: tuple[str, ...] = ()
 
 
@@ -101,10 +102,10 @@ class Resource(Protocol):
 
 
 def register(app: web.Application, routes: Iterable[Route]) -> None:
-    """Let an application answer these routes, with and without the tenant in their paths."""
+    """Let an application answer these routes."""
     for route in routes:
         for path in (route.path, *route.old):
-            for front in (BASE,) if route.whole else (BASE, f"{BASE}/{TENANT}"):
+            for front in route.fronts:
                 app.router.add_route(route.method, f"{front}{path}", _answering(route))
 
 

@@ -31,7 +31,7 @@ def check_bind(host: str, authenticates: bool) -> None:
     if not is_loopback(host) and not authenticates:
         raise Refused(
             f"The server would listen on {host}, where other machines reach it, without asking anybody who he is: "
-            "make a user with `tidegate user add NAME`, or listen on 127.0.0.1"
+            "listen on 127.0.0.1, and let a proxy that knows its users pass their requests on"
         )
 
 

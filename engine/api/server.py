@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -37,6 +38,11 @@ def application(engine: Engine, options: Options) -> web.Application:
     return app
 
 
+def _why(error: OSError) -> str:
+    # Asyncio says the address again, and more than once.
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
 @asynccontextmanager
 async def serving(engine: Engine, options: Options) -> AsyncIterator[str]:
     """Serve the API while the block is open; gives its base URL. Raises Refused for an address it can't listen on.
@@ -54,7 +60,7 @@ async def serving(engine: Engine, options: Options) -> AsyncIterator[str]:
             await site.start()
         except OSError as error:
             raise Refused(
-                f"The server can't listen on {options.host}:{options.port}: {error.strerror}; "
+                f"The server can't listen on {options.host}:{options.port}: {_why(error)}; "
                 "another one may be running, choose another port with --port"
             ) from None
         host, port = runner.addresses[0][:2]

@@ -139,13 +139,13 @@ def kinds_of(texts: Sequence[str] | None) -> tuple[ExecutionKind, ...]:
         raise Refused(f"--kind: a kind is one of {', '.join(ExecutionKind)}") from None
 
 
-def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
-    """`key=value` texts as a map. Raises Refused."""
+def pairs(texts: Sequence[str] | None, option: str, form: str = "key=value") -> dict[str, str]:
+    """`key=value` texts as a map; `form` is what a mistake is told to be like. Raises Refused."""
     found = {}
     for text in texts or ():
         key, sign, value = text.partition("=")
         if not sign or not key:
-            raise Refused(f"{option} takes key=value, not '{text}'")
+            raise Refused(f"{option} takes {form}, not '{text}'")
         found[key] = value
     return found
 
@@ -169,9 +169,8 @@ def do_to_many(
             which = await choice.which(engine)
             if not (isinstance(which, list) or choice.yes or choice.dry_run):
                 would = await act(engine.bulk.trial(), which)
-                raise Refused(
-                    f"{len(would.done)} executions would be {done}: say --yes to do it, --dry-run to see which"
-                )
+                count = counted(len(would.done))
+                raise Refused(f"{count} would be {done}: say --yes to do it, --dry-run to see which")
             outcome = await act(engine.bulk.trial() if choice.dry_run else engine.bulk, which)
             tell(choice, done, outcome)
             if not choice.dry_run:
@@ -179,6 +178,11 @@ def do_to_many(
             return 1 if outcome.refused else 0
 
     return run_async(work)
+
+
+def counted(count: int) -> str:
+    """`1 execution`, `5 executions`, `no execution`."""
+    return f"{count or 'no'} execution{'s' * (count > 1)}"
 
 
 async def _until_idle(engine: Engine, ids: Sequence[ExecutionId]) -> None:
@@ -199,7 +203,7 @@ def tell(choice: Choice, done: str, outcome: Outcome) -> None:
     if choice.dry_run:
         for id in outcome.done:
             console.print(id)
-    console.print(f"{len(outcome.done)} executions {'would be ' if choice.dry_run else ''}{done}")
+    console.print(f"{counted(len(outcome.done))} {'would be ' if choice.dry_run else ''}{done}")
     for id, why in list(outcome.refused.items())[:SHOWN_REFUSED]:
         console.print(f"{id} left as it is: {why}", markup=False)
     if len(outcome.refused) > SHOWN_REFUSED:

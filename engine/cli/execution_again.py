@@ -126,7 +126,7 @@ def unqueue(
     config: Config = None,
 ) -> None:
     """Take an execution out of the queue of its flow: it runs now, whatever the limit, or ends as you say."""
-    wanted = status(to)
+    wanted = status(to, "--to")
     if choice.single is None:
         code = do_to_many(choice, "unqueued", lambda bulk, which: bulk.unqueue(which, wanted), data, config, flows)
         raise typer.Exit(code)
@@ -164,7 +164,7 @@ def _outputs(texts: list[str] | None) -> dict[str, dict[str, object]]:
     import msgspec
 
     found: dict[str, dict[str, object]] = {}
-    for name, text in pairs(texts, "--output").items():
+    for name, text in pairs(texts, "--output", "task.key=value").items():
         task, dot, key = name.rpartition(".")
         if not (task and dot and key):
             raise Refused(f"--output takes task.key=value, not '{name}={text}'")

@@ -89,7 +89,7 @@ def set_status(
     config: Config = None,
 ) -> None:
     """Say that executions that have ended ended in another state; nothing runs again."""
-    wanted = status(to)
+    wanted = status(to, "--to")
     raise typer.Exit(
         do_to_many(choice, f"set to {wanted}", lambda bulk, which: bulk.set_status(which, wanted), data, config)
     )

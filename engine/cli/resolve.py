@@ -47,11 +47,11 @@ async def _by_prefix(engine: Engine, id: str) -> ExecutionId:
     raise NotFound("execution", id, near.removeprefix(", ") or "`tidegate execution list` shows those that exist")
 
 
-def status(text: str) -> Status:
+def status(text: str, option: str = "--state") -> Status:
     try:
         return Status(text.upper())
     except ValueError:
-        raise Refused(f"--state {text}: a state is one of {', '.join(Status)}") from None
+        raise Refused(f"{option} {text}: a state is one of {', '.join(Status)}") from None
 
 
 def moment(text: str | None, option: str) -> int | None:

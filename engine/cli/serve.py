@@ -16,7 +16,9 @@ from engine.cli.session import run_async
 
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="Where to listen; 127.0.0.1 by default.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="The port; 8080 by default, 0 is any free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="The port; 8080 by default, 0 is any free one.")
+    ] = None,
     data: Data = None,
     flows: Flows = None,
     config: Config = None,

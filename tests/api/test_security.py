@@ -51,3 +51,8 @@ async def test_what_is_not_there_or_not_possible_is_told(client: ClientSession) 
     async with client.patch("/api/v1/main/flows") as answer:
         told = await answer.json()
         assert (answer.status, told["type"].rpartition("/")[2]) == (405, "method-not-allowed")
+
+
+async def test_whether_it_answers_can_be_asked_without_the_api(client: ClientSession) -> None:
+    async with client.get("/ping") as answer:
+        assert (answer.status, await answer.text()) == (200, "pong")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,11 @@ def test_a_server_stops_when_told_and_the_next_one_goes_on(tmp_path: Path) -> No
 def test_an_address_that_others_reach_is_refused(tmp_path: Path) -> None:
     told = Place(tmp_path).call("serve", "--host", "0.0.0.0", "--port", "0", code=2)
     assert "other machines reach it" in told
+
+
+def test_a_port_that_is_none_or_taken_is_told(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    assert "65535" in place.call("serve", "--port", "65536", code=2)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        told = place.call("serve", "--port", str(taken.getsockname()[1]), code=2)
+    assert "address already in use; another one may be running" in told
