@@ -148,7 +148,7 @@ class TaskReader:
         for child in plugin.children(own):
             task = self.task(child.raw, (*path, *child.place))
             if issubclass(plugin, FolderBlock) and child.branch == "tasks":
-                self._member(child.raw, (*path, *child.place), id, plugin)
+                self._member(task, child.raw, (*path, *child.place), id, plugin)
             if task is not None:
                 branches.setdefault(child.branch, []).append(task)
         if issubclass(plugin, FolderBlock):
@@ -158,14 +158,9 @@ class TaskReader:
             shape = self._shape(block, id, path) if isinstance(block, Block) else None
         return shape, {name: tuple(tasks) for name, tasks in branches.items()}
 
-    def _member(self, raw: Any, path: Path, id: str, block: type[Plugin]) -> None:
-        """What a task of a folder can't be."""
-        try:
-            plugin = self._index.find(str(raw.get("type"))) if isinstance(raw, dict) else None
-        except Exception:
-            # Said where the task itself was read.
-            return
-        if plugin is not None and not (issubclass(plugin, Runnable) and not plugin.calls):
+    def _member(self, task: Task | None, raw: Any, path: Path, id: str, block: type[Plugin]) -> None:
+        """What a task of a folder can't be; what else is wrong with it was said where it was read."""
+        if task is not None and not (issubclass(task.plugin, Runnable) and not task.plugin.calls):
             text = f"{id}: Only runnable tasks are allowed as children of a {block.__name__} task"
             self._collector.error(path, text, "block")
         if isinstance(raw, dict) and raw.get("workerGroup") is not None:
