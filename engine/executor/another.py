@@ -84,6 +84,8 @@ def restart(plan: Plan, record: Record, new_id: ExecutionId, now: int, *, before
 def _another(plan: Plan, source: Execution, new_id: ExecutionId, now: int) -> Execution:
     return replace(
         source,
+        # That one was replayed, this one wasn't yet.
+        labels=tuple(label for label in source.labels if label.key != REPLAYED_LABEL),
         id=new_id,
         revision=plan.revision,
         version=0,

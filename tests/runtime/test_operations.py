@@ -116,6 +116,8 @@ async def test_replay_marks_both_executions(engine: Engine) -> None:
     assert labels(replayed.execution) == {**labels(record.execution), "system.replay": "true"}
     source, owner = await engine.store.executions.head(record.execution.id)
     assert labels(source) == {**labels(record.execution), "system.replayed": "true"}
+    again = await end(engine, (await engine.control.replay(record.execution.id, "second")).id)
+    assert labels(again.execution) == labels(replayed.execution)
     assert (source.state, owner) == (Status.SUCCESS, "")
 
 
