@@ -158,12 +158,15 @@ class Operations:
         return await self._amend(id, changed)
 
     async def delete(self, id: ExecutionId, *, logs: bool = True, metrics: bool = True, files: bool = True) -> None:
-        """Delete an execution that has ended, with what is chosen of what it left. Raises NotFound, Refused."""
+        """Delete an execution that has ended, with what is chosen of what it left.
+
+        Raises NotFound, Refused, and Conflict where it goes on meanwhile.
+        """
         execution, _ = await self._reach.head(id)
         check_delete(execution)
         await self.clear([execution], logs=logs, metrics=metrics, files=files)
         # Last, so that what a crash leaves half done can be found and deleted again.
-        await self._store.executions.delete(id)
+        await self._store.executions.delete(id, execution.version)
 
     async def clear(self, executions: Sequence[Execution], *, logs: bool, metrics: bool, files: bool) -> None:
         """Delete what is chosen of what executions left."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.clock import to_datetime, to_millis
-from engine.errors import NotFound
+from engine.errors import Conflict, NotFound
 from engine.files.addresses import execution_folder
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId
@@ -102,8 +102,9 @@ class StoredExecutions:
         count = 0
         for found in page:
             try:
-                await self._store.executions.delete(found.id)
-            except NotFound:
+                await self._store.executions.delete(found.id, found.version)
+            except (Conflict, NotFound):
+                # It goes on again, or is gone already.
                 continue
             count += 1
         return count

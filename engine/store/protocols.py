@@ -304,8 +304,11 @@ class ExecutionStore(Protocol):
         """
         ...
 
-    async def delete(self, id: ExecutionId) -> None:
-        """Delete an execution with all that belongs to it, also the iterations of its loops. Raises NotFound."""
+    async def delete(self, id: ExecutionId, version: int | None = None) -> None:
+        """Delete an execution with all that belongs to it, also the iterations of its loops.
+
+        version: only as long as it is this one; raises Conflict, and NotFound
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from engine.errors import NotFound
+from engine.errors import Conflict, NotFound
 from engine.ids import ExecutionId
 from engine.state.execution import Execution
 from engine.state.record import Record
@@ -141,8 +141,10 @@ class Executions:
 
         return await self._writer.run(work)
 
-    async def delete(self, id: ExecutionId) -> None:
+    async def delete(self, id: ExecutionId, version: int | None = None) -> None:
         def work(connection: sqlite3.Connection) -> tuple[bool, list[Granted]]:
+            if version is not None:
+                _check_version(connection, id, version)
             # Bound as one list, since the iterations of a loop may be many.
             whole = [row[0] for row in connection.execute(SQL["with_iterations"], {"id": id}).fetchall()]
             for name in ("delete_executions", "delete_task_runs", "delete_answers", "delete_timers", "delete_messages"):
@@ -153,6 +155,12 @@ class Executions:
         self._writer.on_granted(granted)
         if not deleted:
             raise NotFound("execution", id)
+
+
+def _check_version(connection: sqlite3.Connection, id: ExecutionId, version: int) -> None:
+    exists = connection.execute(SQL["execution_head"], {"id": id}).fetchone() is not None
+    if exists and connection.execute(SQL["is_of_version"], {"id": id, "version": version}).fetchone() is None:
+        raise Conflict(f"execution '{id}' changed meanwhile, and is not deleted")
 
 
 class Slots:

@@ -52,6 +52,9 @@ with recursive whole (id) as (
 )
 select id from whole
 
+-- name: is_of_version
+select 1 from execution where id = :id and version = :version
+
 -- name: delete_executions
 -- `:executions` is a JSON list of ids, here and below.
 delete from execution where id in (select value from json_each(:executions))

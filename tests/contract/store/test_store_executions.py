@@ -154,6 +154,15 @@ async def test_lists_newest_first_and_counts(store: Store) -> None:
     assert await store.executions.count(ExecutionFilter(flow="even", limit=1)) == 3
 
 
+async def test_what_changed_since_it_was_looked_at_is_not_deleted(store: Store) -> None:
+    await store.executions.commit(step("one"))
+    with pytest.raises(Conflict):
+        await store.executions.delete(ONE, version=2)
+    await store.executions.delete(ONE, version=1)
+    with pytest.raises(NotFound):
+        await store.executions.delete(ONE, version=1)
+
+
 async def test_a_deleted_execution_leaves_nothing(store: Store) -> None:
     await store.executions.commit(step("one"))
     await store.nodes.send(OWNER, ONE, b"kill")
