@@ -13,7 +13,7 @@ from engine.api.shapes import flow_shape
 from engine.definition.document import read_yaml
 from engine.errors import InvalidFlow, NotFound
 from engine.runtime.engine import Engine
-from engine.store.protocols import StoredFlow
+from engine.store.rows import StoredFlow
 
 YAML = "application/x-yaml"
 

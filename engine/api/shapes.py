@@ -12,7 +12,7 @@ from engine.durations import duration_text
 from engine.state.execution import Attempt, Execution, History, Label, TaskRun, parent_path
 from engine.state.record import Record
 from engine.state.sealed import covered
-from engine.store.protocols import LogLine, Metric, StoredFlow
+from engine.store.rows import LogLine, Metric, StoredFlow
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.ids import ExecutionId
     from engine.runtime.bulk import Bulk, Outcome, Which
     from engine.runtime.engine import Engine
-    from engine.store.protocols import ExecutionFilter
+    from engine.store.rows import ExecutionFilter
 
 SHOWN_REFUSED = 20
 
@@ -119,7 +119,7 @@ def selected(
     until: str | None = None,
 ) -> ExecutionFilter:
     """The filter that options stand for. Raises Refused."""
-    from engine.store.protocols import ExecutionFilter
+    from engine.store.rows import ExecutionFilter
 
     return ExecutionFilter(
         namespace=namespace,

@@ -13,7 +13,7 @@ from engine.cli.session import run_async, session
 from engine.errors import NotFound, Refused
 
 if TYPE_CHECKING:
-    from engine.store.protocols import Entry
+    from engine.store.rows import Entry
 
 app = typer.Typer(help="Keys of namespaces and their values.", no_args_is_help=True, rich_markup_mode=None)
 

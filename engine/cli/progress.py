@@ -22,7 +22,7 @@ from engine.errors import Conflict
 from engine.ids import ExecutionId
 from engine.state.execution import Execution, TaskRun, lane_of, parent_path
 from engine.state.status import Status
-from engine.store.protocols import LogLine
+from engine.store.rows import LogLine
 
 if TYPE_CHECKING:
     from engine.runtime.engine import Engine

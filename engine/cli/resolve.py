@@ -19,7 +19,7 @@ SHOWN_MATCHES = 5
 
 async def resolve(engine: Engine, id: str) -> ExecutionId:
     """An execution's id by its beginning; `last` is the newest one. Raises NotFound, Refused for one that fits many."""
-    from engine.store.protocols import ExecutionFilter
+    from engine.store.rows import ExecutionFilter
 
     if id != "last":
         return await _by_prefix(engine, id)
@@ -31,7 +31,7 @@ async def resolve(engine: Engine, id: str) -> ExecutionId:
 
 async def _by_prefix(engine: Engine, id: str) -> ExecutionId:
     from engine.nearness import did_you_mean, near_names
-    from engine.store.protocols import ExecutionFilter
+    from engine.store.rows import ExecutionFilter
 
     where = ExecutionFilter(prefix=id, limit=SHOWN_MATCHES)
     found = await engine.store.executions.list(where) if id else []

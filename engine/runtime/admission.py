@@ -14,7 +14,7 @@ from engine.state.event import AnyEvent, Due, Edited, Started
 from engine.state.execution import Execution, ExecutionKind
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Slot
+from engine.store.rows import Slot
 
 # What becomes of an execution beyond the limit, unless it waits.
 REFUSALS = {"CANCEL": Status.CANCELLED, "FAIL": Status.FAILED}

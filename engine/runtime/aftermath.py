@@ -9,7 +9,7 @@ from engine.ids import ExecutionId, derived_id
 from engine.state.execution import Change, Execution
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Timer, Write
+from engine.store.rows import Timer, Write
 
 
 def given_up(record: Record, fault: Exception, now: int, owner: str) -> Write:

@@ -20,7 +20,8 @@ from engine.runtime.control import ALIVE, Control
 from engine.runtime.operations import Operations, check_delete, check_set_labels, check_set_status
 from engine.state.execution import Execution
 from engine.state.status import TERMINAL, Status
-from engine.store.protocols import ExecutionFilter, Store
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter
 
 PAGE = 500
 AT_ONCE = 500

@@ -33,7 +33,8 @@ from engine.state.event import AnyEvent, ChildEnded
 from engine.state.execution import Caller, Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
-from engine.store.protocols import ExecutionFilter, Store
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter
 
 PAGE = 500
 AT_ONCE = 32

@@ -43,7 +43,8 @@ from engine.settings import Settings
 from engine.state.event import AnyEvent, TaskEnded
 from engine.state.execution import Execution, TaskRun
 from engine.state.status import Status
-from engine.store.protocols import CachedStore, LogLine, Metric
+from engine.store.protocols import CachedStore
+from engine.store.rows import LogLine, Metric
 
 if TYPE_CHECKING:
     import aiohttp

@@ -32,7 +32,8 @@ from engine.state.event import AnyEvent, KillAsked, PauseAsked, Started
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
-from engine.store.protocols import Concurrency, ExecutionFilter, Held, Store, StoredFlow
+from engine.store.protocols import Store
+from engine.store.rows import Concurrency, ExecutionFilter, Held, StoredFlow
 
 # How often the store is asked for the end of an execution that another process drives, or of one of our own.
 WAIT_SECONDS = 0.2

@@ -40,7 +40,8 @@ from engine.state.event import AnyEvent, ChildEnded, Continue, Edited, Started
 from engine.state.execution import Execution
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Store, Timer, Write
+from engine.store.protocols import Store
+from engine.store.rows import Timer, Write
 
 BACKOFF_SECONDS = 0.2
 

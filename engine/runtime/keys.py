@@ -22,7 +22,8 @@ from engine.files.protocol import InternalStorage
 from engine.runtime.globs import translate
 from engine.runtime.vault import Vault
 from engine.state.sealed import is_sealed
-from engine.store.protocols import Entry, FlowStore, KvStore
+from engine.store.protocols import FlowStore, KvStore
+from engine.store.rows import Entry
 
 TYPES = ("STRING", "NUMBER", "BOOLEAN", "DATETIME", "DATE", "DURATION", "JSON")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -13,7 +13,7 @@ from engine.clock import iso
 from engine.files.addresses import task_folder
 from engine.files.protocol import InternalStorage
 from engine.state.execution import Execution, TaskRun
-from engine.store.protocols import LogLine
+from engine.store.rows import LogLine
 
 STORE_SECONDS = 5.0
 

@@ -15,7 +15,8 @@ from engine.clock import Clock
 from engine.errors import Unavailable
 from engine.state.command import Say
 from engine.state.record import Record
-from engine.store.protocols import LogLine, LogStore, Metric
+from engine.store.protocols import LogStore
+from engine.store.rows import LogLine, Metric
 
 METRICS_SECONDS = 0.1
 METRICS_AT_MOST = 1000

@@ -21,7 +21,8 @@ from engine.errors import TidegateError, Unavailable
 from engine.ids import ExecutionId, random_id
 from engine.runtime.driver import Driver
 from engine.state.event import AnyEvent
-from engine.store.protocols import NodeRow, Store
+from engine.store.protocols import Store
+from engine.store.rows import NodeRow
 
 LOOK_SECONDS = 0.15
 RECOVER_EVERY = 20

@@ -26,7 +26,8 @@ from engine.state.event import Edited, Started
 from engine.state.execution import Change, Execution, ExecutionKind, Label
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Held, LogFilter, Store, Write
+from engine.store.protocols import Store
+from engine.store.rows import Held, LogFilter, Write
 
 # How often a small change is tried anew while the execution is changed by others.
 TRIES = 20

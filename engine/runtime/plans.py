@@ -21,7 +21,8 @@ from engine.plugin.fields import structured, unrendered
 from engine.plugin.index import Index
 from engine.runtime.templates import Templates
 from engine.state.execution import Execution, ExecutionKind, node_of
-from engine.store.protocols import FlowStore, StoredFlow
+from engine.store.protocols import FlowStore
+from engine.store.rows import StoredFlow
 
 CACHED = 1000
 LATEST = 0

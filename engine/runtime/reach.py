@@ -8,7 +8,8 @@ from engine.runtime.driver import Driver
 from engine.runtime.nodes import Nodes
 from engine.state.event import AnyEvent
 from engine.state.execution import Execution
-from engine.store.protocols import Held, Store
+from engine.store.protocols import Store
+from engine.store.rows import Held
 
 
 class Reach:

@@ -17,7 +17,7 @@ from engine.executor.retry import failures
 from engine.ids import ExecutionId
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
-from engine.store.protocols import NodeRow
+from engine.store.rows import NodeRow
 
 NAMED = 3
 BRIEF = 160

@@ -17,7 +17,7 @@ from engine.state.command import Ended
 from engine.state.event import AnyEvent, ChildEnded
 from engine.state.execution import ExecutionKind
 from engine.state.status import Status
-from engine.store.protocols import Write
+from engine.store.rows import Write
 
 
 class Rider(Done):

@@ -12,7 +12,8 @@ from engine.clock import Clock
 from engine.errors import Refused
 from engine.runtime.keys import with_parents
 from engine.runtime.vault import Vault
-from engine.store.protocols import SecretInfo, SecretStore
+from engine.store.protocols import SecretStore
+from engine.store.rows import SecretInfo
 
 PREFIX = "SECRET_"
 EVERYWHERE = ""

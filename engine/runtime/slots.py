@@ -14,7 +14,8 @@ from engine.executor.limits import GRANTED
 from engine.runtime.driver import Driver
 from engine.runtime.nodes import Nodes
 from engine.state.event import Due
-from engine.store.protocols import Granted, SlotStore
+from engine.store.protocols import SlotStore
+from engine.store.rows import Granted
 
 CHECK_SECONDS = 60.0
 

@@ -17,7 +17,8 @@ from engine.plugin.context import LEVELS, ExecutionChoice, ExecutionInfo, Level,
 from engine.runtime.logs import LogPump
 from engine.state.execution import Execution
 from engine.state.status import TERMINAL
-from engine.store.protocols import ExecutionFilter, LogFilter, Store
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter, LogFilter
 
 PAGE = 100
 LINES = 1000

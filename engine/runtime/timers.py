@@ -11,7 +11,8 @@ from engine.clock import Clock
 from engine.errors import TidegateError, Unavailable
 from engine.runtime.driver import Driver
 from engine.state.event import Due
-from engine.store.protocols import Timer, TimerStore
+from engine.store.protocols import TimerStore
+from engine.store.rows import Timer
 
 LOOK_SECONDS = 5.0
 BATCH = 500

@@ -16,7 +16,8 @@ from engine.runtime.reason_words import NAMED, Scene, clause, next_step
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
-from engine.store.protocols import ExecutionFilter, NodeRow, Store
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter, NodeRow
 
 ALIVE = tuple(status for status in Status if status not in TERMINAL)
 DEEPEST = 10

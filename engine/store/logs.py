@@ -21,8 +21,8 @@ from engine.store.codec import decode_tags, encode
 from engine.store.connection import foreseen, transaction
 from engine.store.days import MILLISECONDS, Days
 from engine.store.migrate import FOLDER
-from engine.store.protocols import LogFilter, LogLine, Metric
 from engine.store.query import Where, queries
+from engine.store.rows import LogFilter, LogLine, Metric
 
 SQL = queries("sqlite")
 ROW_BITS = 40

@@ -10,19 +10,9 @@ from engine.ids import ExecutionId
 from engine.state.execution import Execution
 from engine.state.record import Record
 from engine.store.codec import decode_answer, decode_execution, decode_task_run, encode
-from engine.store.protocols import (
-    Concurrency,
-    ExecutionFilter,
-    Granted,
-    Held,
-    Message,
-    NodeRow,
-    SlotUse,
-    StoredFlow,
-    Timer,
-)
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
+from engine.store.rows import Concurrency, ExecutionFilter, Granted, Held, Message, NodeRow, SlotUse, StoredFlow, Timer
 from engine.store.slots import FlowKey, free, grant, limit_of, repair
 from engine.store.writer import Writer
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from engine.errors import AtLimit
 from engine.ids import ExecutionId
 from engine.store.codec import encode
-from engine.store.protocols import Granted
 from engine.store.query import queries
+from engine.store.rows import Granted
 
 SQL = queries("sqlite")
 NO_LIMIT = -1

@@ -14,8 +14,8 @@ from engine.errors import AtLimit, Conflict
 from engine.ids import ExecutionId
 from engine.state.execution import ExecutionKind
 from engine.store.codec import encode
-from engine.store.protocols import Granted, Slot, Write
 from engine.store.query import queries
+from engine.store.rows import Granted, Slot, Write
 from engine.store.slots import FlowKey, asked, free, grant, take, wait
 
 SQL = queries("sqlite")

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from engine.store.codec import encode
-from engine.store.protocols import Entry, SecretInfo
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
 from engine.store.repositories import TENANT
+from engine.store.rows import Entry, SecretInfo
 from engine.store.writer import Writer
 
 SQL = queries("sqlite")

@@ -19,7 +19,7 @@ from engine.errors import Unavailable
 from engine.faults import fault_point
 from engine.ids import ExecutionId
 from engine.store.connection import foreseen, transaction
-from engine.store.protocols import Granted, Write
+from engine.store.rows import Granted, Write
 from engine.store.steps import Prepared, prepare_all, write_steps
 
 T = TypeVar("T")

@@ -16,7 +16,8 @@ import anyio
 from engine.ids import ExecutionId
 from engine.settings import Settings
 from engine.store.open import open_store
-from engine.store.protocols import ExecutionFilter, Store, Timer, Write
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter, Timer, Write
 from support.steps import OWNER, START, TIMER, execution, task_run
 
 EXECUTION = "execution of three awaited commits, 100 at once (µs)"

@@ -16,7 +16,7 @@ from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Timer, Write
+from engine.store.rows import Timer, Write
 
 WAITING = int(os.environ.get("TIDEGATE_WAITING", "100000"))
 MEMORY = f"memory with {WAITING:,} waiting executions (MB)"

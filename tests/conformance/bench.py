@@ -23,7 +23,7 @@ from engine.state.execution import Change, Execution, Label
 from engine.state.record import Record
 from engine.state.sealed import is_sealed
 from engine.state.status import Status
-from engine.store.protocols import LogLine, StoredFlow, Timer
+from engine.store.rows import LogLine, StoredFlow, Timer
 
 POLL_SECONDS = 0.005
 CLEANING_SECONDS = 5.0

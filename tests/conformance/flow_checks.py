@@ -16,7 +16,7 @@ from conformance.flow_moments import moments, scheduled
 from engine.executor.plan import Plan
 from engine.state.execution import TaskRun, parent_path
 from engine.state.record import Record
-from engine.store.protocols import LogLine, Timer
+from engine.store.rows import LogLine, Timer
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 NO_CLAIM = frozenset({"note", "timing", "log_min_level", "within"})

@@ -13,7 +13,7 @@ from conformance.flow_checks import Seen, problems_of
 from conformance.flow_matching import difference
 from engine.ids import ExecutionId
 from engine.state.execution import Execution, ExecutionKind
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 
 CORRELATION = "system.correlationId"
 FORMAT = '"<index> - <value>", index from 0'

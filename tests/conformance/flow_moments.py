@@ -18,7 +18,7 @@ from engine.state.event import Due
 from engine.state.execution import TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Timer
+from engine.store.rows import Timer
 
 AFTER_PAUSE = re.compile(r"paused at \+ ([\d.]+) (s|min)(?: \(± ([\d.]+) s\)| \((or later)\))")
 SCHEDULED = {"the same task run": False, "a new execution": True}

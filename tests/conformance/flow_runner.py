@@ -27,7 +27,7 @@ from engine.ids import ExecutionId, random_id
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter, StoredFlow
+from engine.store.rows import ExecutionFilter, StoredFlow
 
 TEMPLATES = "kestra.templates.enabled"
 """A setting that the engine of these tests has."""

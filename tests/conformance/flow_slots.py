@@ -8,7 +8,7 @@ from typing import Any
 from conformance.bench import Bench
 from conformance.flow_cases import Unbound
 from conformance.flow_matching import difference
-from engine.store.protocols import StoredFlow
+from engine.store.rows import StoredFlow
 
 NUMBERS = ("first", "second", "third", "fourth", "fifth")
 KNOWN = frozenset({"state", "states", "slots_used", "queued"})

@@ -36,7 +36,8 @@ from engine.settings import Expressions, Settings
 from engine.state.execution import Change, Execution
 from engine.state.status import Status
 from engine.store.open import open_store
-from engine.store.protocols import LogLine, Store
+from engine.store.protocols import Store
+from engine.store.rows import LogLine
 from support.http_stub import HttpStub
 
 TABLE = tables.table("expressions")

@@ -19,7 +19,8 @@ from engine.errors import Unavailable
 from engine.ids import ExecutionId
 from engine.settings import Settings
 from engine.store.open import DATABASE, open_store
-from engine.store.protocols import LogLine, Store
+from engine.store.protocols import Store
+from engine.store.rows import LogLine
 from support.steps import START, step
 
 AT_ONCE = 30

@@ -16,7 +16,7 @@ from engine.runtime.engine import open_engine
 from engine.settings import Settings
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import runs_of, states
 
 FLOW = Path(__file__).parent / "flow.yaml"

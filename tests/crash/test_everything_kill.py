@@ -20,7 +20,7 @@ from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import end, states
 
 FLOW = Path(__file__).parent / "everything.yaml"

@@ -11,7 +11,7 @@ import pytest
 from engine.ids import ExecutionId
 from engine.settings import Settings
 from engine.store.open import open_store
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.steps import version_of, whole
 
 CHILD = Path(__file__).parent / "store_child.py"

@@ -15,7 +15,7 @@ from engine.settings import Settings
 from engine.state.execution import ExecutionKind
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 
 MOST = int(os.environ.get("TIDEGATE_CRASH_POINTS", "8"))
 CHILD = """

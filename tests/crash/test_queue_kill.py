@@ -14,7 +14,7 @@ import pytest
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 
 COUNT = 12
 LIMIT = 3

@@ -15,7 +15,8 @@ import pytest
 from engine.ids import ExecutionId
 from engine.settings import Settings
 from engine.store.open import open_store
-from engine.store.protocols import ExecutionFilter, Store
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter
 from support.steps import OWNER, START, version_of, whole
 
 CHILD = Path(__file__).parent / "store_child.py"

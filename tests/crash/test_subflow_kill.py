@@ -14,7 +14,7 @@ from engine.runtime.engine import open_engine
 from engine.settings import Settings
 from engine.state.execution import Execution
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 
 MOST = int(os.environ.get("TIDEGATE_CRASH_POINTS", "8"))
 CHILD = """

@@ -17,7 +17,7 @@ from engine.state.event import ChildPaused, Evaluated, KillAsked, Patch, PauseAs
 from engine.state.execution import Execution, Item, Phase
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import NodeRow
+from engine.store.rows import NodeRow
 from executor.world import World, blank, node, plan_of
 
 PROCESS = NodeRow(id="node", pid=71, started=0)

@@ -14,7 +14,7 @@ from engine.plugin.testing import run_task
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from plugins.core.execution import Assert, Count, Kill, Labels, PurgeExecutions, SetVariables, UnsetVariables
 from support.running import end, messages, run, start, states, until
 

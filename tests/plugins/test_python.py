@@ -12,7 +12,7 @@ import pytest
 from engine.plugin.testing import TestRun, run_task
 from engine.runtime.engine import open_engine
 from engine.settings import Settings
-from engine.store.protocols import LogLine
+from engine.store.rows import LogLine
 from plugins.script.python import Commands, Script, with_json_names
 from support.running import messages, start
 

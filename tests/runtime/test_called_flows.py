@@ -12,7 +12,7 @@ from engine.runtime.engine import Engine, open_engine
 from engine.settings import Expressions, Settings
 from engine.state.execution import Execution
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import run, start
 
 REGIONS = """

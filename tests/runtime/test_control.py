@@ -13,7 +13,7 @@ from engine.errors import Conflict, NotFound
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import end, run, runs_of, start, states, until
 
 SLEEPING = """

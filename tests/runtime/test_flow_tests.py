@@ -11,7 +11,7 @@ from engine.runtime.engine import Engine
 from engine.runtime.flow_tests import CaseResult, Job, Outcome, run_case
 from engine.settings import Settings
 from engine.state.execution import ExecutionKind
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import end
 
 CLAIM = "{value: '{{ tasks.api.state }}', equalTo: STATE}"

@@ -10,7 +10,7 @@ from engine.errors import InvalidInputs
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Files, Settings
 from engine.state.sealed import covered, is_sealed
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import run
 
 FORM = """

@@ -12,7 +12,7 @@ from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.state.execution import Execution, ExecutionKind
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import SECONDS, end, messages, run, runs_of, start, until
 
 LOOP = """

@@ -10,7 +10,7 @@ import anyio
 from engine.clock import SystemClock
 from engine.ids import ExecutionId
 from engine.runtime.logs import METRICS_AT_MOST, LogPump
-from engine.store.protocols import LogLine, Metric
+from engine.store.rows import LogLine, Metric
 
 
 class Kept:

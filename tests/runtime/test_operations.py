@@ -12,7 +12,7 @@ from engine.files.addresses import execution_folder
 from engine.runtime.engine import Engine
 from engine.state.execution import Execution
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import end, run, runs_of, start, states, until
 
 STEPS = """

@@ -11,7 +11,7 @@ from engine.runtime.engine import Engine, open_engine
 from engine.settings import Loops, Settings
 from engine.state.execution import ExecutionKind
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter, Write
+from engine.store.rows import ExecutionFilter, Write
 from support.running import run, runs_of
 
 LOOP = """

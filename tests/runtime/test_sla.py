@@ -10,7 +10,7 @@ import pytest
 from engine.errors import Blocked
 from engine.runtime.engine import Engine
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import end, messages, run, start, states
 
 SLEEP = {"id": "sleep", "type": "core.flow.Sleep", "duration": "PT20S"}

@@ -19,7 +19,7 @@ from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings, Sqlite
 from engine.state.execution import Execution
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 
 EXAMPLES = int(os.environ.get("TIDEGATE_SLOT_EXAMPLES", "8"))
 RUNS = (Status.RUNNING, Status.PAUSED, Status.RETRYING, Status.RESTARTED, Status.KILLING)

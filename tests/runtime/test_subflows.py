@@ -9,7 +9,7 @@ from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.running import SECONDS, end, messages, run, runs_of, start, states, until
 
 CHILD = """

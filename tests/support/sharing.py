@@ -14,7 +14,8 @@ from engine.errors import Conflict
 from engine.ids import ExecutionId
 from engine.settings import Settings
 from engine.store.open import open_store
-from engine.store.protocols import LogLine, Store
+from engine.store.protocols import Store
+from engine.store.rows import LogLine
 from support.steps import START, step
 
 

@@ -9,7 +9,8 @@ from engine.ids import ExecutionId, NodeId, TaskRunId, derived_id
 from engine.state.execution import Answer, Change, Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import Held, Store, Timer, Write
+from engine.store.protocols import Store
+from engine.store.rows import Held, Timer, Write
 
 Open = Callable[[], AbstractAsyncContextManager[Store]]
 

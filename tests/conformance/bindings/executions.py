@@ -13,7 +13,7 @@ from engine.clock import SystemClock
 from engine.errors import InvalidInputs
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.protocols import StoredFlow
+from engine.store.rows import StoredFlow
 
 NAMESPACE = "io.kestra.tests"
 LOG = {"id": "task", "type": "io.kestra.plugin.core.log.Log", "message": "hello"}

@@ -12,7 +12,7 @@ from conformance.flow_matching import difference
 from engine.ids import ExecutionId
 from engine.runtime.checks import most_restrictive
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 
 
 async def _behaviors(bench: Bench) -> list[str]:

@@ -9,7 +9,8 @@ from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.state.execution import Caller, ExecutionKind
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter, Store
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter
 from support.steps import execution, step
 
 PARENT = ExecutionId("parent")

@@ -9,7 +9,8 @@ from engine.errors import Conflict, NotFound
 from engine.ids import ExecutionId
 from engine.state.execution import Answer
 from engine.state.status import Status
-from engine.store.protocols import ExecutionFilter, Store, Write
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter, Write
 from support.steps import OWNER, START, execution, step, task_run, version_of, whole
 
 ONE = ExecutionId("one")

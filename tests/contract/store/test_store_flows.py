@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import NotFound
-from engine.store.protocols import Store, StoredFlow
+from engine.store.protocols import Store
+from engine.store.rows import StoredFlow
 
 
 async def test_a_changed_source_is_a_new_revision(store: Store) -> None:

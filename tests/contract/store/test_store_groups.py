@@ -12,7 +12,8 @@ import pytest
 from engine.errors import Conflict, NotFound, TidegateError
 from engine.ids import ExecutionId
 from engine.state.execution import Answer
-from engine.store.protocols import ExecutionFilter, Store, Write
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter, Write
 from support.steps import OWNER, START, Open, execution, step, version_of, whole
 
 MANY = 120

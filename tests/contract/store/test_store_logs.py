@@ -8,7 +8,8 @@ from math import isnan
 import anyio
 
 from engine.ids import ExecutionId
-from engine.store.protocols import LogLine, Metric, Store
+from engine.store.protocols import Store
+from engine.store.rows import LogLine, Metric
 from support.steps import START, Open
 
 DAY = 86_400_000

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.ids import ExecutionId
-from engine.store.protocols import NodeRow, Store
+from engine.store.protocols import Store
+from engine.store.rows import NodeRow
 from support.steps import Open
 
 ONE = ExecutionId("one")

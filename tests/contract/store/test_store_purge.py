@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from engine.ids import ExecutionId
-from engine.store.protocols import ExecutionFilter, LogFilter, LogLine, Metric, Store
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter, LogFilter, LogLine, Metric
 from support.steps import START, execution, step
 
 DAY = 86_400_000

@@ -9,7 +9,8 @@ import pytest
 from engine.errors import AtLimit
 from engine.ids import ExecutionId
 from engine.state.status import Status
-from engine.store.protocols import Concurrency, Granted, Slot, Store, Write
+from engine.store.protocols import Store
+from engine.store.rows import Concurrency, Granted, Slot, Write
 from support.steps import OWNER, execution
 
 MANY = 300

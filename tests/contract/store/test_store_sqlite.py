@@ -18,7 +18,7 @@ from engine.errors import Refused, Unavailable
 from engine.ids import ExecutionId
 from engine.settings import Settings, Sqlite
 from engine.store.open import DATABASE, open_store
-from engine.store.protocols import ExecutionFilter
+from engine.store.rows import ExecutionFilter
 from support.steps import step, whole
 
 IMPATIENT = Settings(sqlite=Sqlite(busy_seconds=0.05))

@@ -7,7 +7,8 @@ import pytest
 
 from engine.errors import Conflict
 from engine.ids import ExecutionId
-from engine.store.protocols import Store, Timer, Write
+from engine.store.protocols import Store
+from engine.store.rows import Timer, Write
 from support.steps import OWNER, START, TIMER, execution, step
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.store.protocols import Entry, SecretInfo, Store
+from engine.store.protocols import Store
+from engine.store.rows import Entry, SecretInfo
 from support.steps import Open
 
 ONE = Entry("shop", "limit", "NUMBER", "42", None, 10, 10)

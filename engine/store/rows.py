@@ -1,0 +1,224 @@
+"""What goes into the store and comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+
+from engine.ids import ExecutionId
+from engine.state.execution import Answer, Execution, ExecutionKind, Label, TaskRun
+from engine.state.record import Record
+from engine.state.status import Status
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """`Due(path, kind)` wanted at `due` (milliseconds)."""
+
+    execution: ExecutionId
+    path: str
+    kind: str
+    due: int
+
+
+class Slot(Enum):
+    """What a step wants of the limit that its flow may have.
+
+    KEEP: nothing; TAKE: to be written only if a slot is free, or the execution has one; FORCE: a slot in any case;
+    WAIT: the next one that is free
+    """
+
+    KEEP = 0
+    TAKE = 1
+    FORCE = 2
+    WAIT = 3
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One step of one execution, written whole or not at all.
+
+    `execution.version` is the new version; 1 inserts, anything else replaces version - 1. `owner` is who writes;
+    `released`: nobody owns the execution after this step. `latest`: a new execution is only inserted while its revision
+    is the latest one of its flow. `slot`: what it wants of the limit of its flow; in a terminal state the execution
+    gives back the slot that it has.
+
+    children: steps of executions that this one starts, or of whose end it takes in, written with it
+    told: children of which the step takes in that they ended; it forgets their timers that say so, and is a conflict
+        where one of those is gone
+    """
+
+    execution: Execution
+    owner: str
+    changed: Sequence[TaskRun] = ()
+    removed: Sequence[str] = ()
+    answers: Mapping[str, Answer] = {}
+    timers: Sequence[Timer] = ()
+    dropped: Sequence[tuple[str, str]] = ()
+    released: bool = False
+    latest: bool = False
+    slot: Slot = Slot.KEEP
+    children: Sequence[Write] = ()
+    told: Sequence[ExecutionId] = ()
+
+
+class Granted(NamedTuple):
+    """A queued execution that was given a slot, and its owner. A timer `admitted` of it is due."""
+
+    execution: ExecutionId
+    owner: str
+
+
+class SlotUse(NamedTuple):
+    """The limit of a flow's latest revision (None: there is none), who runs, and who waits, the first one first."""
+
+    limit: int | None
+    running: tuple[ExecutionId, ...]
+    waiting: tuple[ExecutionId, ...]
+
+
+class Concurrency(NamedTuple):
+    """How many executions of a flow may run at once, and what becomes of more: QUEUE, CANCEL or FAIL."""
+
+    limit: int
+    behavior: str
+
+
+class Held(NamedTuple):
+    """A loaded record and the process that owns it (empty: nobody, it ended)."""
+
+    record: Record
+    owner: str
+
+
+class ExecutionFilter(msgspec.Struct, frozen=True):
+    """Which executions to list; absent fields select nothing away. Newest first.
+
+    prefix: how their ids begin
+    below: a namespace and all below it
+    since, until: when they were created, in milliseconds; `until` is not included
+    kinds: none stands for all of them
+    caller, caller_path: the execution whose task run started them, and the path of that
+    labels: they have all of these
+    """
+
+    prefix: str | None = None
+    namespace: str | None = None
+    below: str | None = None
+    flow: str | None = None
+    states: tuple[Status, ...] = ()
+    since: int | None = None
+    until: int | None = None
+    limit: int = 25
+    offset: int = 0
+    kinds: tuple[ExecutionKind, ...] = (ExecutionKind.NORMAL,)
+    caller: ExecutionId | None = None
+    caller_path: str | None = None
+    labels: tuple[Label, ...] = ()
+
+
+class StoredFlow(msgspec.Struct, frozen=True):
+    """One revision of a flow; `source` is the text as its author wrote it."""
+
+    namespace: str
+    id: str
+    revision: int
+    source: str
+    created: int
+    tenant: str = "main"
+    deleted: bool = False
+
+
+class NodeRow(msgspec.Struct, frozen=True):
+    """A process that works on this data folder."""
+
+    id: str
+    pid: int
+    started: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """Something another process wants done on an execution that this process owns. `body` is an encoded event."""
+
+    id: int
+    execution: ExecutionId
+    body: bytes
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One log line. `level`: TRACE, DEBUG, INFO, WARN, ERROR."""
+
+    at: int
+    level: str
+    message: str
+    namespace: str
+    flow: str
+    execution: ExecutionId
+    task: str | None = None
+    task_run: str | None = None
+    attempt: int | None = None
+
+
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which log lines or metrics; absent fields select nothing away.
+
+    below: a namespace and all below it
+    levels: of lines only
+    since, until: when they were written, in milliseconds; `until` is not included
+    """
+
+    executions: tuple[ExecutionId, ...] = ()
+    below: str | None = None
+    namespace: str | None = None
+    flow: str | None = None
+    levels: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One measured value. `type`: counter, timer (milliseconds), gauge."""
+
+    at: int
+    type: str
+    name: str
+    value: float
+    tags: dict[str, str]
+    namespace: str
+    flow: str
+    execution: ExecutionId
+    task: str | None = None
+    task_run: str | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A key of a namespace and its value, as JSON text.
+
+    type: STRING, NUMBER, BOOLEAN, DATETIME, DATE, DURATION or JSON
+    expires: from when on it is as good as gone; None for never
+    revision: how many values the key has had, with this one
+    """
+
+    namespace: str
+    key: str
+    type: str
+    value: str
+    description: str | None
+    created: int
+    updated: int
+    expires: int | None = None
+    revision: int = 1
+
+    def expired(self, now: int) -> bool:
+        return self.expires is not None and self.expires <= now
+
+
+class SecretInfo(msgspec.Struct, frozen=True):
+    """What may be told of a secret; the empty namespace stands for all of them."""
+
+    namespace: str
+    key: str
+    description: str | None
+    created: int
+    updated: int
