@@ -29,21 +29,18 @@ from engine.plugin.context import (
     ExecutionInfo,
     Executions,
     Files,
-    Folder,
     Kv,
     Level,
     LogEntry,
     Logs,
     Namespaces,
-    OnLine,
-    Programs,
     Purged,
-    PythonEnvironment,
     TaskInfo,
 )
 from engine.plugin.fields import unrendered
 from engine.plugin.index import Index, installed
 from engine.plugin.records import read_record
+from engine.plugin.working import Folder, OnLine, Programs, PythonEnvironment
 from engine.settings import Settings
 from engine.state.status import Status
 

@@ -20,7 +20,8 @@ from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.ids import ExecutionId
 from engine.plugin.base import Call, Template
-from engine.plugin.context import LEVELS, ExecutionInfo, Level, OnLine, PythonEnvironment, TaskInfo
+from engine.plugin.context import LEVELS, ExecutionInfo, Level, TaskInfo
+from engine.plugin.working import OnLine, PythonEnvironment
 from engine.runtime.belongings import TaskFiles, TaskKeys, TaskNamespaces
 from engine.runtime.environments import Environments
 from engine.runtime.folder import WorkingFolder

@@ -23,7 +23,7 @@ import anyio.to_thread
 
 from engine.errors import TaskError
 from engine.ids import derived_id
-from engine.plugin.context import PythonEnvironment
+from engine.plugin.working import PythonEnvironment
 from engine.runtime.pip import add_pip
 from engine.runtime.process import run_process
 from engine.settings import Settings

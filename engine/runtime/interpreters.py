@@ -19,7 +19,7 @@ from types import TracebackType
 import anyio
 
 from engine.errors import TaskError
-from engine.plugin.context import OnLine, PythonEnvironment
+from engine.plugin.working import OnLine, PythonEnvironment
 from engine.runtime.environments import Environments
 from engine.runtime.forks import Fork, Parent
 from engine.runtime.process import Child, run_process

@@ -19,7 +19,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from engine.errors import TaskError
-from engine.plugin.context import OnLine
+from engine.plugin.working import OnLine
 from engine.runtime.groups import dead, reap
 from engine.runtime.guardian import guardian
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from engine.errors import TaskError
-from engine.plugin.context import PythonEnvironment
+from engine.plugin.working import PythonEnvironment
 from engine.runtime.environments import Environments, inherited
 from engine.settings import Process, Settings
 
