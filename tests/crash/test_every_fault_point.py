@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,21 +14,12 @@ from engine.settings import Settings
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
+from support.killing import most, tidegate
 from support.running import runs_of, states
 
 FLOW = Path(__file__).parent / "flow.yaml"
 WHOLE = b"left\n" * 20000 + b"right\n" * 20000
-MOST = int(os.environ.get("TIDEGATE_CRASH_POINTS", "14"))
-
-
-def tidegate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "engine", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={**os.environ, **environment},
-    )
+MOST = most(14)
 
 
 @pytest.mark.timeout(600)

@@ -6,10 +6,8 @@ once; no slot is left, and none had to be repaired.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from engine.settings import Settings
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
+from support.killing import most, python, spread
 from support.running import end, states
 
 FLOW = Path(__file__).parent / "everything.yaml"
@@ -54,39 +53,32 @@ async def main():
 anyio.run(main)
 """
 # How many points, spread evenly over all that are passed; 0 is all of them.
-MOST = int(os.environ.get("TIDEGATE_CRASH_POINTS", "4"))
+MOST = most(4)
 WITH_JOURNAL = {"meanwhile", "look", "write", "read", "last", "note"}
 TASKS = {"beside", "call", "pause", "meanwhile", "again", "look", "folder", "write", "read", "each", "last"}
 PARTS_OF_EACH = {"each_split", "each_items", "each_merge"}
 
 
-def process(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    folder.mkdir()
-    return subprocess.run(
-        [sys.executable, "-c", PROCESS, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={**os.environ, **environment},
-    )
-
-
 @pytest.mark.timeout(3600)
 async def test_all_end_well_and_nothing_done_is_done_again(tmp_path: Path) -> None:
     log = tmp_path / "points"
-    clean = process(tmp_path / "clean", TIDEGATE_FAULT_LOG=str(log))
+    clean = _process(tmp_path / "clean", TIDEGATE_FAULT_LOG=str(log))
     assert clean.returncode == 0, clean.stderr
     passed = len(log.read_text().splitlines())
-    count = min(passed, MOST) if MOST else passed
-    chosen = sorted({1 + index * passed // count for index in range(count)})
+    chosen = spread(passed, MOST)
     died = [await _killed_at(tmp_path / str(point), point) for point in chosen]
     # How commits group differs from run to run: a late number may not be reached.
     assert sum(died) >= len(chosen) * 3 // 4
 
 
+def _process(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    folder.mkdir()
+    return python("-c", PROCESS, str(folder), **environment)
+
+
 async def _killed_at(folder: Path, point: int) -> bool:
     """Run, be killed at fault point number `point`, recover, look. False when it ended before."""
-    killed = process(folder, TIDEGATE_FAULT_AT=str(point))
+    killed = _process(folder, TIDEGATE_FAULT_AT=str(point))
     if killed.returncode == 0:
         return False
     assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)

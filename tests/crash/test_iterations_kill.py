@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +13,9 @@ from engine.state.execution import ExecutionKind
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
+from support.killing import most, spread, tidegate
 
-MOST = int(os.environ.get("TIDEGATE_CRASH_POINTS", "8"))
+MOST = most(8)
 CHILD = """
 id: child
 namespace: crash
@@ -45,16 +43,6 @@ tasks:
 """
 
 
-def tidegate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "engine", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={**os.environ, **environment},
-    )
-
-
 @pytest.mark.timeout(600)
 async def test_every_iteration_and_batch_counts_once(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
@@ -65,8 +53,7 @@ async def test_every_iteration_and_batch_counts_once(tmp_path: Path) -> None:
     clean = tidegate(*_run(tmp_path, "clean"), TIDEGATE_FAULT_LOG=str(log))
     assert clean.returncode == 0, clean.stdout + clean.stderr
     points = len(log.read_text().splitlines())
-    count = min(points, MOST) if MOST else points
-    chosen = sorted({1 + index * points // count for index in range(count)})
+    chosen = spread(points, MOST)
     died = [await _killed_at(tmp_path, point) for point in chosen]
     # How commits group differs from run to run: a late number may not be reached.
     assert sum(died) >= len(chosen) // 2

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import anyio
@@ -15,10 +12,11 @@ from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
+from support.killing import most, python, spread
 
 COUNT = 12
 LIMIT = 3
-MOST = int(os.environ.get("TIDEGATE_CRASH_POINTS", "4"))
+MOST = most(4)
 FLOW = """
 id: limited
 namespace: shop
@@ -45,31 +43,22 @@ anyio.run(main)
 """
 
 
-def child(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={**os.environ, **environment},
-    )
-
-
 @pytest.mark.timeout(300)
 async def test_all_end_and_no_slot_is_left(tmp_path: Path) -> None:
     log = tmp_path / "points"
-    clean = child(tmp_path / "clean", TIDEGATE_FAULT_LOG=str(log))
+    clean = python("-c", CHILD, str(tmp_path / "clean"), TIDEGATE_FAULT_LOG=str(log))
     assert clean.returncode == 0, clean.stderr
     passed = len(log.read_text().splitlines())
+    chosen = spread(passed, MOST)
     died = 0
-    for point in sorted({1 + passed * number // MOST for number in range(MOST)}):
+    for point in chosen:
         folder = tmp_path / str(point)
-        killed = child(folder, TIDEGATE_FAULT_AT=str(point))
+        killed = python("-c", CHILD, str(folder), TIDEGATE_FAULT_AT=str(point))
         assert killed.returncode in (0, -signal.SIGKILL), killed.stderr
         died += killed.returncode != 0
         async with open_engine(folder, Settings()) as engine:
             await _recovered(engine)
-    assert died >= MOST // 2
+    assert died >= len(chosen) // 2
 
 
 async def _recovered(engine: Engine) -> None:

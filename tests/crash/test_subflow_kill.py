@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +12,9 @@ from engine.settings import Settings
 from engine.state.execution import Execution
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
+from support.killing import most, spread, tidegate
 
-MOST = int(os.environ.get("TIDEGATE_CRASH_POINTS", "8"))
+MOST = most(8)
 CHILD = """
 id: child
 namespace: crash
@@ -38,16 +36,6 @@ outputs: [{id: joined, type: STRING, value: "{{ outputs.join.value }}"}]
 """
 
 
-def tidegate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "engine", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={**os.environ, **environment},
-    )
-
-
 @pytest.mark.timeout(600)
 async def test_every_child_is_started_once_and_heard_of(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
@@ -58,8 +46,7 @@ async def test_every_child_is_started_once_and_heard_of(tmp_path: Path) -> None:
     clean = tidegate(*_run(tmp_path, "clean"), TIDEGATE_FAULT_LOG=str(log))
     assert clean.returncode == 0, clean.stdout + clean.stderr
     points = len(log.read_text().splitlines())
-    count = min(points, MOST) if MOST else points
-    chosen = sorted({1 + index * points // count for index in range(count)})
+    chosen = spread(points, MOST)
     died = [await _killed_at(tmp_path, point) for point in chosen]
     # How commits group differs from run to run: a late number may not be reached.
     assert sum(died) >= len(chosen) * 3 // 4
