@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
-from engine.api.problems import BadQuery
+from engine.api.problems import BadQuery, Denied
 from engine.api.users import ANYBODY, User
 
 BASE = "/api/v1"
@@ -49,6 +49,18 @@ class Call:
     def user(self) -> User:
         user: User = self.request.get(USER, ANYBODY)
         return user
+
+    def require(self, role: Role, namespace: str | None) -> None:
+        """Raises Denied where the user lacks a role in a namespace; None asks whether he has it in any."""
+        if self.user.role(namespace) < role:
+            where = "in any namespace" if namespace is None else f"in namespace '{namespace}'"
+            raise Denied(f"{self.user.name} does not have the role {role.name} {where}, which this needs")
+
+    @property
+    def namespaces(self) -> tuple[str, ...] | None:
+        """The namespaces, each with those below it, that the user may look at; None for all of them."""
+        seen = tuple(owner for owner, role in self.user.roles.items() if role >= Role.VIEWER)
+        return None if "" in seen else seen
 
     def query(self, model: type[Q]) -> Q:
         """The query parameters as a struct; one that is a list there may be given several times. Raises BadQuery."""
@@ -111,7 +123,9 @@ def register(app: web.Application, routes: Iterable[Route]) -> None:
 
 def _answering(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(request: web.Request) -> web.StreamResponse:
-        result = await route.handler(Call(request))
+        call = Call(request)
+        call.require(route.role, call.path.get("namespace"))
+        result = await route.handler(call)
         if isinstance(result, web.StreamResponse):
             return result
         if result is None:
