@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -19,6 +20,12 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="The port; 8080 by default, 0 is any free one.")
     ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            "--watch", help="Folder of flows to follow: what changes there is stored.", exists=True, file_okay=False
+        ),
+    ] = None,
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
@@ -28,6 +35,7 @@ def serve(
     async def work() -> None:
         from engine.api.server import serving
         from engine.cli.session import session
+        from engine.runtime.flow_folder import following
         from engine.settings import load_settings
 
         options = load_settings(config).server
@@ -35,7 +43,11 @@ def serve(
             options, host=host or options.host, port=options.port if port is None else port
         )
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async with session(data, config, flows, recovers=True) as engine, serving(engine, options) as url:
+            async with (
+                session(data, config, flows, recovers=True) as engine,
+                following(engine, watch),
+                serving(engine, options) as url,
+            ):
                 sys.stdout.write(f"Tidegate is ready at {url}\n")
                 sys.stdout.flush()
                 async for _ in signals:

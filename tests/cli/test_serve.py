@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,29 @@ def test_a_server_stops_when_told_and_the_next_one_goes_on(tmp_path: Path) -> No
             out, err = server.communicate(timeout=20)
         assert (server.returncode, err) == (0, "")
         assert "Tidegate has stopped" in out
+
+
+def test_a_watched_folder_is_followed(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (tmp_path / "flows").mkdir()
+    place.flow(FLOW, "flows/slow.yaml")
+    with place.start("server", "local", "--port", "0", "--watch", str(tmp_path / "flows")) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        flow = f"{url}/api/v1/main/flows/n/slow"
+        assert ask("GET", flow)["revision"] == 1
+        place.flow(FLOW.replace("core.flow.Sleep", "core.flow.Sleeep"), "flows/slow.yaml")
+        assert server.stderr is not None
+        told = server.stderr.readline()
+        assert "Not stored: " in told
+        assert "slow.yaml:5" in told
+        place.flow(FLOW.replace("PT0.5S", "PT0.1S"), "flows/slow.yaml")
+        deadline = time.monotonic() + 30
+        while ask("GET", flow)["revision"] != 2:
+            assert time.monotonic() < deadline
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=20)
+    assert server.returncode == 0
 
 
 def test_an_address_that_others_reach_is_refused(tmp_path: Path) -> None:
