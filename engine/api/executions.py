@@ -100,7 +100,7 @@ class Executions:
         return await self._shown(_id(call))
 
     async def kill(self, call: Call) -> ExecutionShape:
-        await self._engine.control.kill(_id(call))
+        await self._engine.control.kill(_id(call), cascade=call.query(KillQuery).is_on_kill_cascade)
         return await self._shown(_id(call))
 
     async def pause(self, call: Call) -> ExecutionShape:

@@ -13,10 +13,20 @@ from engine.cli.session import run_async, session
 
 
 @choosing
-def kill(choice: Choice, data: Data = None, config: Config = None) -> None:
+def kill(
+    choice: Choice,
+    no_cascade: Annotated[
+        bool, typer.Option("--no-cascade", help="Let executions go on that their tasks started (subflows).")
+    ] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
     """Stop executions, whichever process runs them, and wait until they have ended."""
+    cascade = not no_cascade
     if choice.single is None:
-        raise typer.Exit(do_to_many(choice, "killed", lambda bulk, which: bulk.kill(which), data, config))
+        raise typer.Exit(
+            do_to_many(choice, "killed", lambda bulk, which: bulk.kill(which, cascade=cascade), data, config)
+        )
     id = choice.single
 
     async def work() -> None:
@@ -24,7 +34,7 @@ def kill(choice: Choice, data: Data = None, config: Config = None) -> None:
 
         async with session(data, config) as engine:
             chosen = await resolve(engine, id)
-            await engine.control.kill(chosen)
+            await engine.control.kill(chosen, cascade=cascade)
             ended = await engine.control.wait(chosen)
             look.stdout().print(f"{chosen} {look.state(ended.state)}")
 

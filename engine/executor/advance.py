@@ -36,7 +36,7 @@ from engine.executor.pause import TIMER, ask_pause, is_asking, is_paused, note_p
 from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
 from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
-from engine.executor.work import Work, awaited, entered, replace
+from engine.executor.work import Work, awaited, begun, entered, replace
 from engine.state.command import NewExecution, StartMissing, Step, TellCaller, WakeAt
 from engine.state.event import (
     AnyEvent,
@@ -88,7 +88,7 @@ def advance(plan: Plan, record: Record, event: AnyEvent) -> Step:
         case Started():
             begin(work, event)
         case KillAsked():
-            kill(work)
+            kill(work, cascade=event.cascade)
         case Resumed():
             _resumed(work, event)
         case Reviewed():
@@ -152,28 +152,18 @@ def _task_started(work: Work, event: TaskStarted) -> None:
     if run is not None and event.outputs is not None and event.outputs != run.outputs:
         run = work.changed[run.path] = replace(run, outputs=event.outputs)
     if run is not None:
-        _begun(work, run, event.at)
-
-
-def _begun(work: Work, run: TaskRun, at: int) -> TaskRun:
-    """A task run whose current attempt is known to have begun."""
-    last = run.attempts[-1]
-    if last.state is CREATED:
-        attempt = replace(last, history=entered(last.history, RUNNING, at))
-        history = entered(run.history, RUNNING, at)
-        run = work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts[:-1], attempt))
-    return run
+        begun(work, run, event.at)
 
 
 def _reported(work: Work, event: Reported) -> None:
     run = _awaited(work, event.path, event.attempt)
     if run is None:
         return
-    take_in(work, _begun(work, run, event.at), event.runs)
+    take_in(work, begun(work, run, event.at), event.runs)
     if event.patch is not None:
         _patch(work, event.patch)
         if event.patch.end is not None:
-            request(work, event.patch.end)
+            request(work, event.patch.end, cascade=not event.patch.sparing)
 
 
 def _task_ended(work: Work, event: TaskEnded) -> None:
@@ -193,7 +183,7 @@ def _task_ended(work: Work, event: TaskEnded) -> None:
         if patch.end is not None and work.stopping is None:
             state = KILLED if patch.end is KILLED else _final(work, run, event.state)
             close_run(work, run, state, outputs=event.outputs)
-            request(work, patch.end)
+            request(work, patch.end, cascade=not patch.sparing)
             return
     if event.state is FAILED and _again(work, run):
         return

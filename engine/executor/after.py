@@ -40,7 +40,7 @@ def begin_after(work: Work, block: Phase, state: Status) -> None:
         work.blocks[""] = replace(block, phase=DONE, live=0)
         return
     work.stopping = None
-    work.put(killing=False, requested=None)
+    work.put(killing=False, requested=None, sparing=False)
     _open(work, block, branches(work.plan))
 
 

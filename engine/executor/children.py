@@ -13,7 +13,7 @@ from engine.executor.finish import ASKING, MAIN, STOPS, calls_many, close_run, f
 from engine.executor.names import CREATED, FAILED, ITEMS, KILLED, LOOP, PAUSED, RUNNING, SUCCESS, WARNING
 from engine.executor.pause import enter_pause, leave_pause
 from engine.executor.plan import Node
-from engine.executor.work import Work, entered, replace
+from engine.executor.work import Work, begun, entered, replace
 from engine.state.command import Evaluate, StartChild
 from engine.state.event import ChildEnded, ChildPaused
 from engine.state.execution import Answer, Attempt, Change, Phase, TaskRun
@@ -55,12 +55,12 @@ def open_children(work: Work, path: str, node: Node, block: Phase) -> bool:
     limit = _limit(work, node, block)
     # The batches of a ForEachItem don't depend on each other.
     stopped = block.failed and (node.kind is LOOP or not block.branch)
-    begun = block
+    before = block
     while block.next < block.total and block.live < limit and not stopped and work.budget > 0:
         work.commands.append(StartChild(path, block.next))
         work.budget -= 1
         block = replace(block, next=block.next + 1, live=block.live + 1)
-    if block is not begun:
+    if block is not before:
         _put(work, path, node, block)
         if work.budget <= 0 and block.next < block.total and block.live < limit:
             work.todo.append(path)
@@ -128,6 +128,9 @@ def child_paused(work: Work, event: ChildPaused) -> None:
         if node.kind is LOOP and not node.concurrent and block.next < block.total:
             # One that is paused leaves room for another.
             work.todo.append(run.path)
+    elif run.attempts:
+        # It may be heard before the start of the attempt is.
+        run = begun(work, run, work.at)
     show_paused(work, run, paused > 0)
 
 

@@ -353,5 +353,6 @@ def _starts(plan: Plan, run: TaskRun) -> bool:
 
 
 def cleared(execution: Execution, history: tuple[Change, ...], **fields: Any) -> Execution:
-    cleared: dict[str, Any] = {"outputs": None, "error": None, "killing": False, "requested": None, "pending": ()}
-    return replace(execution, history=history, **{**cleared, "violated": None, "paused": 0, "held": False, **fields})
+    cleared: dict[str, Any] = {"outputs": None, "error": None, "killing": False, "requested": None, "sparing": False}
+    cleared |= {"violated": None, "pending": (), "paused": 0, "held": False}
+    return replace(execution, history=history, **{**cleared, **fields})

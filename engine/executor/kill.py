@@ -12,20 +12,25 @@ from engine.state.execution import TaskRun, parent_path
 from engine.state.status import Status
 
 
-def kill(work: Work) -> None:
-    """Stop everything; what runs is cancelled first, and the execution ends KILLED when all of it has ended."""
+def kill(work: Work, *, cascade: bool = True) -> None:
+    """Stop everything; what runs is cancelled first, and the execution ends KILLED when all of it has ended.
+
+    cascade: executions that it started are stopped too, also where an earlier kill spared them
+    """
     if work.finished or work.get("killing"):
+        if cascade and work.get("sparing"):
+            work.put(sparing=False)
         return
     work.put(killing=True)
     if not work.state.terminal:
         work.move(KILLING)
-    stop(work, KILLED)
+    stop(work, KILLED, cascade=cascade)
 
 
 def request(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool = True) -> None:
     """A task or an SLA asks its execution to end in `state` now; what runs beside it is cancelled."""
     if state is KILLED:
-        kill(work)
+        kill(work, cascade=cascade)
     elif work.stopping is None:
         work.put(requested=state)
         stop(work, state, attempts=attempts, cascade=cascade)
@@ -38,7 +43,7 @@ def stop(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool 
     """
     work.stopping = state
     work.todo.clear()
-    work.put(pending=(), paused=0, held=False)
+    work.put(pending=(), paused=0, held=False, sparing=not cascade)
     if work.state in (PAUSED, PAUSING):
         work.move(RUNNING)
     open_runs = [run for run in work.runs() if not run.state.terminal]

@@ -10,7 +10,7 @@ from engine.executor.lanes import RUN_IF
 from engine.executor.plan import Plan
 from engine.executor.work import awaited
 from engine.state.command import Again, Command, Evaluate, RunTask, StartMissing, StopBelow, WakeAt
-from engine.state.execution import TaskRun
+from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
 
@@ -31,10 +31,14 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
     if execution.pending and not execution.held:
         commands.append(Again())
     if execution.killing or execution.requested is not None:
-        by_sla = execution.violated is not None and not execution.killing
-        ends = (execution.requested if by_sla else None) or Status.KILLED
-        commands.append(StopBelow("", ends, cascade=not by_sla))
+        commands.append(StopBelow("", spared_end(execution), cascade=not execution.sparing))
     return tuple(commands)
+
+
+def spared_end(execution: Execution) -> Status:
+    """How task runs end of an execution that is being stopped: as its SLA says that ends it, or KILLED."""
+    by_sla = execution.sparing and not execution.killing
+    return (execution.requested if by_sla else None) or Status.KILLED
 
 
 def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:

@@ -212,6 +212,16 @@ def entered(history: tuple[Change, ...], state: Status, at: int) -> tuple[Change
     return history if history[-1].state is state else (*history, Change(state, at))
 
 
+def begun(work: Work, run: TaskRun, at: int) -> TaskRun:
+    """A task run whose current attempt is known to have begun."""
+    last = run.attempts[-1]
+    if last.state is CREATED:
+        attempt = replace(last, history=entered(last.history, RUNNING, at))
+        history = entered(run.history, RUNNING, at)
+        run = work.changed[run.path] = replace(run, history=history, attempts=(*run.attempts[:-1], attempt))
+    return run
+
+
 def awaited(run: TaskRun) -> bool:
     """Whether an attempt of the task run was handed out and has not ended."""
     if not run.attempts:

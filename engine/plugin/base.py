@@ -74,7 +74,7 @@ class Result(NamedTuple):
     state: SUCCESS or WARNING
     labels, variables: merged into the execution
     removed: names of variables that the execution forgets; dots lead into maps
-    end: state in which the whole execution ends now (Exit)
+    end: state in which the whole execution ends now (Exit); `sparing`: those that its tasks started go on
     """
 
     outputs: Any = None
@@ -83,6 +83,7 @@ class Result(NamedTuple):
     variables: Mapping[str, Any] | None = None
     end: str | None = None
     removed: Sequence[str] = ()
+    sparing: bool = False
 
 
 class Call(NamedTuple):

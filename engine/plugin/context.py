@@ -208,8 +208,11 @@ class Executions(Protocol):
 
     async def count(self, choice: ExecutionChoice) -> int: ...
 
-    async def kill(self, id: str) -> None:
-        """Stop an execution; it ends KILLED. Raises NotFound, Conflict when it has ended."""
+    async def kill(self, id: str, *, cascade: bool = True) -> None:
+        """Stop an execution; it ends KILLED. Raises NotFound, Conflict when it has ended.
+
+        cascade: also those that its tasks started
+        """
         ...
 
     async def resume(self, id: str, inputs: Mapping[str, Any] | None = None) -> None:

@@ -191,6 +191,7 @@ async def _success(services: Services, ctx: TaskContext, outcome: Any) -> Ending
             else services.vault.seal_secrets(plain(result.variables), ctx.masks),
             removed=tuple(result.removed),
             end=Status(result.end) if result.end else None,
+            sparing=result.sparing,
         )
     outputs = await _stored(services, ctx, result.outputs)
     return Ending(Status(result.state), outputs=outputs, patch=patch)

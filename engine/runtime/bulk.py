@@ -59,10 +59,13 @@ class Bulk:
         bulk._trial = True
         return bulk
 
-    async def kill(self, which: Which) -> Outcome:
-        """Ask executions to stop; those without anything running have ended when this returns."""
+    async def kill(self, which: Which, *, cascade: bool = True) -> Outcome:
+        """Ask executions to stop; those without anything running have ended when this returns.
+
+        cascade: also those that their tasks started
+        """
         found = await self.chosen(which, ALIVE, not_ended)
-        return await self._do(sorted(found, key=_kill_order), not_ended, self._control.kill)
+        return await self._do(sorted(found, key=_kill_order), not_ended, partial(self._control.kill, cascade=cascade))
 
     async def pause(self, which: Which) -> Outcome:
         check = in_state(Status.RUNNING, Status.RETRYING)

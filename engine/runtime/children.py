@@ -18,11 +18,13 @@ from engine.errors import ExpressionError, NotFound, Refused, TaskError, Tidegat
 from engine.executor.edit import Children as Known
 from engine.executor.finish import STOPS, calls_many
 from engine.executor.names import CALLERS, ITEMS
+from engine.executor.outstanding import spared_end
 from engine.executor.plan import Node, Plan
 from engine.executor.work import child_of
 from engine.expressions.masks import masked
 from engine.ids import ExecutionId
 from engine.plugin.base import Call
+from engine.runtime.callees import let_many_go
 from engine.runtime.hot import Hot
 from engine.runtime.items import Items
 from engine.runtime.lookups import LookUps
@@ -97,6 +99,10 @@ class Children:
             return
         node = hot.compiled.plan.nodes[run.node]
         key = (hot.id, path)
+        if _stopping(hot) and hot.record.execution.sparing and node.kind is ITEMS:
+            for event in let_many_go(run, spared_end(hot.record.execution), self._clock.now()):
+                self._post(hot.id, event)
+            return
         if indices is not None or key in self._starting:
             if not _stopping(hot):
                 await self._start(hot, run, node, indices or ())
@@ -155,7 +161,7 @@ class Children:
             alive += page
             if len(page) < PAGE:
                 break
-        await self._each(alive, lambda head: self._subflows.kill(head.id))
+        await self._each(alive, lambda head: self._subflows.kill(head.id, cascade=not hot.record.execution.sparing))
 
     async def _start(self, hot: Hot, run: TaskRun, node: Node, indices: Sequence[int]) -> None:
         if node.kind is not ITEMS:
@@ -186,7 +192,7 @@ class Children:
             return
         if not node.waits:
             self._refuse(hot, run.path, (index,), Status.SUCCESS)
-        elif _stopping(hot):
+        elif _stopping(hot) and not parent.sparing:
             await self._subflows.kill(child_of(parent.id, run, index))
 
     async def _call(self, parent: Execution, node: Node, variables: Variables) -> Call:

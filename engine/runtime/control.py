@@ -163,27 +163,31 @@ class Control:
                     await watch.wait()
             return watch.execution
 
-    async def kill(self, id: ExecutionId) -> None:
-        """Ask an execution to stop; it ends KILLED. Raises NotFound, Conflict when it has ended."""
+    async def kill(self, id: ExecutionId, *, cascade: bool = True) -> None:
+        """Ask an execution to stop; it ends KILLED. Raises NotFound, Conflict when it has ended.
+
+        cascade: also those that its tasks started; the iterations of its loops are part of it and stop in any case
+        """
         execution, owner = await self._head(id)
         if execution.finished:
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
-        await self._tell(id, owner, KillAsked(at=self._clock.now()))
+        await self._tell(id, owner, KillAsked(at=self._clock.now(), cascade=cascade))
         asked: set[ExecutionId] = set()
+        kinds = () if cascade else (ExecutionKind.LOOP,)
         while True:
             # Those that were asked may be on their way to their end, and must not hide the others.
-            where = ExecutionFilter(kinds=(), caller=id, states=ALIVE, limit=PAGE + len(asked))
+            where = ExecutionFilter(kinds=kinds, caller=id, states=ALIVE, limit=PAGE + len(asked))
             fresh = [child.id for child in await self._store.executions.list(where) if child.id not in asked]
             if not fresh:
                 return
             for child in fresh:
-                await self.kill_if_alive(child)
+                await self.kill_if_alive(child, cascade=cascade)
             asked.update(fresh)
 
-    async def kill_if_alive(self, id: ExecutionId) -> None:
+    async def kill_if_alive(self, id: ExecutionId, *, cascade: bool = True) -> None:
         """Kill an execution; one that has ended or does not exist is left alone."""
         try:
-            await self.kill(id)
+            await self.kill(id, cascade=cascade)
         except (Conflict, NotFound):
             return
 

@@ -30,7 +30,7 @@ class Deciding:
             event = todo.pop()
             if isinstance(event, TaskEnded) or (isinstance(event, TaskStarted) and event.outputs is not None):
                 hot.running.discard((event.path, event.attempt))
-                if isinstance(event, TaskEnded) and event.state is Status.KILLED and calls(hot, event.path):
+                if isinstance(event, TaskEnded) and event.state is Status.KILLED and self._reaches(hot, event.path):
                     # It may have started another execution in the moment in which it was stopped.
                     changes.commands.append(StopTask(event.path, event.attempt))
             elif isinstance(event, Due):
@@ -50,6 +50,11 @@ class Deciding:
             answers = [self._take(hot, command, changes) for command in step.commands]
             todo.extend(answer for answer in reversed(answers) if answer is not None)
         return changes
+
+    @staticmethod
+    def _reaches(hot: Hot, path: str) -> bool:
+        """Whether the task run at a path may have started an execution that is stopped with it."""
+        return calls(hot, path) and not hot.record.execution.sparing
 
     def _take(self, hot: Hot, command: Command, changes: Changes) -> AnyEvent | None:
         """Note a command for after the commit; the answer to a question that needs no I/O."""

@@ -11,7 +11,7 @@ from engine.executor.outstanding import outstanding
 from engine.executor.plan import Kind
 from engine.faults import fault_point
 from engine.runtime.attempt import Assignment
-from engine.runtime.callees import Callees, ManyCallees, calls, let_go, let_many_go
+from engine.runtime.callees import Callees, ManyCallees, calls, let_go
 from engine.runtime.changes import Changes
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.hot import Hot
@@ -113,12 +113,7 @@ class Dispatch:
                 else:
                     self._post(hot.id, let_go(awaited, command.state, self._clock.now()))
             elif isinstance(awaited, StartMissing) and is_below(awaited.path, command.path):
-                run = hot.record.runs[awaited.path]
-                if command.cascade or hot.compiled.plan.nodes[run.node].kind is Kind.LOOP:
-                    self._with_children(hot, awaited.path)
-                else:
-                    for event in let_many_go(run, command.state, self._clock.now()):
-                        self._post(hot.id, event)
+                self._with_children(hot, awaited.path)
 
     def _with_children(self, hot: Hot, path: str, indices: Sequence[int] | None = None) -> None:
         """Start executions of a task run, by default those that are missing, or stop them where it is being stopped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.clock import Clock
-from engine.executor.outstanding import outstanding
+from engine.executor.outstanding import outstanding, spared_end
 from engine.ids import ExecutionId
 from engine.runtime.callees import calls, handed, let_go
 from engine.runtime.changes import Changes
@@ -66,9 +66,10 @@ class Recovery:
                 continue
             if isinstance(command, RunTask) and calls(hot, command.path):
                 # What such an attempt has started tells of its end by itself.
-                if execution.violated is not None and not execution.killing:
-                    yield let_go(command, execution.requested or Status.KILLED, now)
-                elif execution.killing or execution.requested is not None:
+                stopping = execution.killing or execution.requested is not None
+                if stopping and execution.sparing:
+                    yield let_go(command, spared_end(execution), now)
+                elif stopping:
                     self._dispatch.stop_task(hot, command.path, command.attempt, Status.KILLED)
                 elif not handed(hot, command.path):
                     self._dispatch.run_task(hot, command)

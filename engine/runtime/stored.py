@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,7 +23,11 @@ from engine.store.rows import ExecutionFilter, LogFilter
 PAGE = 100
 LINES = 1000
 
-Kill = Callable[[ExecutionId], Awaitable[None]]
+
+class Kill(Protocol):
+    def __call__(self, id: ExecutionId, *, cascade: bool = True) -> Awaitable[None]: ...
+
+
 Resume = Callable[[ExecutionId, Mapping[str, Any]], Awaitable[None]]
 
 
@@ -50,8 +54,8 @@ class StoredExecutions:
     async def count(self, choice: ExecutionChoice) -> int:
         return await self._store.executions.count(_filter(choice))
 
-    async def kill(self, id: str) -> None:
-        await self.on_kill(ExecutionId(id))
+    async def kill(self, id: str, *, cascade: bool = True) -> None:
+        await self.on_kill(ExecutionId(id), cascade=cascade)
 
     async def resume(self, id: str, inputs: Mapping[str, Any] | None = None) -> None:
         await self.on_resume(ExecutionId(id), inputs or {})
@@ -179,5 +183,5 @@ def _millis(moment: datetime | None) -> int | None:
     return None if moment is None else to_millis(moment)
 
 
-async def _nobody(id: ExecutionId, inputs: Mapping[str, Any] | None = None) -> None:
+async def _nobody(id: ExecutionId, inputs: Mapping[str, Any] | None = None, *, cascade: bool = True) -> None:
     raise NotFound("execution", id, "nothing in this process drives executions")

@@ -59,9 +59,9 @@ class Subflows:
         """Run a child again, for a later attempt of what started it."""
         await self._control.restart(child.id, attempt)
 
-    async def kill(self, id: ExecutionId) -> None:
-        """Kill an execution unless it has ended."""
-        await self._control.kill_if_alive(id)
+    async def kill(self, id: ExecutionId, *, cascade: bool = True) -> None:
+        """Kill an execution unless it has ended; `cascade`: with those that it started."""
+        await self._control.kill_if_alive(id, cascade=cascade)
 
     async def report(self, parent: ExecutionId, event: AnyEvent) -> None:
         """Bring an event to an execution, whoever drives it."""

@@ -19,12 +19,14 @@ class Patch(msgspec.Struct, frozen=True, omit_defaults=True):
 
     variables: merged into those of the execution, map by map
     removed: variables to forget, by name; dots lead into maps
+    end: state in which the execution ends now; `sparing`: without those that its tasks started
     """
 
     labels: tuple[Label, ...] = ()
     variables: dict[str, Any] | None = None
     removed: tuple[str, ...] = ()
     end: Status | None = None
+    sparing: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, kw_only=True):
@@ -167,7 +169,9 @@ class Reviewed(Event, frozen=True):
 
 
 class KillAsked(Event, frozen=True):
-    """Stop everything; the execution ends KILLED."""
+    """Stop everything; the execution ends KILLED. `cascade`: the executions that its tasks started are stopped too."""
+
+    cascade: bool = True
 
 
 class Edited(Event, frozen=True):

@@ -164,6 +164,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     tried_since: when the first of the executions was created that try the same thing again, each in the place of the
         one before; 0 where this is the first
     violated: the SLA that ended it
+    sparing: what stops it lets the executions go on that its tasks started
     pending: where opening stopped at the work limit or because it is `held`, the next last: paths of blocks, lanes
         (`loop#3`) or task runs
     paused: how many of its task runs are PAUSED
@@ -202,6 +203,7 @@ class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     fence: int = 0
     error: str | None = None
     violated: str | None = None
+    sparing: bool = False
     kind: ExecutionKind = ExecutionKind.NORMAL
     item: Item | None = None
     whole: ExecutionId | None = None

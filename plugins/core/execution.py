@@ -54,12 +54,13 @@ class Kill(Task):
     """Stop an execution: it ends KILLED, as do its tasks that are running."""
 
     execution_id: str | None = Field(None, description="Which one; by default the one that this task runs in.")
+    propagate_kill: bool = Field(True, description="Whether executions that its tasks started are stopped too.")
 
     async def run(self, ctx: Context) -> Result | None:
         """Ask for the end, of this execution or another one."""
         if self.execution_id in (None, ctx.execution.id):
-            return Result(end="KILLED")
-        await ctx.executions.kill(self.execution_id)
+            return Result(end="KILLED", sparing=not self.propagate_kill)
+        await ctx.executions.kill(self.execution_id, cascade=self.propagate_kill)
         return None
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from engine.ids import ExecutionId
 from engine.state.command import Ended, TellCaller, WakeAt
-from engine.state.event import Due, KillAsked, TaskStarted
+from engine.state.event import ChildPaused, Due, KillAsked, TaskStarted
 from engine.state.execution import Caller
 from engine.state.status import Status
 from executor.world import START, World, blank, node, plan_of
@@ -24,6 +24,15 @@ def test_an_attempt_that_hands_on_its_work_has_its_outputs_so_far_and_goes_on() 
     world.end("call", Status.SUCCESS, outputs={"executionId": "x", "state": "SUCCESS"})
     assert world.state is Status.SUCCESS
     assert [change.state for change in world.task_run("call").history][1:] == [Status.RUNNING, Status.SUCCESS]
+
+
+def test_a_pause_may_be_heard_of_before_the_start() -> None:
+    world = World(plan_of(node("call"))).start()
+    world.send(ChildPaused(at=START + 5, path="call", paused=True))
+    world.send(TaskStarted(at=START, path="call", attempt=1, outputs={"executionId": "x"}))
+    assert (world.state, world.states) == (Status.PAUSED, {"call": Status.PAUSED})
+    assert world.task_run("call").outputs == {"executionId": "x"}
+    assert [change.state for change in world.task_run("call").history][1:] == [Status.RUNNING, Status.PAUSED]
 
 
 def test_an_execution_tells_whoever_waits_for_it_until_it_has_told() -> None:

@@ -79,6 +79,36 @@ async def test_kill_stops_another_execution(engine: Engine) -> None:
     assert "has ended already" in str(again.runs["stop"].attempts[-1].error)
 
 
+async def test_kill_may_spare_the_execution_that_it_runs_in(engine: Engine) -> None:
+    stop = '{id: stop, type: core.execution.Kill, executionId: "{{ trigger.executionId }}", propagateKill: false}'
+    await engine.control.save_flow(flow(stop, "{id: after, type: core.debug.Return}", id="child"))
+    parent = await run(engine, flow("{id: calls, type: core.flow.Subflow, namespace: shop, flowId: child}"))
+    assert parent.execution.state is Status.KILLED
+    (child,) = await engine.store.executions.list(ExecutionFilter(flow="child"))
+    assert (await end(engine, child.id)).execution.state is Status.SUCCESS
+
+
+async def test_kill_of_its_own_execution_may_spare_what_that_started(engine: Engine) -> None:
+    await engine.control.save_flow(flow("{id: pause, type: core.flow.Pause}", id="child"))
+    parent = await start(
+        engine,
+        flow(
+            """id: both
+    type: core.flow.Parallel
+    tasks:
+      - {id: calls, type: core.flow.Subflow, namespace: shop, flowId: child}
+      - id: then
+        type: core.flow.Sequential
+        tasks: [{id: wait, type: core.flow.Pause}, {id: stop, type: core.execution.Kill, propagateKill: false}]"""
+        ),
+    )
+    await until(engine, parent.id, "both/calls", Status.PAUSED)
+    await engine.control.resume(parent.id)
+    assert (await end(engine, parent.id)).execution.state is Status.KILLED
+    (child,) = await engine.store.executions.list(ExecutionFilter(flow="child"))
+    assert child.state is Status.PAUSED
+
+
 async def test_kill_of_an_unknown_execution_fails() -> None:
     ran = await run_task(Kill, {"executionId": "nowhere"})
     assert ran.state == "FAILED"

@@ -7,6 +7,7 @@ import pytest
 
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
+from engine.state.execution import ExecutionKind
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
@@ -41,6 +42,25 @@ tasks:
     concurrencyLimit: 0
     tasks: [{id: call, type: core.flow.Subflow, namespace: test, flowId: FLOW, wait: false}]
   - {id: hold, type: core.flow.Pause}
+"""
+SPARED = """
+id: parent
+namespace: test
+tasks:
+  - id: all
+    type: core.flow.Parallel
+    tasks:
+      - {id: one, type: core.flow.Subflow, namespace: test, flowId: waiter}
+      - {id: long, type: core.flow.Sleep, duration: PT300S}
+      - id: loop
+        type: core.flow.Loop
+        values: [a]
+        tasks: [{id: inner, type: core.flow.Subflow, namespace: test, flowId: waiter}]
+      - id: batches
+        type: core.flow.Sequential
+        tasks:
+          - {id: lines, type: core.storage.Write, content: "1\\n2\\n"}
+          - {id: each, type: core.flow.ForEachItem, items: "{{ outputs.lines.uri }}", namespace: test, flowId: waiter}
 """
 FAILING = """
 id: failing
@@ -178,3 +198,53 @@ async def test_a_kill_reaches_all_that_it_started_however_many(
     await engine.control.kill(parent.id)
     for child in children:
         assert (await end(engine, child)).execution.state is Status.KILLED
+
+
+async def paused_waiters(engine: Engine, count: int) -> list[ExecutionId]:
+    """Ids of the executions of `waiter` once so many are paused."""
+    with anyio.fail_after(SECONDS):
+        while True:
+            found = await engine.store.executions.list(ExecutionFilter(flow="waiter", states=(Status.PAUSED,)))
+            if len(found) == count:
+                return [child.id for child in found]
+            await anyio.sleep(0.01)
+
+
+async def test_a_kill_without_cascade_lets_what_was_started_go_on(engine: Engine) -> None:
+    await engine.control.save_flow(WAITER)
+    parent = await start(engine, SPARED)
+    children = await paused_waiters(engine, 4)
+    await engine.control.kill(parent.id, cascade=False)
+    ended = await end(engine, parent.id)
+    assert ended.execution.state is Status.KILLED
+    assert set(states(ended).values()) <= {"KILLED", "SUCCESS"}
+    loops = await engine.store.executions.list(ExecutionFilter(kinds=(ExecutionKind.LOOP,), caller=parent.id))
+    assert [(await end(engine, one.id)).execution.state for one in loops] == [Status.KILLED]
+    for child in children:
+        await engine.control.resume(child)
+        assert (await end(engine, child)).execution.state is Status.SUCCESS
+    assert (await end(engine, parent.id)).execution.version == ended.execution.version
+
+
+async def test_many_are_killed_without_cascade(engine: Engine) -> None:
+    await engine.control.save_flow(WAITER)
+    parents = [(await start(engine, calling("waiter"))).id for _ in range(2)]
+    children = await paused_waiters(engine, 2)
+    outcome = await engine.bulk.kill(parents, cascade=False)
+    assert set(outcome.done) == set(parents)
+    for parent in parents:
+        assert (await end(engine, parent)).execution.state is Status.KILLED
+    assert set(await paused_waiters(engine, 2)) == set(children)
+
+
+async def test_a_later_kill_may_reach_what_the_first_one_spared(engine: Engine) -> None:
+    await engine.control.save_flow(WAITER)
+    slow = """
+afterExecution: [{id: slow, type: core.flow.Sleep, duration: PT300S}]
+"""
+    parent = await start(engine, calling("waiter") + slow)
+    (child,) = await paused_waiters(engine, 1)
+    await engine.control.kill(parent.id, cascade=False)
+    await until(engine, parent.id, "slow", Status.RUNNING)
+    await engine.control.kill(parent.id)
+    assert (await end(engine, child)).execution.state is Status.KILLED
