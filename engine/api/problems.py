@@ -35,6 +35,10 @@ class BadQuery(TidegateError):
     """A query parameter or filter that can't be understood; says what would be right."""
 
 
+class BadFilter(BadQuery):
+    """A filter that can't be understood; says what would be right."""
+
+
 class Illegal(TidegateError):
     """A value in the request that can't be accepted: the reference calls it an illegal argument."""
 
@@ -73,6 +77,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(409, "conflict", "Illegal state: ", str(error))
         case Denied():
             return Problem(403, "forbidden", "Forbidden: ", str(error))
+        case BadFilter():
+            return Problem(400, "invalid-query-filters", "Invalid query filters: ", str(error))
         case BadQuery():
             return Problem(400, "invalid-query-parameter", "Bad Request: ", str(error))
         case Illegal() | ExpressionError() | TaskError() | StorageError():

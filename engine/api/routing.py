@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
+from engine.api.filterable import Filterable
 from engine.api.problems import BadQuery, Denied
 from engine.api.users import ANYBODY, User
 
@@ -90,6 +91,7 @@ class Route(NamedTuple):
     fronts: what stands before the path, by default the API's with and without the tenant
     answers: what the handler returns; a `web.StreamResponse` is sent as it is, None is sent without a body
     query, body: structs, or for a body the content type of what is no JSON
+    filters: what the list may be filtered by
     role: who may call it, in the namespace of the path, or in any where there is none
     old: other paths of the same operation, of earlier versions
     """
@@ -101,6 +103,7 @@ class Route(NamedTuple):
     answers: Any = None
     query: type[msgspec.Struct] | None = None
     body: Any = None
+    filters: Filterable | None = None
     role: Role = Role.VIEWER
     status: int = 200
     fronts: tuple[str, ...] = (BASE, f"{BASE}/{TENANT}")

@@ -83,10 +83,12 @@ class ExecutionStore(Protocol):
         ...
 
     async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
-        """Executions without their task runs, newest first."""
+        """Executions without their task runs, newest first unless asked for otherwise."""
         ...
 
-    async def count(self, where: ExecutionFilter) -> int: ...
+    async def count(self, where: ExecutionFilter, most: int | None = None) -> int:
+        """How many there are; where there are more than `most`, that number."""
+        ...
 
     async def owners(self) -> Sequence[str]:
         """Processes that own at least one execution that has not ended, or a timer."""

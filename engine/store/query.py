@@ -11,11 +11,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from engine.store.conditions import Columns, Node, in_sql
+
 FOLDER = Path(__file__).parent / "sql"
-LABELLED = (
-    "exists (select 1 from json_each({document}, '$.labels') as label "
-    "where json_extract(label.value, '$.key') = :{key} and json_extract(label.value, '$.value') = :{value})"
-)
 HEADING = re.compile(r"^-- name: (\w+)(?: \[(\w+)\])?\s*$", re.MULTILINE)
 
 
@@ -76,10 +74,9 @@ class Where:
             self._conditions.append(f"({column} = :{at} or ({column} >= :{first} and {column} < :{end}))")
         return self
 
-    def labelled(self, document: str, key: str, value: str) -> Where:
-        """The document in a column has a label."""
-        has = LABELLED.format(document=document, key=self._bind(key), value=self._bind(value))
-        self._conditions.append(has)
+    def matching(self, node: Node, columns: Columns) -> Where:
+        """A condition holds. Raises KeyError for one on something that is no column."""
+        self._conditions.append(in_sql(node, columns, lambda value: f":{self._bind(value)}"))
         return self
 
     def fill(self, query: str) -> str:

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from engine.errors import Unavailable
 from engine.settings import Sqlite
+from engine.store.conditions import add_functions
 from engine.store.connection import connect, foreseen
 
 CONNECTIONS = 4
@@ -55,6 +56,7 @@ class Reader:
             connection = self._idle.pop()
         except IndexError:
             connection = connect(self._file, self._settings)
+            add_functions(connection)
         try:
             with foreseen():
                 return work(connection)

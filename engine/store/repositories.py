@@ -13,6 +13,7 @@ from engine.store.codec import decode_answer, decode_execution, decode_task_run,
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
 from engine.store.rows import Concurrency, ExecutionFilter, Granted, Held, Message, NodeRow, SlotUse, StoredFlow, Timer
+from engine.store.selecting import count_query, list_query
 from engine.store.slots import FlowKey, free, grant, limit_of, repair
 from engine.store.writer import Writer
 
@@ -95,14 +96,10 @@ class Executions:
         return [decode_execution(row[0]) for row in rows]
 
     async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
-        conditions = _conditions(where)
-        params = {**conditions.params, "limit": where.limit, "offset": where.offset}
-        rows = await self._reader.rows(conditions.fill(SQL["list_executions"]), params)
-        return [decode_execution(row[0]) for row in rows]
+        return [decode_execution(row[0]) for row in await self._reader.rows(*list_query(where))]
 
-    async def count(self, where: ExecutionFilter) -> int:
-        conditions = _conditions(where)
-        row = await self._reader.row(conditions.fill(SQL["count_executions"]), conditions.params)
+    async def count(self, where: ExecutionFilter, most: int | None = None) -> int:
+        row = await self._reader.row(*count_query(where, most))
         return int(row[0])
 
     async def owners(self) -> Sequence[str]:
@@ -255,19 +252,6 @@ def _held(connection: sqlite3.Connection, id: ExecutionId) -> Held | None:
         elif record is not None:
             record.answers[name] = decode_answer(doc)
     return None if record is None else Held(record, owner)
-
-
-def _conditions(where: ExecutionFilter) -> Where:
-    conditions = Where().among("kind", (kind.value for kind in where.kinds)).add("namespace", where.namespace)
-    conditions.add("flow", where.flow)
-    conditions.among("state", (state.value for state in where.states))
-    if where.prefix:
-        conditions.add("id", where.prefix, ">=").add("id", f"{where.prefix}\uffff", "<")
-    conditions.below("namespace", where.below)
-    for label in where.labels:
-        conditions.labelled("doc", label.key, label.value)
-    conditions.add("caller", where.caller).add("caller_path", where.caller_path)
-    return conditions.add("created", where.since, ">=").add("created", where.until, "<")
 
 
 def _flow(row: tuple[str, str, int, str, int, str, int]) -> StoredFlow:

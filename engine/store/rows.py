@@ -12,6 +12,7 @@ from engine.ids import ExecutionId
 from engine.state.execution import Answer, Execution, ExecutionKind, Label, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
+from engine.store.conditions import Node
 
 
 class Timer(msgspec.Struct, frozen=True):
@@ -92,8 +93,15 @@ class Held(NamedTuple):
     owner: str
 
 
+class Sort(NamedTuple):
+    """A field of the rows to sort a list by."""
+
+    field: str
+    descending: bool = False
+
+
 class ExecutionFilter(msgspec.Struct, frozen=True):
-    """Which executions to list; absent fields select nothing away. Newest first.
+    """Which executions to list; absent fields select nothing away. Newest first, unless `sort` says otherwise.
 
     prefix: how their ids begin
     below: a namespace and all below it
@@ -101,6 +109,9 @@ class ExecutionFilter(msgspec.Struct, frozen=True):
     kinds: none stands for all of them
     caller, caller_path: the execution whose task run started them, and the path of that
     labels: they have all of these
+    visible: below one of these namespaces, or of one of them; None for wherever
+    where: a condition on `EXECUTION_COLUMNS`
+    sort: by these fields of `EXECUTION_ORDER`, the first one first
     """
 
     prefix: str | None = None
@@ -116,6 +127,9 @@ class ExecutionFilter(msgspec.Struct, frozen=True):
     caller: ExecutionId | None = None
     caller_path: str | None = None
     labels: tuple[Label, ...] = ()
+    visible: tuple[str, ...] | None = None
+    where: Node | None = None
+    sort: tuple[Sort, ...] = ()
 
 
 class StoredFlow(msgspec.Struct, frozen=True):

@@ -13,10 +13,13 @@ select owner, doc from execution where id = :id
 select doc from execution where id in (select value from json_each(:executions))
 
 -- name: list_executions
-select doc from execution {where} order by created desc, id desc limit :limit offset :offset
+-- Chosen and sorted by what indexes hold, as far as they do; documents are read of those that are listed.
+select doc from execution
+where id in (select id from execution {where} order by {order} limit :limit offset :offset)
+order by {order}
 
 -- name: count_executions
-select count(*) from execution {where}
+select count(*) from (select 1 from execution {where} limit :most)
 
 -- name: owners
 select distinct owner from execution where owner <> ''
