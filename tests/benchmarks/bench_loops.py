@@ -61,8 +61,8 @@ def run() -> dict[str, float]:
 
 def measured(kind: str, count: int, limit: int) -> tuple[float, float]:
     """Microseconds of an iteration, and MiB by which a process of its own grew."""
-    program = f"from benchmarks.bench_loops import main; main({kind!r}, {count}, {limit})"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    command = [sys.executable, __file__, kind, str(count), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, grown = done.stdout.split()
     return float(seconds) / count * 1_000_000, float(grown)
 
@@ -100,3 +100,7 @@ def _peak() -> int:
 def _status(name: str) -> int:
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
