@@ -110,23 +110,18 @@ def logs(
         from engine.cli.log_files import show_log_files
         from engine.cli.progress import Progress
         from engine.clock import SystemClock
+        from engine.runtime.log_lines import log_lines
 
         console = look.stdout()
         progress = Progress(console, SystemClock())
         async with session(data, config) as engine:
             chosen = await resolve(engine, id)
-            seen = 0
-            while True:
-                page = await engine.store.logs.lines(
-                    chosen, task=task, levels=[level.upper() for level in levels or ()], after=seen
-                )
-                for seen, line in page:  # noqa: B007
-                    if as_json:
-                        console.print(look.as_json(line), markup=False)
-                    else:
-                        progress.on_line(line)
-                if not page:
-                    break
+            wanted = [level.upper() for level in levels or ()]
+            async for line in log_lines(engine.store, chosen, task=task, levels=wanted):
+                if as_json:
+                    console.print(look.as_json(line), markup=False)
+                else:
+                    progress.on_line(line)
             if not as_json:
                 await show_log_files(engine, console, chosen, task)
 

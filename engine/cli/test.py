@@ -56,8 +56,8 @@ def run(
 ) -> None:
     """Run the tests beside flows, each case in a data folder that is thrown away. Exit code: 1 when one fails."""
     began = monotonic()
-    found = _jobs(paths, flows, chosen)
     settings = for_commands(load_settings(config))
+    found = _jobs(paths, flows, chosen, settings)
     results = run_async(lambda: _run_all(found, settings, jobs or 2 * (os.cpu_count() or 1), timeout))
     _report(results, monotonic() - began, as_json, junit)
     raise typer.Exit(0 if all(result.good for result in results) else 1)
@@ -78,14 +78,15 @@ def record(
     raise typer.Exit(0 if run_async(lambda: record_to_file(id, out, data, config)) else 1)
 
 
-def _jobs(paths: Sequence[Path], flows: Path | None, chosen: str | None) -> list[Job]:
+def _jobs(paths: Sequence[Path], flows: Path | None, chosen: str | None, settings: Settings) -> list[Job]:
     """What is to run. Raises InvalidFlow with every mistake, Refused where nothing is left."""
     from engine.definition.find_tests import find_tests
+    from engine.definition.rules import rules_of
     from engine.errors import InvalidFlow
     from engine.plugin.index import installed
     from engine.runtime.flow_tests import Job
 
-    found = find_tests(paths, flows, installed())
+    found = find_tests(paths, flows, installed(), rules_of(settings))
     if found.mistakes:
         raise InvalidFlow(found.mistakes)
     if not found.suites:

@@ -11,6 +11,7 @@ from engine.definition.diagnostic import Diagnostic, Severity
 from engine.definition.document import read_yaml
 from engine.definition.flow_test import LoadedSuite, is_suite, load_suite
 from engine.definition.load import load_flow
+from engine.definition.rules import NONE, Rules
 from engine.errors import InvalidFlow
 from engine.plugin.index import Index
 
@@ -39,10 +40,11 @@ class FoundTests(NamedTuple):
     mistakes: tuple[Diagnostic, ...]
 
 
-def find_tests(paths: Sequence[Path], flows: Path | None, index: Index) -> FoundTests:
+def find_tests(paths: Sequence[Path], flows: Path | None, index: Index, rules: Rules = NONE) -> FoundTests:
     """The tests that are meant by flow files, files of tests, and folders of both.
 
     flows: a folder of more flows that the tested ones may need
+    rules: how the installation reads flows
     """
     texts = _Texts()
     suites: list[FoundSuite] = []
@@ -51,12 +53,12 @@ def find_tests(paths: Sequence[Path], flows: Path | None, index: Index) -> Found
     for file, near in _meant(paths, texts):
         try:
             loaded = load_suite(texts.of(file), str(file))
-            sources = _sources(loaded, texts, [*near, *more], index)
+            sources = _sources(loaded, texts, [*near, *more], index, rules)
         except InvalidFlow as error:
             mistakes += (item for item in error.diagnostics if item.severity is Severity.ERROR)
             continue
         tested = next(iter(sources.items()))
-        found = loaded.mistakes(load_flow(tested[1], file=tested[0], index=index).flow, file.parent)
+        found = loaded.mistakes(load_flow(tested[1], file=tested[0], index=index, rules=rules).flow, file.parent)
         mistakes += found
         if not found:
             suites.append(FoundSuite(file, loaded, sources))
@@ -135,7 +137,7 @@ def _tests(file: Path, flow: Named | None, texts: _Texts) -> bool:
     return (str(raw.get("namespace")), str(raw["flowId"])) == flow
 
 
-def _sources(loaded: LoadedSuite, texts: _Texts, files: Iterable[Path], index: Index) -> dict[str, str]:
+def _sources(loaded: LoadedSuite, texts: _Texts, files: Iterable[Path], index: Index, rules: Rules) -> dict[str, str]:
     """The tested flow, then those that it may start. Raises InvalidFlow."""
     suite = loaded.suite
     wanted = Named(suite.namespace, suite.flow_id)
@@ -147,18 +149,18 @@ def _sources(loaded: LoadedSuite, texts: _Texts, files: Iterable[Path], index: I
         loaded.collector.error(("flowId",), text, "unknown-flow")
         raise InvalidFlow(loaded.collector.sorted())
     source = texts.of(tested)
-    load_flow(source, file=str(tested), index=index)
+    load_flow(source, file=str(tested), index=index, rules=rules)
     sources = {str(tested): source}
     # Whatever starts another flow names it by this property.
     if "flowId" in source:
         others = {name: file for file, name in reversed(named.items()) if name != wanted}
-        sources |= {str(file): texts.of(file) for file in others.values() if _valid(texts.of(file), index)}
+        sources |= {str(file): texts.of(file) for file in others.values() if _valid(texts.of(file), index, rules)}
     return sources
 
 
-def _valid(source: str, index: Index) -> bool:
+def _valid(source: str, index: Index, rules: Rules) -> bool:
     try:
-        load_flow(source, index=index)
+        load_flow(source, index=index, rules=rules)
     except InvalidFlow:
         return False
     return True

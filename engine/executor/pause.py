@@ -111,6 +111,19 @@ def to_resume(plan: Plan, record: Record, named: TaskRun | None = None) -> TaskR
     return named or first
 
 
+def waits_for_paused(plan: Plan, record: Record, named: TaskRun | None = None) -> list[TaskRun]:
+    """The task runs that are PAUSED because an execution that they wait for is; none where others can be resumed.
+
+    named: whether it is that one
+    """
+    if named is None and (record.execution.held or any(_goes_on(plan, run) for run in record.runs.values())):
+        return []
+    meant = record.runs.values() if named is None else (named,)
+    waiting = (PAUSE, APPROVAL, LOOP_UNTIL)
+    found = [run for run in meant if run.state is PAUSED and plan.nodes[run.node].kind not in waiting]
+    return sorted(found, key=lambda run: run.order)
+
+
 def _goes_on(plan: Plan, run: TaskRun) -> bool:
     """Whether a task run goes on when it is resumed: a Pause, or a LoopUntil between two passes."""
     return is_paused(plan, run) or (run.state is PAUSED and plan.nodes[run.node].kind is LOOP_UNTIL)

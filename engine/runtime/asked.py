@@ -36,6 +36,11 @@ class Asked(NamedTuple):
             events.append(Resumed(at=self.now))
         return events
 
+    def behind(self, task_run: str | None) -> dict[str, int]:
+        """Paths of the task runs that wait for a paused execution, by their order, where nothing else is to resume."""
+        found = pause.waits_for_paused(self.plan, self.view.record, self._named(task_run))
+        return {run.path: run.order for run in found}
+
     async def reviewed(
         self, decision: str, task_run: str | None, comment: str | None, given: Mapping[str, Any], by: str | None
     ) -> Reviewed:

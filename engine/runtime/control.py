@@ -226,12 +226,29 @@ class Control:
     ) -> None:
         """Let a paused execution go on: what `pause` stopped, and its first paused task run or the one named.
 
+        Where that only waits for another execution that is paused, e.g. of a Subflow, that one goes on.
         inputs: values for the `onResume` of that Pause; FILE inputs are local paths or storage URIs
         Raises NotFound, Refused when nothing is paused, InvalidInputs with every problem.
         """
-        for event in await (await self._asked(id, here)).resumed(task_run, inputs or {}, by):
+        asked = await self._asked(id, here)
+        if (child := await self._paused_child(id, asked.behind(task_run))) is not None:
+            await self.resume(child, inputs, by=by, here=here)
+            return
+        for event in await asked.resumed(task_run, inputs or {}, by):
             _, owner = await self._head(id)
             await self._tell(id, owner, event)
+
+    async def _paused_child(self, id: ExecutionId, paths: Mapping[str, int]) -> ExecutionId | None:
+        """The first paused execution that one of these task runs waits for."""
+        if not paths:
+            return None
+        where = ExecutionFilter(kinds=(), caller=id, states=(Status.PAUSED,), limit=PAGE)
+        found = [
+            (paths[caller.path], caller.index or 0, child.id)
+            for child in await self._store.executions.list(where)
+            if (caller := child.caller) is not None and caller.path in paths and caller.waits and caller.transmit
+        ]
+        return min(found)[2] if found else None
 
     async def review(
         self,

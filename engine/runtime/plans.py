@@ -12,7 +12,7 @@ from engine.definition.compile import compile_flow
 from engine.definition.flow import Flow
 from engine.definition.inlining import templates_of
 from engine.definition.load import load_flow
-from engine.definition.rules import NONE, Rules
+from engine.definition.rules import NONE, Rules, TemplateId
 from engine.definition.templates import holds_template
 from engine.executor.plan import Kind, Node, Plan, make_plan
 from engine.ids import NodeId
@@ -55,15 +55,16 @@ class Prepared:
 
 
 class Compiled:
-    """A revision of a flow: its definition, its plan and its prepared tasks."""
+    """A revision of a flow: its definition, its plan, its prepared tasks, and the templates that were put into it."""
 
-    __slots__ = ("_iterations", "flow", "plan", "source", "tasks")
+    __slots__ = ("_iterations", "flow", "plan", "source", "tasks", "templates")
 
     def __init__(self, flow: Flow, plan: Plan, source: str, tasks: dict[NodeId, Prepared]) -> None:
         self.flow = flow
         self.plan = plan
         self.source = source
         self.tasks = tasks
+        self.templates: Mapping[TemplateId, Mapping[str, Any] | None] = {}
         self._iterations: dict[NodeId, Compiled] = {}
 
         self.gather()
@@ -123,29 +124,43 @@ class Plans:
         Another process may have stored a later one: what starts an execution says so to the store (`Write.latest`).
         """
         asked = (namespace, flow, revision or LATEST)
-        if asked in self._cache:
+        if asked in self._cache and await self._is_current(self._cache[asked]):
             return self._used(asked)
         stored = await self._flows.get(namespace, flow, revision)
         key = (namespace, flow, stored.revision)
-        compiled = self._used(key) if key in self._cache else self._compile(await self._whole(stored.source), stored)
+        if key in self._cache and await self._is_current(self._cache[key]):
+            compiled = self._used(key)
+        else:
+            compiled = await self._compile_whole(stored)
         self._put(asked, compiled)
         return compiled
 
     async def of(self, execution: Execution) -> Compiled:
         """What an execution runs: its flow, or as an iteration a loop of it. Raises NotFound or InvalidFlow."""
-        whole = await self.get(execution.namespace, execution.flow, execution.revision)
+        asked = (execution.namespace, execution.flow, execution.revision)
+        whole = self._used(asked) if asked in self._cache else await self.get(*asked)
         if execution.kind is not ExecutionKind.LOOP:
             return whole
         assert execution.caller is not None
         return whole.iteration(node_of(execution.caller.path))
 
-    async def _whole(self, source: str) -> Flow:
-        """The flow of a source text, with the templates that it names as they are now. Raises InvalidFlow."""
-        flow = self.read(source)
+    async def _compile_whole(self, stored: StoredFlow) -> Compiled:
+        """A stored flow, with the templates that it names as they are now. Raises InvalidFlow."""
+        flow = self.read(stored.source)
         if not self._rules.templates_enabled or self._templates is None or not (wanted := templates_of(flow)):
-            return flow
-        rules = self._rules._replace(templates=await self._templates.find(wanted))
-        return load_flow(source, index=self._index, rules=rules).flow
+            return self._compile(flow, stored)
+        templates = await self._templates.find(wanted)
+        rules = self._rules._replace(templates=templates)
+        compiled = self._compile(load_flow(stored.source, index=self._index, rules=rules).flow, stored)
+        compiled.templates = templates
+        return compiled
+
+    async def _is_current(self, compiled: Compiled) -> bool:
+        """Whether the templates in a flow are still what they were when it was compiled."""
+        if not compiled.templates:
+            return True
+        assert self._templates is not None
+        return await self._templates.find(compiled.templates) == compiled.templates
 
     def outdated(self, namespace: str, flow: str) -> None:
         """The latest revision that is remembered isn't the latest any more."""

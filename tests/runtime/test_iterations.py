@@ -10,6 +10,7 @@ import pytest
 from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
+from engine.runtime.log_lines import log_lines
 from engine.state.execution import Execution, ExecutionKind
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
@@ -151,3 +152,20 @@ async def test_a_deletion_takes_iterations_along(engine: Engine) -> None:
     for child in children:
         with pytest.raises(NotFound):
             await engine.store.executions.head(child.id)
+
+
+async def test_an_iteration_has_the_log_lines_of_its_own_and_of_loops_in_it(engine: Engine) -> None:
+    say = '{id: say, type: core.log.Log, message: "{{ item.parent.value }}{{ item.value }}"}'
+    inner = f"{{id: inner, type: core.flow.Loop, values: [1, 2], tasks: [{say}]}}"
+    record = await run(engine, loop("values: [a, b]", f"tasks: [{inner}]"))
+    await engine.logs.flushed()
+    first, second = await iterations(engine, record.execution.id)
+
+    async def lines(id: ExecutionId) -> set[str]:
+        return {line.message async for line in log_lines(engine.store, id, task="say")}
+
+    assert await lines(first.id) == {"a1", "a2"}
+    assert await lines(second.id) == {"b1", "b2"}
+    (deep, _) = await iterations(engine, first.id)
+    assert await lines(deep.id) == {"a1"}
+    assert await lines(record.execution.id) == {"a1", "a2", "b1", "b2"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 import pytest
 
@@ -248,3 +250,34 @@ afterExecution: [{id: slow, type: core.flow.Sleep, duration: PT300S}]
     await until(engine, parent.id, "slow", Status.RUNNING)
     await engine.control.kill(parent.id)
     assert (await end(engine, child)).execution.state is Status.KILLED
+
+
+@pytest.mark.parametrize("forced", [False, True])
+async def test_to_resume_the_parent_is_to_resume_what_it_waits_for(engine: Engine, forced: bool) -> None:
+    await engine.control.save_flow(WAITER)
+    parent = await start(engine, calling("waiter"))
+    (child,) = await paused_waiters(engine, 1)
+    await until(engine, parent.id, "call", Status.PAUSED)
+    await (engine.control.force_run(parent.id) if forced else engine.control.resume(parent.id))
+    assert (await end(engine, child)).execution.state is Status.SUCCESS
+    assert (await end(engine, parent.id)).execution.state is Status.SUCCESS
+
+
+async def test_the_first_of_those_that_are_paused_is_resumed(engine: Engine) -> None:
+    await engine.control.save_flow(WAITER)
+    each = "type: core.flow.ForEachItem, items: '{{ outputs.lines.uri }}', namespace: test, flowId: waiter"
+    lines = 'id: lines, type: core.storage.Write, content: "1\\n2\\n"'
+    parent = await start(engine, f"id: parent\nnamespace: test\ntasks: [{{{lines}}}, {{id: each, {each}}}]\n")
+    first, second = sorted(await paused_waiters(engine, 2), key=await indices(engine, parent.id))
+    for child in (first, second):
+        await until(engine, parent.id, "each/each_items", Status.PAUSED)
+        await engine.control.resume(parent.id, task_run="each_items")
+        assert (await end(engine, child)).execution.state is Status.SUCCESS
+    assert (await end(engine, parent.id)).execution.state is Status.SUCCESS
+
+
+async def indices(engine: Engine, parent: ExecutionId) -> Callable[[ExecutionId], int]:
+    """Which item of its parent an execution is for."""
+    found = await engine.store.executions.list(ExecutionFilter(caller=parent))
+    known = {child.id: child.caller.index or 0 for child in found if child.caller is not None}
+    return known.__getitem__

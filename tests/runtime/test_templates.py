@@ -67,6 +67,15 @@ async def test_ids_that_the_flow_has_too_are_refused_when_it_is_to_run(templates
         await run(templates, FLOW)
 
 
+async def test_a_template_that_changes_reaches_flows_that_are_compiled(templates: Engine, tmp_path: Path) -> None:
+    await templates.templates.apply(TEMPLATE)
+    assert states(await run(templates, FLOW)).keys() == {"first", "shared", "shared/inner", "last"}
+    settings = Settings(templates=Templates(enabled=True))
+    async with open_engine(tmp_path, settings) as other:
+        await other.templates.apply(TEMPLATE.replace("id: inner", "id: other"))
+    assert states(await run(templates, FLOW)).keys() == {"first", "shared", "shared/other", "last"}
+
+
 async def test_a_template_is_forgotten_and_listed(templates: Engine) -> None:
     await templates.templates.apply(TEMPLATE)
     assert [(it.namespace, it.id, it.source) for it in await templates.templates.list()] == [("test", "t", TEMPLATE)]

@@ -10,6 +10,7 @@ import pytest
 from engine.definition.assertions import holds
 from engine.definition.find_tests import find_tests
 from engine.definition.flow_test import is_suite, load_suite
+from engine.definition.rules import Rules
 from engine.errors import InvalidFlow
 from engine.plugin.index import installed
 
@@ -117,6 +118,16 @@ def test_tests_are_found_beside_their_flow(tmp_path: Path) -> None:
     assert found("greet.yaml") == ["below", "beside"]
     assert found("tests/any_name.yml") == ["below"]
     assert found("greet.test.yaml", "", "other.yaml") == ["below", "beside", "others"]
+
+
+def test_flows_are_read_by_the_rules_of_the_installation(tmp_path: Path) -> None:
+    templated = "{id: say, type: core.flow.Template, namespace: test, templateId: t}"
+    (tmp_path / "greet.yaml").write_text(f"id: greet\nnamespace: test\ntasks: [{templated}]\n")
+    (tmp_path / "greet.test.yaml").write_text(SUITE.format(id="beside", flow="greet"))
+    (off,) = find_tests([tmp_path], None, installed()).mistakes
+    assert "templates are off" in off.message
+    tests = find_tests([tmp_path], None, installed(), Rules(templates_enabled=True))
+    assert (len(tests.suites), tests.mistakes) == (1, ())
 
 
 def test_a_flow_that_is_not_there_or_not_valid_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""The log lines of one execution, also where that is an iteration, whose lines lie with those of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+from engine.ids import ExecutionId
+from engine.state.execution import ExecutionKind
+from engine.store.protocols import Store
+from engine.store.rows import ExecutionFilter, LogLine
+
+PAGE = 1000
+
+
+async def log_lines(
+    store: Store, id: ExecutionId, *, task: str | None = None, levels: Sequence[str] = ()
+) -> AsyncIterator[LogLine]:
+    """The lines in order; of an iteration its own and those of the loops in it. Raises NotFound."""
+    execution, _ = await store.executions.head(id)
+    runs = await _task_runs(store, id) if execution.kind is ExecutionKind.LOOP else None
+    position = 0
+    while page := await store.logs.lines(execution.home, task=task, levels=levels, after=position, limit=PAGE):
+        for position, line in page:  # noqa: B007
+            if runs is None or line.task_run in runs:
+                yield line
+
+
+async def _task_runs(store: Store, iteration: ExecutionId) -> set[str | None]:
+    """Ids of the task runs of an iteration and of the iterations in it."""
+    found: set[str | None] = set()
+    todo = [iteration]
+    while todo:
+        id = todo.pop()
+        found |= {run.id for run in (await store.executions.load(id)).record.runs.values()}
+        where = ExecutionFilter(kinds=(ExecutionKind.LOOP,), caller=id, limit=PAGE)
+        while page := await store.executions.list(where):
+            todo += [execution.id for execution in page]
+            where = msgspec.structs.replace(where, offset=where.offset + PAGE)
+    return found
