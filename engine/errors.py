@@ -7,6 +7,8 @@ TidegateError
 ├── Unavailable         the store or the disk can't answer now; the same call may succeed later
 ├── Refused             the request is understood and not allowed; says what would be
 │   ├── Blocked             checks of a flow do not hold; carries them
+│   ├── Expired             it existed, and its time is over
+│   ├── Malformed           a name or value has a form that it can't have
 │   └── NotAll              nothing was done to several executions, for it can't be done to some; carries these
 ├── InvalidFlow         a flow with mistakes; carries all of them as diagnostics
 ├── InvalidInputs       input values with mistakes; carries all of them
@@ -61,6 +63,14 @@ class Blocked(Refused):
     def __init__(self, checked: Any) -> None:
         self.checked = checked
         super().__init__(checked.messages)
+
+
+class Expired(Refused):
+    """What is asked for existed, and its time is over."""
+
+
+class Malformed(Refused):
+    """A name or value that has a form that it can't have; the message says what would be right."""
 
 
 class NotAll(Refused):

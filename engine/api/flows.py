@@ -1,4 +1,4 @@
-"""Flows and their revisions."""
+"""Flows and their revisions, one at a time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import msgspec
 
 from engine.api.problems import Illegal
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import flow_shape
+from engine.api.shapes import FlowShape, flow_shape
+from engine.definition.dialect import maps_in
 from engine.definition.document import read_yaml
-from engine.errors import InvalidFlow, NotFound
+from engine.definition.rewrite import with_task
+from engine.errors import NotFound
 from engine.runtime.engine import Engine
 from engine.store.rows import StoredFlow
 
@@ -26,92 +28,120 @@ class FlowQuery(msgspec.Struct, frozen=True, rename="camel"):
     allow_deleted: bool = False
 
 
+class RevisionQuery(msgspec.Struct, frozen=True):
+    """revision: by default the latest"""
+
+    revision: int | None = None
+
+
+class RevisionsQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """allowDelete: also those that say that it was deleted"""
+
+    allow_delete: bool = False
+
+
+class DeleteRevisionsQuery(msgspec.Struct, frozen=True):
+    """revisions: numbers with commas between them"""
+
+    revisions: tuple[str, ...] = ()
+
+
 class Flows:
     """Create, read, change and delete flows."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._store = engine.store.flows
 
     def routes(self) -> Iterable[Route]:
-        yield Route("POST", "/flows", self.create, "Create a flow", dict, body=YAML, role=Role.EDITOR)
-        yield Route("POST", "/flows/validate", self.validate, "Check flows without saving them", list, body=YAML)
-        yield Route("GET", "/flows/{namespace}", self.of_namespace, "Flows of a namespace", list)
-        yield Route("GET", "/flows/{namespace}/{id}", self.one, "A flow", dict, query=FlowQuery)
+        one = "/flows/{namespace}/{id}"
+        yield Route("POST", "/flows", self.create, "Create a flow", FlowShape, body=YAML, role=Role.EDITOR)
+        yield Route("GET", one, self.one, "A flow", FlowShape, query=FlowQuery)
+        yield Route("PUT", one, self.update, "Save a new revision", FlowShape, body=YAML, role=Role.EDITOR)
+        yield Route("DELETE", one, self.delete, "Delete a flow", role=Role.EDITOR)
         yield Route(
-            "PUT", "/flows/{namespace}/{id}", self.update, "Save a new revision", dict, body=YAML, role=Role.EDITOR
+            "GET", f"{one}/revisions", self.revisions, "Revisions of a flow", list[FlowShape], query=RevisionsQuery
         )
-        yield Route("DELETE", "/flows/{namespace}/{id}", self.delete, "Delete a flow", role=Role.EDITOR)
-        yield Route("GET", "/flows/{namespace}/{id}/revisions", self.revisions, "Revisions of a flow", list)
+        yield Route(
+            "DELETE",
+            f"{one}/revisions",
+            self.delete_revisions,
+            "Delete old revisions",
+            query=DeleteRevisionsQuery,
+            role=Role.EDITOR,
+        )
+        yield Route(
+            "GET",
+            f"{one}/tasks/{{task}}",
+            self.task,
+            "A task of a flow, as written",
+            dict[str, Any],
+            query=RevisionQuery,
+        )
+        yield Route(
+            "PATCH",
+            f"{one}/{{task}}",
+            self.update_task,
+            "Change one task",
+            FlowShape,
+            body=dict[str, Any],
+            role=Role.EDITOR,
+        )
 
-    async def create(self, call: Call) -> dict[str, Any]:
-        source = await call.request.text()
-        flow = self._engine.plans.read(source)
-        if await self._find(flow.namespace, flow.id) is not None:
-            raise Illegal("Flow id already exists")
-        return _shown(await self._engine.control.save_flow(source))
+    async def create(self, call: Call) -> FlowShape:
+        draft = self._engine.flows.read(await call.text())
+        call.require(Role.EDITOR, draft.flow.namespace)
+        return shown(await self._engine.flows.create(draft))
 
-    async def update(self, call: Call) -> dict[str, Any]:
-        source = await call.request.text()
-        namespace, id = call.path["namespace"], call.path["id"]
-        if await self._find(namespace, id) is None:
-            raise NotFound("flow", f"{namespace}.{id}", "create it with POST /flows")
-        flow = self._engine.plans.read(source)
-        if flow.id != id:
-            raise Illegal(f"Illegal flow id update: the source says '{flow.id}', the path '{id}'")
-        if flow.namespace != namespace:
-            raise Illegal(f"Illegal namespace update: the source says '{flow.namespace}', the path '{namespace}'")
-        return _shown(await self._engine.control.save_flow(source))
+    async def update(self, call: Call) -> FlowShape:
+        return shown(await self._engine.flows.update(call.path["namespace"], call.path["id"], await call.text()))
 
-    async def one(self, call: Call) -> dict[str, Any]:
+    async def one(self, call: Call) -> FlowShape:
         query = call.query(FlowQuery)
         namespace, id = call.path["namespace"], call.path["id"]
-        stored = await self._engine.store.flows.get(namespace, id, query.revision)
-        return _shown(stored, source=query.source)
+        if query.allow_deleted and query.revision is None:
+            return shown((await self._store.revisions(namespace, id))[-1], source=query.source)
+        return shown(await self._store.get(namespace, id, query.revision), source=query.source)
 
     async def delete(self, call: Call) -> None:
         await self._engine.control.delete_flow(call.path["namespace"], call.path["id"])
 
-    async def revisions(self, call: Call) -> list[dict[str, Any]]:
-        found = await self._engine.store.flows.revisions(call.path["namespace"], call.path["id"])
-        return [_shown(stored) for stored in found]
+    async def revisions(self, call: Call) -> list[FlowShape]:
+        found = await self._store.revisions(call.path["namespace"], call.path["id"])
+        deleted_too = call.query(RevisionsQuery).allow_delete
+        return [shown(stored) for stored in found if deleted_too or not stored.deleted]
 
-    async def of_namespace(self, call: Call) -> list[dict[str, Any]]:
-        found = await self._engine.store.flows.list(call.path["namespace"])
-        return [_shown(stored, source=False) for stored in found]
+    async def delete_revisions(self, call: Call) -> None:
+        numbers = [part for text in call.query(DeleteRevisionsQuery).revisions for part in text.split(",") if part]
+        if not numbers or not all(number.isdecimal() for number in numbers):
+            raise Illegal("revisions must be numbers with commas between them, as revisions=1,2")
+        await self._engine.flows.delete_revisions(call.path["namespace"], call.path["id"], [int(n) for n in numbers])
 
-    async def validate(self, call: Call) -> list[dict[str, Any]]:
-        source = await call.request.text()
-        return [self._checked(index, text) for index, text in enumerate(documents(source))]
+    async def task(self, call: Call) -> dict[str, Any]:
+        stored = await self._store.get(call.path["namespace"], call.path["id"], call.query(RevisionQuery).revision)
+        wanted = call.path["task"]
+        for _, item in maps_in(read_yaml(stored.source).value):
+            if item.get("id") == wanted and isinstance(item.get("type"), str) and "." in item["type"]:
+                return item
+        raise _no_task(stored, wanted)
 
-    def _checked(self, index: int, source: str) -> dict[str, Any]:
-        raw = read_yaml(source).value
-        raw = raw if isinstance(raw, dict) else {}
-        answer: dict[str, Any] = {"index": index, "flow": raw.get("id"), "namespace": raw.get("namespace")}
-        answer |= {"outdated": False, "deprecationPaths": [], "warnings": [], "infos": []}
-        try:
-            self._engine.plans.read(source)
-        except InvalidFlow as error:
-            answer["constraints"] = ", ".join(item.message for item in error.diagnostics if item.severity == "error")
-        return answer
-
-    async def _find(self, namespace: str, id: str) -> StoredFlow | None:
-        try:
-            return await self._engine.store.flows.get(namespace, id)
-        except NotFound:
-            return None
-
-
-def documents(source: str) -> list[str]:
-    """The flows of a text in which lines of `---` part them."""
-    parts: list[list[str]] = [[]]
-    for line in source.splitlines(keepends=True):
-        if line.rstrip() == "---":
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    return ["".join(part) for part in parts if "".join(part).strip()]
+    async def update_task(self, call: Call) -> FlowShape:
+        task = call.path["task"]
+        properties: dict[str, Any] = await call.json(dict[str, Any])
+        if properties.get("id") != task:
+            raise Illegal(f"the task's id must be '{task}' as in the path, not '{properties.get('id')}'")
+        stored = await self._store.get(call.path["namespace"], call.path["id"])
+        source = with_task(stored.source, task, properties)
+        if source is None:
+            raise _no_task(stored, task)
+        return shown(await self._engine.flows.update(stored.namespace, stored.id, source))
 
 
-def _shown(stored: StoredFlow, *, source: bool = True) -> dict[str, Any]:
+def shown(stored: StoredFlow, *, source: bool = True) -> FlowShape:
+    """A revision of a flow as JSON of the API."""
     document = read_yaml(stored.source).value
     return flow_shape(stored, document if isinstance(document, Mapping) else {}, source=source)
+
+
+def _no_task(stored: StoredFlow, task: str) -> NotFound:
+    return NotFound("task", task, f"the flow '{stored.namespace}.{stored.id}' has no task of this id")

@@ -17,9 +17,11 @@ from aiohttp import web
 from engine.definition.diagnostic import Diagnostic, path_text
 from engine.errors import (
     Conflict,
+    Expired,
     ExpressionError,
     InvalidFlow,
     InvalidInputs,
+    Malformed,
     NotFound,
     Refused,
     StorageError,
@@ -73,6 +75,10 @@ def problem_of(error: Exception) -> Problem:
         case InvalidInputs():
             places = list(error.problems.items())
             return Problem(422, "validation-failed", "Invalid entity: ", "\n".join(text for _, text in places), places)
+        case Expired():
+            return Problem(410, "resource-expired", "Resource has expired: ", str(error))
+        case Illegal() | Malformed() | ExpressionError() | TaskError() | StorageError():
+            return Problem(422, "invalid-argument", "Illegal argument: ", str(error))
         case Conflict() | Refused():
             return Problem(409, "conflict", "Illegal state: ", str(error))
         case Denied():
@@ -81,8 +87,6 @@ def problem_of(error: Exception) -> Problem:
             return Problem(400, "invalid-query-filters", "Invalid query filters: ", str(error))
         case BadQuery():
             return Problem(400, "invalid-query-parameter", "Bad Request: ", str(error))
-        case Illegal() | ExpressionError() | TaskError() | StorageError():
-            return Problem(422, "invalid-argument", "Illegal argument: ", str(error))
         case msgspec.DecodeError():
             return Problem(422, "invalid-json", "Invalid json: ", str(error))
         case Unavailable():

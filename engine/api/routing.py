@@ -10,12 +10,13 @@ import msgspec
 from aiohttp import web
 
 from engine.api.filterable import Filterable
-from engine.api.problems import BadQuery, Denied
+from engine.api.problems import BadQuery, Denied, Illegal
 from engine.api.users import ANYBODY, User
 
 BASE = "/api/v1"
 TENANT = "main"
 JSON = "application/json"
+TEXT_BYTES = 16 * 1024 * 1024
 USER: web.RequestKey[User] = web.RequestKey("user", User)
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -76,9 +77,24 @@ class Call:
         except msgspec.ValidationError as error:
             raise BadQuery(str(error)) from None
 
+    async def text(self) -> str:
+        """The body as text, of at most 16 MiB. Raises Illegal for what is no text."""
+        try:
+            return (await self._body()).decode(self.request.charset or "utf-8")
+        except (UnicodeDecodeError, LookupError) as error:
+            raise Illegal(f"the body is no text: {error}") from None
+
     async def json(self, model: Any) -> Any:
-        """The JSON body as a type. Raises DecodeError or ValidationError with the place."""
-        return msgspec.json.decode(await self.request.read(), type=model)
+        """The JSON body, of at most 16 MiB, as a type. Raises DecodeError or ValidationError with the place."""
+        return msgspec.json.decode(await self._body(), type=model)
+
+    async def _body(self) -> bytes:
+        body = bytearray()
+        async for chunk in self.request.content.iter_any():
+            body += chunk
+            if len(body) > TEXT_BYTES:
+                raise web.HTTPRequestEntityTooLarge(TEXT_BYTES, len(body))
+        return bytes(body)
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -89,7 +105,8 @@ class Route(NamedTuple):
 
     path: below `fronts`
     fronts: what stands before the path, by default the API's with and without the tenant
-    answers: what the handler returns; a `web.StreamResponse` is sent as it is, None is sent without a body
+    answers: what the handler returns; None is sent as 204 without a body. What it returns as a `web.StreamResponse` is
+        sent as it is: `bytes` stands for a file, `web.Response` for 200 without a body
     query, body: structs, or for a body the content type of what is no JSON
     filters: what the list may be filtered by
     role: who may call it, in the namespace of the path, or in any where there is none

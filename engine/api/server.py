@@ -10,10 +10,15 @@ from aiohttp import web
 
 from engine.api.executions import Executions
 from engine.api.flows import Flows
+from engine.api.flows_at_once import FlowsAtOnce
+from engine.api.keys import Keys
 from engine.api.misc import Misc
+from engine.api.namespace_files import NamespaceFiles
 from engine.api.problems import tell_problems
 from engine.api.routing import Resource, Route, register
+from engine.api.secrets import Secrets
 from engine.api.security import check_bind, only_from_here
+from engine.api.validation import Validation
 from engine.errors import Refused
 from engine.runtime.engine import Engine
 from engine.settings import Server as Options
@@ -21,7 +26,16 @@ from engine.settings import Server as Options
 
 def resources(engine: Engine) -> list[Resource]:
     """Every subject of the API."""
-    return [Flows(engine), Executions(engine), Misc(engine)]
+    return [
+        FlowsAtOnce(engine),
+        Validation(engine),
+        Flows(engine),
+        Keys(engine),
+        Secrets(engine),
+        NamespaceFiles(engine),
+        Executions(engine),
+        Misc(engine),
+    ]
 
 
 def routes(parts: Iterable[Resource]) -> list[Route]:

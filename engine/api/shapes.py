@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Required, TypedDict, cast
 
 import msgspec
 
@@ -226,9 +226,24 @@ def metric_shape(metric: Metric) -> MetricShape:
     )
 
 
-def flow_shape(stored: StoredFlow, document: Mapping[str, Any], *, source: bool = False) -> dict[str, Any]:
+class FlowShape(TypedDict, total=False):
+    """A revision of a flow: what its author wrote, as JSON, with its revision. `source` is the text."""
+
+    id: Required[str]
+    namespace: Required[str]
+    tenantId: Required[str]
+    revision: Required[int]
+    disabled: Required[bool]
+    deleted: Required[bool]
+    updated: Required[str]
+    tasks: list[dict[str, Any]]
+    labels: list[Any]
+    source: str
+
+
+def flow_shape(stored: StoredFlow, document: Mapping[str, Any], *, source: bool = False) -> FlowShape:
     """A revision of a flow: what its author wrote, as JSON, with its revision; labels as a list."""
-    shape = {name: value for name, value in document.items() if value is not None}
+    shape: dict[str, Any] = {name: value for name, value in document.items() if value is not None}
     labels = shape.pop("labels", None)
     if isinstance(labels, dict):
         labels = [{"key": key, "value": str(value)} for key, value in labels.items()]
@@ -245,4 +260,4 @@ def flow_shape(stored: StoredFlow, document: Mapping[str, Any], *, source: bool 
     }
     if source:
         shape["source"] = stored.source
-    return shape
+    return cast("FlowShape", shape)

@@ -24,6 +24,7 @@ from engine.runtime.control import Control
 from engine.runtime.driver import Driver
 from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
+from engine.runtime.flow_changes import FlowChanges
 from engine.runtime.gathering import Gathering
 from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.inputs import Inputs
@@ -33,6 +34,7 @@ from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
 from engine.runtime.mocks import Mocks
+from engine.runtime.namespace_tree import NamespaceTree
 from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.nodes import Node, Nodes
 from engine.runtime.operations import Operations
@@ -75,6 +77,8 @@ class Engine(NamedTuple):
     slots: Slots
     templates: Templates
     bulk: Bulk
+    tree: NamespaceTree
+    flows: FlowChanges
 
 
 @asynccontextmanager
@@ -237,4 +241,6 @@ async def _assemble(
         slots,
         templates,
         Bulk(store, control, operations, clock),
+        NamespaceTree(files, namespaces.revisions),
+        FlowChanges(store, plans, control, clock),
     )

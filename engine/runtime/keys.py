@@ -16,7 +16,7 @@ import msgspec
 from engine.clock import Clock
 from engine.definition.coerce import coerce
 from engine.durations import parse_duration
-from engine.errors import Refused
+from engine.errors import Expired, Malformed, Refused
 from engine.files.addresses import namespace_folder
 from engine.files.protocol import InternalStorage
 from engine.runtime.globs import translate
@@ -38,7 +38,7 @@ _decode = msgspec.json.decode
 
 
 class Keys:
-    """The keys of all namespaces. Every method raises Refused for a malformed key."""
+    """The keys of all namespaces. Every method raises Malformed for what can't be a key."""
 
     def __init__(
         self, store: KvStore, flows: FlowStore, files: InternalStorage, vault: Vault, clock: Clock, keep: int = 0
@@ -52,11 +52,11 @@ class Keys:
         self._keep = keep
 
     async def get(self, namespace: str, key: str) -> Entry | None:
-        """An entry. One that has expired is removed, with Refused; from then on there is none."""
+        """An entry. One that has expired is removed, with Expired; from then on there is none."""
         entry = await self._store.get(namespace, checked(key))
         if entry is not None and entry.expired(now := self._clock.now()):
             await self._store.delete([(namespace, key)], expired=now)
-            raise Refused(f"The requested value has expired: the key '{key}' in the namespace '{namespace}'")
+            raise Expired(f"The requested value has expired: the key '{key}' in the namespace '{namespace}'")
         return entry
 
     async def nearest(self, namespace: str, key: str) -> Entry | None:
@@ -85,7 +85,7 @@ class Keys:
         ttl: milliseconds until it expires; None for never
         masks: texts that must not be stored in the clear
 
-        Raises Refused for a value that is none of the type, and for a taken key where `overwrite` is off.
+        Raises Malformed for a value that is none of the type, Refused for a taken key where `overwrite` is off.
         """
         now = self._clock.now()
         kind, plain = typed(value, type)
@@ -181,9 +181,9 @@ def stored(entry: Entry) -> Any:
 
 
 def checked(key: str) -> str:
-    """The key. Raises Refused."""
+    """The key. Raises Malformed."""
     if not KEY.fullmatch(key):
-        raise Refused(f"{KEY_RULE} It is '{key[:200]}'.")
+        raise Malformed(f"{KEY_RULE} It is '{key[:200]}'.")
     return key
 
 
@@ -194,15 +194,15 @@ def with_parents(namespace: str) -> list[str]:
 
 
 def typed(value: Any, type: str | None = None) -> tuple[str, Any]:
-    """The type of a value and its JSON form. Raises Refused where it is none of the type asked for."""
+    """The type of a value and its JSON form. Raises Malformed where it is none of the type asked for."""
     if type is None:
         return _type_of(value), _jsonable(value)
     if type not in TYPES:
-        raise Refused(f"The type of a value is one of {', '.join(TYPES)}, not '{type}'")
+        raise Malformed(f"The type of a value is one of {', '.join(TYPES)}, not '{type}'")
     try:
         return type, _READ[type](value)
     except ValueError as error:
-        raise Refused(f"The value is no {type}: {error}") from None
+        raise Malformed(f"The value is no {type}: {error}") from None
 
 
 def guessed(text: str) -> tuple[str | None, Any]:
@@ -280,7 +280,7 @@ def _jsonable(value: Any) -> Any:
     try:
         return _decode(_encode(value))
     except (TypeError, ValueError) as error:
-        raise Refused(f"The value can't be stored as JSON: {error}") from None
+        raise Malformed(f"The value can't be stored as JSON: {error}") from None
 
 
 def among(namespace: str, names: Iterable[str], below: bool) -> bool:

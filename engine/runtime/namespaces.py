@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterable, Sequence
 from pathlib import Path
 
-from engine.errors import NotFound, Refused, StorageError
+from engine.errors import Malformed, NotFound, StorageError
 from engine.files.addresses import SCHEME, namespace_folder
 from engine.files.protocol import FileInfo, InternalStorage
 from engine.runtime.globs import path_test
@@ -16,6 +16,9 @@ from engine.store.protocols import FlowStore
 
 NSFILE = "nsfile://"
 NAMESPACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
+FOLDER_MARK = ".tidegate-folder"
+"""The name of an empty file that keeps a folder which has no files; it is never shown."""
+
 FOREIGN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/")
 
 
@@ -41,7 +44,9 @@ class NamespaceFiles:
         return {
             path: info
             for path, info in found.items()
-            if (wanted is None or any(test(path) for test in wanted)) and not any(test(path) for test in unwanted)
+            if not path.endswith(f"/{FOLDER_MARK}")
+            and (wanted is None or any(test(path) for test in wanted))
+            and not any(test(path) for test in unwanted)
         }
 
     async def put(self, namespace: str, path: str, source: bytes | Path | AsyncIterable[bytes]) -> str:
@@ -94,14 +99,14 @@ class NamespaceFiles:
 
 
 def valid(namespace: str) -> str:
-    """The namespace. Raises Refused for what can't be one."""
+    """The namespace. Raises Malformed for what can't be one."""
     if not NAMESPACE.fullmatch(namespace) or ".." in namespace:
-        raise Refused(f"'{namespace[:200]}' is not a namespace: it has letters, digits, '.', '_' and '-'")
+        raise Malformed(f"'{namespace[:200]}' is not a namespace: it has letters, digits, '.', '_' and '-'")
     return namespace
 
 
 def address_of(namespace: str, path: str) -> str:
-    """The address in internal storage of a namespace file. Raises Refused, StorageError."""
+    """The address in internal storage of a namespace file. Raises Malformed, StorageError."""
     steps = path.strip("/")
     if not steps or ".." in steps.split("/"):
         raise StorageError(f"'{path}' is not a path of a namespace file: it must be like folder/file.txt, without '..'")
@@ -111,7 +116,7 @@ def address_of(namespace: str, path: str) -> str:
 def resolved(uri: str, namespace: str) -> str:
     """The address that a URI names: itself, or `nsfile:///PATH` (of `namespace`), `nsfile://NAMESPACE/PATH`.
 
-    Raises Refused, StorageError for other schemes and malformed paths.
+    Raises Malformed, StorageError for other schemes and malformed paths.
     """
     if uri.startswith(NSFILE):
         other, _, path = uri.removeprefix(NSFILE).partition("/")
@@ -125,7 +130,7 @@ def resolved(uri: str, namespace: str) -> str:
 
 
 def located(path: str, namespace: str) -> str:
-    """The address of what a template reads: a URI, or the path of a namespace file. Raises Refused, StorageError."""
+    """The address of what a template reads: a URI, or the path of a namespace file. Raises Malformed, StorageError."""
     if not FOREIGN.match(path):
         return address_of(namespace, path)
     if not path.startswith((NSFILE, SCHEME)):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from engine.definition.compile import compile_flow
+from engine.definition.diagnostic import Diagnostic, Severity
 from engine.definition.flow import Flow
 from engine.definition.inlining import templates_of
 from engine.definition.load import load_flow
+from engine.definition.migration import Migration, migration_of
 from engine.definition.rules import NONE, Rules, TemplateId
 from engine.definition.templates import holds_template
+from engine.errors import InvalidFlow
 from engine.executor.plan import Kind, Node, Plan, make_plan
 from engine.ids import NodeId
 from engine.plugin.base import FolderBlock, Task
@@ -166,9 +169,25 @@ class Plans:
         """The latest revision that is remembered isn't the latest any more."""
         self._cache.pop((namespace, flow, LATEST), None)
 
+    def forget(self, namespace: str, flow: str, revision: int) -> None:
+        """A revision is gone."""
+        self._cache.pop((namespace, flow, revision), None)
+
     def read(self, source: str, file: str | None = None) -> Flow:
         """The flow of a source text. Raises InvalidFlow with every mistake."""
         return load_flow(source, file=file, index=self._index, rules=self._rules).flow
+
+    def check(self, source: str) -> tuple[Sequence[Diagnostic], Sequence[Diagnostic]]:
+        """The mistakes of a flow's text, and what its author should know."""
+        try:
+            return (), load_flow(source, index=self._index, rules=self._rules).warnings
+        except InvalidFlow as error:
+            errors = [item for item in error.diagnostics if item.severity is Severity.ERROR]
+            return errors, [item for item in error.diagnostics if item.severity is Severity.WARNING]
+
+    def migration(self, source: str) -> Migration | None:
+        """What in a flow's text has other names now; None for a text that is no flow."""
+        return migration_of(source, self._index, self._rules)
 
     def keep(self, flow: Flow, stored: StoredFlow) -> None:
         """Compile a revision that was just stored and remember it as the latest."""

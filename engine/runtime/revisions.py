@@ -80,6 +80,14 @@ class Revisions:
         """Drop the older contents of a file, or of all files of a folder."""
         await self._files.delete(_folder(address))
 
+    async def move(self, source: str, target: str) -> None:
+        """Give the older contents of a file to another one."""
+        for revision in await self.older(source):
+            info = await self._files.stat(revision.address)
+            address = f"{_folder(target)}/v{revision.number}"
+            await self._files.put(address, self._files.read(revision.address), info.attributes)
+        await self.forget(source)
+
     async def purge(self, address: str, keep: int | None, before: int | None) -> int:
         """Drop older contents; returns how many.
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from engine.clock import Clock
-from engine.errors import Refused
+from engine.errors import Malformed, Refused
 from engine.runtime.keys import with_parents
 from engine.runtime.vault import Vault
 from engine.store.protocols import SecretStore
@@ -42,13 +42,13 @@ class Secrets:
         return None if sealed is None else str(self._vault.open(sealed))
 
     async def set(self, key: str, value: str, namespace: str = EVERYWHERE, description: str | None = None) -> None:
-        """Store a secret, encrypted. Raises Refused for a malformed key or an empty value."""
+        """Store a secret, encrypted. Raises Malformed for what can't be a key, or an empty value."""
         if not NAME.fullmatch(key):
-            raise Refused(
+            raise Malformed(
                 f"A secret's key has letters, digits, '.', '_' and '-', and begins with neither: '{key[:100]}'"
             )
         if not value:
-            raise Refused(f"The secret '{key}' would be empty")
+            raise Malformed(f"The secret '{key}' would be empty")
         await self._store.put(namespace, key.upper(), self._vault.seal(value)["value"], self._clock.now(), description)
 
     async def list(self, namespace: str | None = None) -> Sequence[SecretInfo]:

@@ -57,6 +57,10 @@ class FlowStore(Protocol):
         """Write a revision that says deleted. Raises NotFound."""
         ...
 
+    async def delete_revisions(self, namespace: str, id: str, revisions: Sequence[int]) -> int:
+        """Delete these revisions, except the latest one; returns how many."""
+        ...
+
 
 class ExecutionStore(Protocol):
     """Executions and their task runs."""

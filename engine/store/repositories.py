@@ -70,6 +70,10 @@ class Flows:
         if not await self._writer.execute(SQL["delete_flow"], params):
             raise _no_flow(namespace, id, None)
 
+    async def delete_revisions(self, namespace: str, id: str, revisions: Sequence[int]) -> int:
+        params = {"tenant": TENANT, "namespace": namespace, "id": id, "revisions": encode(revisions)}
+        return len(await self._writer.execute(SQL["delete_flow_revisions"], params))
+
 
 class Executions:
     """Executions and their task runs."""

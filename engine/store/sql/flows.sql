@@ -38,6 +38,14 @@ from flow
 where tenant = :tenant and namespace = :namespace and id = :id
 order by revision
 
+-- name: delete_flow_revisions
+-- `:revisions` is a JSON list of numbers.
+delete from flow
+where tenant = :tenant and namespace = :namespace and id = :id
+    and revision in (select value from json_each(:revisions))
+    and revision < (select max(revision) from flow where tenant = :tenant and namespace = :namespace and id = :id)
+returning revision
+
 -- name: list_flows
 select namespace, id, revision, source, created, tenant, deleted
 from flow

@@ -65,3 +65,11 @@ async def test_what_does_not_exist_is_not_found(store: Store) -> None:
     await store.flows.save("shop", "orders", "source", 1)
     with pytest.raises(NotFound, match="revision 7"):
         await store.flows.get("shop", "orders", 7)
+
+
+async def test_old_revisions_are_deleted_and_the_latest_stays(store: Store) -> None:
+    for at, source in enumerate(("one", "two", "three"), 1):
+        await store.flows.save("shop", "orders", source, at)
+    assert await store.flows.delete_revisions("shop", "orders", [1, 3, 7]) == 1
+    assert [flow.source for flow in await store.flows.revisions("shop", "orders")] == ["two", "three"]
+    assert await store.flows.delete_revisions("shop", "none", [1]) == 0
