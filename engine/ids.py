@@ -50,6 +50,16 @@ def _text(digest: bytes) -> str:
     return b2a_base64(digest, newline=False)[:LENGTH].translate(_ONLY_LETTERS).decode("ascii")
 
 
+def random_secret() -> str:
+    """A text that nobody guesses: 256 bits, as 43 characters that may stand in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def random_salt() -> bytes:
+    """16 bytes that make two hashes of the same text differ."""
+    return secrets.token_bytes(16)
+
+
 def random_seed() -> int:
     """A 63-bit seed for what must be random and yet repeatable from its event."""
     return secrets.randbits(63)

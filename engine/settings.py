@@ -1,7 +1,8 @@
 """Every setting with its default.
 
-A value comes from the first of: environment (`TIDEGATE_WORKER__CONCURRENCY=8`), the file that `--config` or
-`TIDEGATE_CONFIG` names, the default here. `conf/default.yaml` shows them all; a test keeps both equal.
+A value comes from the first of: environment (`TIDEGATE_WORKER__CONCURRENCY=8`, a group in a group
+`TIDEGATE_SERVER__AUTH__REQUIRED=true`), the file that `--config` or `TIDEGATE_CONFIG` names, the default here.
+`conf/default.yaml` shows them all; a test keeps both equal.
 """
 
 from __future__ import annotations
@@ -140,6 +141,26 @@ class Templates(Group, frozen=True):
     enabled: bool = False
 
 
+class Auth(Group, frozen=True):
+    """Who may use the server. It asks everybody who he is as soon as there is a user.
+
+    required: also before that, when only the first user can be made
+    session_hours: how long a page stays signed in
+    token_days: how long an API token lives for which nobody says how long; 0 is for ever
+    """
+
+    required: bool = False
+    session_hours: float = 12.0
+    token_days: int = 90
+
+
+class BasicAuth(Group, frozen=True):
+    """The user that the server makes at its start, an ADMIN of all namespaces; none without a name."""
+
+    username: str = ""
+    password: str = ""
+
+
 class Server(Group, frozen=True):
     """Where `tidegate serve` listens, the largest request body it takes, and how long an end may take (seconds)."""
 
@@ -147,6 +168,8 @@ class Server(Group, frozen=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     body_bytes: int = 10 * 1024 * 1024 * 1024
     shutdown_seconds: float = 30.0
+    auth: Auth = Auth()
+    basic_auth: BasicAuth = BasicAuth()
 
 
 class Settings(Group, frozen=True):
@@ -180,8 +203,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     values = _read(chosen) if chosen else {}
     for name, text in environment.items():
         if name.startswith(PREFIX) and name not in RESERVED and "__" in name:
-            group, _, key = name[len(PREFIX) :].lower().partition("__")
-            values.setdefault(group, {})[key] = _value(text)
+            _put(values, name[len(PREFIX) :].lower().split("__"), _value(text))
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -202,6 +224,15 @@ def _read(file: Path) -> dict[str, Any]:
     if values is not None and not isinstance(values, dict):
         raise Refused(f"The settings file {file} must hold a map of groups")
     return dict(values or {})
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for group in path[:-1]:
+        # A group with nothing in it is null in YAML.
+        if not isinstance(values.get(group), dict):
+            values[group] = {}
+        values = values[group]
+    values[path[-1]] = value
 
 
 def _value(text: str) -> Any:

@@ -34,7 +34,7 @@ class Misc:
             "isCustomDashboardsEnabled": False,
             "isAnonymousUsageEnabled": False,
             "isTemplateEnabled": False,
-            "isBasicAuthInitialized": True,
+            "isBasicAuthInitialized": await self._engine.users.any(),
             "isConcurrencyViewEnabled": True,
             "preview": {"initial": 100, "max": 5000},
             "systemNamespace": "system",

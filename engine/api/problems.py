@@ -49,6 +49,10 @@ class Denied(TidegateError):
     """The user lacks the right; the message names the role that has it."""
 
 
+class Unauthenticated(TidegateError):
+    """Nobody said who asks, or what he said is not so."""
+
+
 class Problem(NamedTuple):
     """What is told of an error.
 
@@ -81,6 +85,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, "invalid-argument", "Illegal argument: ", str(error))
         case Conflict() | Refused():
             return Problem(409, "conflict", "Illegal state: ", str(error))
+        case Unauthenticated():
+            return Problem(401, "unauthenticated", "Unauthorized: ", str(error))
         case Denied():
             return Problem(403, "forbidden", "Forbidden: ", str(error))
         case BadFilter():
@@ -136,6 +142,12 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
         if refusal.status < 400:
             raise
         return _refused(request, refusal)
+    except Unauthenticated as error:
+        answer = answer_of(problem_of(error), request.path)
+        if request.headers.get("Sec-Fetch-Dest") != "empty" and "Cookie" not in request.headers:
+            # A page asks for the password itself; the browser must not.
+            answer.headers["WWW-Authenticate"] = 'Basic realm="Tidegate", charset="UTF-8"'
+        return answer
     except (TidegateError, msgspec.DecodeError) as error:
         return answer_of(problem_of(error), request.path)
     except ConnectionResetError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from enum import IntEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -11,7 +10,8 @@ from aiohttp import web
 
 from engine.api.filterable import Filterable
 from engine.api.problems import BadQuery, Denied, Illegal
-from engine.api.users import ANYBODY, User
+from engine.state.user import NOBODY, User
+from engine.state.user import Role as Role
 
 BASE = "/api/v1"
 TENANT = "main"
@@ -22,16 +22,6 @@ USER: web.RequestKey[User] = web.RequestKey("user", User)
 Q = TypeVar("Q", bound=msgspec.Struct)
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-class Role(IntEnum):
-    """What a user may do in a namespace; each role may also do what those before it may."""
-
-    NOBODY = 0
-    VIEWER = 1
-    OPERATOR = 2
-    EDITOR = 3
-    ADMIN = 4
 
 
 class Call:
@@ -49,7 +39,7 @@ class Call:
 
     @property
     def user(self) -> User:
-        user: User = self.request.get(USER, ANYBODY)
+        user: User = self.request.get(USER, NOBODY)
         return user
 
     def require(self, role: Role, namespace: str | None) -> None:
@@ -139,6 +129,11 @@ def register(app: web.Application, routes: Iterable[Route]) -> None:
         for path in (route.path, *route.old):
             for front in route.fronts:
                 app.router.add_route(route.method, f"{front}{path}", _answering(route))
+
+
+def route_of(request: web.Request) -> Route | None:
+    """The route that answers a request; None where there is nothing."""
+    return getattr(request.match_info.handler, "route", None)
 
 
 def _answering(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -8,23 +8,26 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from engine.api.access import Access, asking
 from engine.api.executions import Executions
 from engine.api.flows import Flows
 from engine.api.flows_at_once import FlowsAtOnce
 from engine.api.keys import Keys
+from engine.api.login import Login
 from engine.api.misc import Misc
 from engine.api.namespace_files import NamespaceFiles
 from engine.api.problems import tell_problems
 from engine.api.routing import Resource, Route, register
 from engine.api.secrets import Secrets
-from engine.api.security import check_bind, only_from_here
+from engine.api.security import check_bind, guarding
+from engine.api.users import Users
 from engine.api.validation import Validation
 from engine.errors import Refused
 from engine.runtime.engine import Engine
 from engine.settings import Server as Options
 
 
-def resources(engine: Engine) -> list[Resource]:
+def resources(engine: Engine, access: Access, options: Options) -> list[Resource]:
     """Every subject of the API."""
     return [
         FlowsAtOnce(engine),
@@ -34,6 +37,8 @@ def resources(engine: Engine) -> list[Resource]:
         Secrets(engine),
         NamespaceFiles(engine),
         Executions(engine),
+        Users(engine),
+        Login(engine, access, options),
         Misc(engine),
     ]
 
@@ -42,13 +47,13 @@ def routes(parts: Iterable[Resource]) -> list[Route]:
     return [route for part in parts for route in part.routes()]
 
 
-def application(engine: Engine, options: Options) -> web.Application:
+def application(engine: Engine, access: Access, options: Options) -> web.Application:
     """The application that answers the API over an engine."""
     app = web.Application(
-        middlewares=[tell_problems, only_from_here],
+        middlewares=[tell_problems, guarding(access), asking(access)],
         client_max_size=options.body_bytes,
     )
-    register(app, routes(resources(engine)))
+    register(app, routes(resources(engine, access, options)))
     return app
 
 
@@ -63,9 +68,14 @@ async def serving(engine: Engine, options: Options) -> AsyncIterator[str]:
 
     At the end no new request is taken, and those that are being answered have some seconds to end.
     """
-    check_bind(options.host, authenticates=False)
+    access = Access(engine.users, engine.tokens, options)
+    await access.prepare()
+    check_bind(options.host, authenticates=await access.has_users())
     runner = web.AppRunner(
-        application(engine, options), access_log=None, handle_signals=False, shutdown_timeout=options.shutdown_seconds
+        application(engine, access, options),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=options.shutdown_seconds,
     )
     await runner.setup()
     try:

@@ -1,30 +1,115 @@
-"""Who asks."""
+"""Users of the server, for those who administrate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
+from engine.api.problems import Illegal
+from engine.api.routing import BASE, Call, Role, Route
+from engine.api.shapes import Shape
+from engine.clock import iso
+from engine.errors import Refused
+from engine.runtime.engine import Engine
+from engine.runtime.namespaces import valid
+from engine.state.user import EVERYWHERE
+from engine.store.rows import Account
 
-class User(msgspec.Struct, frozen=True):
-    """Somebody who calls the API. `roles` maps a namespace, which stands for those below it too, to a role's number.
 
-    The empty namespace stands for all of them.
-    """
+class UserShape(Shape, frozen=True, omit_defaults=False):
+    """A user. `roles`: names of roles by namespace, the empty one stands for all."""
 
-    name: str
-    roles: Mapping[str, int] = {}
+    username: str
+    roles: dict[str, str]
+    created: str
+    updated: str
+    has_password: bool
 
-    def role(self, namespace: str | None) -> int:
-        """The highest role that the user has in a namespace; in any one for None."""
-        if namespace is None:
-            return max(self.roles.values(), default=0)
-        return max(
-            (role for owner, role in self.roles.items() if not owner or f"{namespace}.".startswith(f"{owner}.")),
-            default=0,
+
+class NewUser(msgspec.Struct, frozen=True, rename="camel"):
+    """password: none for a user who signs in elsewhere; roles: names of roles by namespace"""
+
+    username: str
+    password: str | None = None
+    roles: dict[str, str] = {}
+
+
+class NewPassword(msgspec.Struct, frozen=True, rename="camel"):
+    password: str
+
+
+class Users:
+    """Make users, give them roles, remove them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._users = engine.users
+
+    def routes(self) -> Iterable[Route]:
+        yield self._route("GET", "/users", self.all, "Users", list[UserShape])
+        yield self._route("POST", "/users", self.add, "Make a user", UserShape, NewUser)
+        yield self._route("GET", "/users/{user}", self.one, "A user", UserShape)
+        yield self._route("DELETE", "/users/{user}", self.remove, "Remove a user with his tokens")
+        yield self._route("PUT", "/users/{user}/password", self.password, "Set a password", body=NewPassword)
+        yield self._route(
+            "PUT", "/users/{user}/roles", self.roles, "Replace the roles of a user", UserShape, dict[str, str]
         )
 
+    def _route(
+        self, method: str, path: str, handler: Any, summary: str, answers: Any = None, body: Any = None
+    ) -> Route:
+        return Route(method, path, _everywhere(handler), summary, answers, body=body, role=Role.ADMIN, fronts=(BASE,))
 
-ANYBODY = User("anybody", {"": 4})
-"""Whoever reaches a server that asks nobody who he is; it listens on this machine alone."""
+    async def all(self, call: Call) -> list[UserShape]:
+        return [user_shape(account) for account in await self._users.list()]
+
+    async def add(self, call: Call) -> UserShape:
+        new: NewUser = await call.json(NewUser)
+        return user_shape(await self._users.add(new.username, new.password, roles_of(new.roles)))
+
+    async def one(self, call: Call) -> UserShape:
+        return user_shape(await self._users.get(call.path["user"]))
+
+    async def remove(self, call: Call) -> None:
+        if call.path["user"].lower() == call.user.name:
+            raise Refused("Nobody removes himself: ask another ADMIN, or use `tidegate user remove`")
+        await self._users.remove(call.path["user"])
+
+    async def password(self, call: Call) -> None:
+        new: NewPassword = await call.json(NewPassword)
+        await self._users.set_password(call.path["user"], new.password)
+
+    async def roles(self, call: Call) -> UserShape:
+        roles = roles_of(await call.json(dict[str, str]))
+        return user_shape(await self._users.set_roles(call.path["user"], roles, whole=True))
+
+
+def _everywhere(handler: Any) -> Any:
+    """Users are of no namespace: who changes them must be an ADMIN of all."""
+
+    async def checked(call: Call) -> Any:
+        call.require(Role.ADMIN, EVERYWHERE)
+        return await handler(call)
+
+    return checked
+
+
+def roles_of(named: dict[str, str]) -> dict[str, int]:
+    """Roles by namespace from their names. Raises Illegal for what is no role, Refused for what is no namespace."""
+    roles = {}
+    for namespace, name in named.items():
+        if name not in Role.__members__ or name == Role.NOBODY.name:
+            raise Illegal(f"'{name}' is not a role: VIEWER, OPERATOR, EDITOR or ADMIN")
+        roles[valid(namespace) if namespace else EVERYWHERE] = int(Role[name])
+    return roles
+
+
+def user_shape(account: Account) -> UserShape:
+    return UserShape(
+        account.name,
+        {namespace: Role(role).name for namespace, role in account.roles.items()},
+        iso(account.created),
+        iso(account.updated),
+        bool(account.password),
+    )

@@ -20,7 +20,20 @@ mistakes: Any = import_module(typer.BadParameter.__module__)
 
 # Command or group of commands, and the module that has it.
 COMMANDS = {"run": "run", "validate": "validate", "eval": "evaluate", "doctor": "doctor", "serve": "serve"}
-GROUPS = ("test", "server", "flow", "execution", "file", "kv", "namespace", "secret", "plugin", "template")
+GROUPS = (
+    "test",
+    "server",
+    "flow",
+    "execution",
+    "file",
+    "kv",
+    "namespace",
+    "secret",
+    "plugin",
+    "template",
+    "user",
+    "token",
+)
 
 
 def build(wanted: str) -> typer.Typer:

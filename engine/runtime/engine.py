@@ -49,6 +49,8 @@ from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.subflows import Subflows
 from engine.runtime.templates import Templates
 from engine.runtime.timers import Timers
+from engine.runtime.tokens import Tokens
+from engine.runtime.users import Users
 from engine.runtime.vault import Vault
 from engine.runtime.worker import Worker
 from engine.settings import Settings
@@ -79,6 +81,8 @@ class Engine(NamedTuple):
     bulk: Bulk
     tree: NamespaceTree
     flows: FlowChanges
+    users: Users
+    tokens: Tokens
 
 
 @asynccontextmanager
@@ -224,6 +228,7 @@ async def _assemble(
         post=driver.post,
     )
     driver.connect(subflows, children)
+    users = Users(store.accounts, clock)
     return Engine(
         control,
         driver,
@@ -243,4 +248,6 @@ async def _assemble(
         Bulk(store, control, operations, clock),
         NamespaceTree(files, namespaces.revisions),
         FlowChanges(store, plans, control, clock),
+        users,
+        Tokens(store.tokens, users, clock),
     )

@@ -16,6 +16,7 @@ from engine.store.logs import Logs
 from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
 from engine.store.repositories import Executions, Flows, Nodes, Slots, Timers
+from engine.store.users import Accounts, Tokens
 from engine.store.values import Secrets, Values
 from engine.store.writer import Writer
 
@@ -33,6 +34,8 @@ class SqliteStore(NamedTuple):
     kv: Values
     cached: Cached
     secrets: Secrets
+    accounts: Accounts
+    tokens: Tokens
     logs: Logs
 
 
@@ -59,5 +62,7 @@ async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteSt
             Values(reader, writer),
             Cached(reader, writer),
             Secrets(reader, writer),
+            Accounts(reader, writer),
+            Tokens(reader, writer),
             logs,
         )

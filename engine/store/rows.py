@@ -236,3 +236,24 @@ class SecretInfo(msgspec.Struct, frozen=True):
     description: str | None
     created: int
     updated: int
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A user as stored. `password` is its hash, empty where he signs in elsewhere; `roles` by namespace."""
+
+    name: str
+    password: str
+    created: int
+    updated: int
+    roles: Mapping[str, int] = {}
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What stands for a user without his password. `kind`: API, or SESSION of a page; the secret itself is not kept."""
+
+    id: str
+    account: str
+    kind: str
+    name: str
+    created: int
+    expires: int | None = None

@@ -1,0 +1,179 @@
+"""Who I am: the first user, signing in and out, and the tokens of whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from engine.api.access import COOKIE, Access, credential_errors, csrf_of
+from engine.api.problems import Illegal, Unauthenticated
+from engine.api.routing import BASE, JSON, Call, Role, Route, encode
+from engine.api.shapes import Shape
+from engine.clock import SystemClock, iso
+from engine.durations import parse_duration
+from engine.errors import Conflict
+from engine.runtime.engine import Engine
+from engine.runtime.tokens import PREFIX
+from engine.settings import Server as Options
+from engine.state.user import EVERYWHERE, User
+from engine.store.rows import Token
+
+DAY = 86_400_000
+HOUR = 3_600_000
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    username: str
+    password: str
+
+
+class MeShape(Shape, frozen=True):
+    """Whoever asks. `roles`: names of roles by namespace. `csrfToken`: what a page sends as X-CSRF-TOKEN."""
+
+    username: str
+    roles: dict[str, str]
+    csrf_token: str | None = None
+
+
+class TokenShape(Shape, frozen=True):
+    """An API token. `fullToken`, its secret, is only in the answer that makes it."""
+
+    id: str
+    name: str
+    username: str
+    prefix: str
+    created: str
+    expires: str | None = None
+    full_token: str | None = None
+
+
+class NewToken(msgspec.Struct, frozen=True, rename="camel"):
+    """maxAge: how long it lives, as P30D; by default as the setting server.auth.token_days says"""
+
+    name: str
+    max_age: str | None = None
+
+
+class Login:
+    """The first user, sessions and tokens."""
+
+    def __init__(self, engine: Engine, access: Access, options: Options) -> None:
+        self._engine = engine
+        self._access = access
+        self._options = options
+        self._clock = SystemClock()
+
+    def routes(self) -> Iterable[Route]:
+        yield Route(
+            "POST", "/basicAuth", self.first, "Make the first user", body=Credentials, role=Role.NOBODY, status=204
+        )
+        yield self._here("GET", "/basicAuthValidationErrors", self.errors, "Why the user of the settings is none", list)
+        yield self._here("GET", "/configs/login", self.ways, "How to sign in", dict)
+        yield self._here("POST", "/login", self.login, "Sign in and open a session", MeShape, Credentials)
+        yield self._here("POST", "/logout", self.logout, "End the session", role=Role.VIEWER)
+        yield self._here("GET", "/me", self.me, "Who I am", MeShape, role=Role.VIEWER)
+        yield self._here("GET", "/me/api-tokens", self.tokens, "My API tokens", list[TokenShape], role=Role.VIEWER)
+        yield self._here(
+            "POST", "/me/api-tokens", self.create, "Make an API token for me", TokenShape, NewToken, role=Role.VIEWER
+        )
+        yield self._here("DELETE", "/me/api-tokens/{id}", self.revoke, "Revoke a token of mine", role=Role.VIEWER)
+
+    def _here(
+        self,
+        method: str,
+        path: str,
+        handler: Any,
+        summary: str,
+        answers: Any = None,
+        body: Any = None,
+        role: Role = Role.NOBODY,
+    ) -> Route:
+        return Route(method, path, handler, summary, answers, body=body, role=role, fronts=(BASE,))
+
+    async def first(self, call: Call) -> None:
+        if await self._engine.users.any():
+            raise Unauthenticated("there is a user already: sign in as an ADMIN, and make others with POST /users")
+        given: Credentials = await call.json(Credentials)
+        if errors := credential_errors(given.username, given.password):
+            raise Illegal(" ".join(errors))
+        try:
+            await self._engine.users.add(given.username, given.password, {EVERYWHERE: Role.ADMIN}, first=True)
+        except Conflict:
+            raise Unauthenticated("somebody else made the first user meanwhile: sign in") from None
+
+    async def errors(self, call: Call) -> list[str]:
+        given = self._options.basic_auth
+        return credential_errors(given.username, given.password) if given.username else []
+
+    async def ways(self, call: Call) -> dict[str, Any]:
+        return {
+            "isBasicAuthInitialized": await self._access.has_users(),
+            "isAuthenticationRequired": await self._access.asks(),
+        }
+
+    async def login(self, call: Call) -> web.Response:
+        given: Credentials = await call.json(Credentials)
+        user = await self._access.login(given.username, given.password)
+        secret = await self._engine.tokens.open_session(user.name, int(self._options.auth.session_hours * HOUR))
+        answer = web.Response(body=encode(_me(user, csrf_of(secret))), content_type=JSON)
+        answer.set_cookie(
+            COOKIE,
+            secret,
+            max_age=int(self._options.auth.session_hours * 3600),
+            path="/",
+            httponly=True,
+            samesite="Lax",
+            secure=call.request.secure,
+        )
+        return answer
+
+    async def logout(self, call: Call) -> web.Response:
+        secret = call.request.cookies.get(COOKIE)
+        token = await self._engine.tokens.find(secret) if secret else None
+        if token is not None:
+            await self._engine.tokens.end(token)
+        answer = web.Response(status=204)
+        answer.del_cookie(COOKIE, path="/")
+        return answer
+
+    async def me(self, call: Call) -> MeShape:
+        secret = call.request.cookies.get(COOKIE)
+        return _me(call.user, csrf_of(secret) if secret and "Authorization" not in call.request.headers else None)
+
+    async def tokens(self, call: Call) -> list[TokenShape]:
+        return [token_shape(token) for token in await self._engine.tokens.list(call.user.name)]
+
+    async def create(self, call: Call) -> TokenShape:
+        new: NewToken = await call.json(NewToken)
+        lifetime = self._options.auth.token_days * DAY or None
+        if new.max_age is not None:
+            try:
+                lifetime = parse_duration(new.max_age)
+            except ValueError as error:
+                raise Illegal(f"maxAge: {error}") from None
+            if lifetime <= 0:
+                raise Illegal("maxAge: must be longer than nothing")
+        token, secret = await self._engine.tokens.create(call.user.name, new.name, lifetime)
+        return token_shape(token, secret)
+
+    async def revoke(self, call: Call) -> None:
+        await self._engine.tokens.revoke(call.user.name, call.path["id"])
+
+
+def _me(user: User, csrf: str | None) -> MeShape:
+    return MeShape(user.name, {namespace: Role(role).name for namespace, role in user.roles.items()}, csrf)
+
+
+def token_shape(token: Token, secret: str | None = None) -> TokenShape:
+    return TokenShape(
+        token.id,
+        token.name,
+        token.account,
+        PREFIX,
+        iso(token.created),
+        None if token.expires is None else iso(token.expires),
+        secret,
+    )
