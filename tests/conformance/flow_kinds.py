@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
 from conformance.bindings import BINDINGS
+from conformance.flow_api import run_api
 from conformance.flow_cases import Unbound, kind_of, steps
 from conformance.flow_conditions import run_condition
 from conformance.flow_definitions import run_validation
@@ -21,6 +22,7 @@ KINDS: Mapping[str, Runner] = {
     "validation": run_validation,
     "task": run_task,
     "condition": run_condition,
+    "api": run_api,
 }
 
 

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 
 from conformance import tables
 from conformance.bench import Bench
-from conformance.flow_cases import Unbound, load_tables, sources
+from conformance.flow_cases import Unbound, kind_of, load_tables, sources
 from conformance.flow_kinds import run_case
 from conformance.flow_plugins.index import index
 from conformance.flow_runner import GLOBALS
@@ -119,9 +119,10 @@ async def test_case(
 async def _problem_on(case: tables.Case, engine: Engine, folder: Path, factory: pytest.TempPathFactory) -> str:
     """What is wrong with a case on the engine of all, or on one that has its settings."""
     values = case.get("config", {}).get(GLOBALS)
-    if values is None:
+    if values is None and kind_of(case) != "api":
         return await _problem(_bench(case, engine, folder, factory))
-    settings = msgspec.structs.replace(SETTINGS, variables=Variables(globals=values))
+    # Cases of the API count what there is, so that each has an engine of its own.
+    settings = msgspec.structs.replace(SETTINGS, variables=Variables(globals=values or {}))
     async with open_engine(folder / "data", settings, index=index()) as own:
         return await _problem(Bench(own, folder, case, TABLES.cases, SystemClock().now(), own.vault))
 
