@@ -57,13 +57,19 @@ class Loops(Group, frozen=True):
     at_once: int = 2000
 
 
+class Executions(Group, frozen=True):
+    """For how many days executions are kept after their end, with their files; 0 keeps them for ever."""
+
+    retention_days: Annotated[int, msgspec.Meta(ge=0)] = 90
+
+
 class Logs(Group, frozen=True):
-    """Limits on the log lines of one attempt, and days that lines are kept."""
+    """Limits on the log lines of one attempt, and for how many days lines and metrics are kept; 0 is for ever."""
 
     lines_per_second: int = 10_000
     lines_per_attempt: int = 1_000_000
     line_bytes: int = 64 * 1024
-    retention_days: int = 30
+    retention_days: Annotated[int, msgspec.Meta(ge=0)] = 30
 
 
 class Process(Group, frozen=True):
@@ -172,6 +178,14 @@ class Server(Group, frozen=True):
     basic_auth: BasicAuth = BasicAuth()
 
 
+class Observe(Group, frozen=True):
+    """What the process tells of itself: the form and level of its own log, and how its metrics' names begin."""
+
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics_prefix: str = "kestra"
+
+
 class Settings(Group, frozen=True):
     """All settings."""
 
@@ -179,6 +193,7 @@ class Settings(Group, frozen=True):
     outputs: Outputs = Outputs()
     worker: Worker = Worker()
     loops: Loops = Loops()
+    executions: Executions = Executions()
     logs: Logs = Logs()
     process: Process = Process()
     http: Http = Http()
@@ -191,6 +206,7 @@ class Settings(Group, frozen=True):
     templates: Templates = Templates()
     dialects: dict[str, Literal[1, 2]] = {}
     server: Server = Server()
+    observe: Observe = Observe()
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:

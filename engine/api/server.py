@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from engine.api.access import Access, asking
 from engine.api.executions import Executions
@@ -16,14 +17,17 @@ from engine.api.keys import Keys
 from engine.api.login import Login
 from engine.api.misc import Misc
 from engine.api.namespace_files import NamespaceFiles
+from engine.api.operation import Operation
 from engine.api.problems import tell_problems
 from engine.api.routing import Resource, Route, register
 from engine.api.secrets import Secrets
 from engine.api.security import check_bind, guarding
 from engine.api.users import Users
 from engine.api.validation import Validation
+from engine.clock import monotonic
 from engine.errors import Refused
 from engine.runtime.engine import Engine
+from engine.runtime.measures import Measures
 from engine.settings import Server as Options
 
 
@@ -40,6 +44,7 @@ def resources(engine: Engine, access: Access, options: Options) -> list[Resource
         Users(engine),
         Login(engine, access, options),
         Misc(engine),
+        Operation(engine),
     ]
 
 
@@ -50,11 +55,30 @@ def routes(parts: Iterable[Resource]) -> list[Route]:
 def application(engine: Engine, access: Access, options: Options) -> web.Application:
     """The application that answers the API over an engine."""
     app = web.Application(
-        middlewares=[tell_problems, guarding(access), asking(access)],
+        middlewares=[measured(engine.measures), tell_problems, guarding(access), asking(access)],
         client_max_size=options.body_bytes,
     )
     register(app, routes(resources(engine, access, options)))
     return app
+
+
+def measured(measures: Measures) -> Middleware:
+    """Measure how long answers take, by the path's pattern."""
+
+    @web.middleware
+    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = monotonic()
+        status = 500
+        try:
+            response = await handler(request)
+            status = response.status
+        finally:
+            resource = request.match_info.route.resource
+            uri = "NOT_FOUND" if resource is None else resource.canonical
+            measures.requests.seen(monotonic() - began, request.method, uri, str(status))
+        return response
+
+    return measure
 
 
 def _why(error: OSError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,13 @@ import typer
 
 from engine.cli.options import Config, Data, Flows
 from engine.cli.session import run_async
+
+
+class LogFormat(StrEnum):
+    """How the log of the process looks."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def serve(
@@ -26,6 +34,9 @@ def serve(
             "--watch", help="Folder of flows to follow: what changes there is stored.", exists=True, file_okay=False
         ),
     ] = None,
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", help="Of the server's own log, on standard error.")
+    ] = None,
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
@@ -35,10 +46,13 @@ def serve(
     async def work() -> None:
         from engine.api.server import serving
         from engine.cli.session import session
+        from engine.observe.log import write_log
         from engine.runtime.flow_folder import following
         from engine.settings import load_settings
 
-        options = load_settings(config).server
+        settings = load_settings(config)
+        write_log(log_format or settings.observe.log_format, settings.observe.log_level)
+        options = settings.server
         options = msgspec.structs.replace(
             options, host=host or options.host, port=options.port if port is None else port
         )

@@ -31,6 +31,7 @@ from engine.runtime.keys import Keys
 from engine.runtime.log_file import LogFile
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
+from engine.runtime.measures import Measures
 from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.outputs import plain
 from engine.runtime.process import run_process
@@ -94,6 +95,7 @@ class Services:
         interpreters: Interpreters,
         executions: StoredExecutions,
         stored_logs: StoredLogs,
+        measures: Measures,
         work_folder: Path,
         stack: AsyncExitStack,
     ) -> None:
@@ -112,6 +114,7 @@ class Services:
         self.interpreters = interpreters
         self.executions = executions
         self.stored_logs = stored_logs
+        self.measures = measures
         self.work_folder = work_folder
         self.threads = anyio.CapacityLimiter(settings.worker.threads)
         self.subflows: Starter = NoStarter()

@@ -54,6 +54,7 @@ class Dispatch:
         self.subflows: Callees | None = None
         self.children: ManyCallees | None = None
         self.on_timer: Callable[[int], None] = lambda _due: None
+        self.on_end: Callable[[Execution], None] = lambda _execution: None
 
     def carry_out(self, hot: Hot, changes: Changes) -> None:
         """Do what was committed."""
@@ -73,6 +74,7 @@ class Dispatch:
                 self._with_children(hot, command.path)
             elif isinstance(command, Ended):
                 self._telling.ended(hot, hot.record.execution, changes.heard)
+                self.on_end(hot.record.execution)
         items: dict[str, list[int]] = {}
         for start in changes.starts:
             if hot.compiled.plan.nodes[node_of(start.path)].kind is Kind.ITEMS:

@@ -26,6 +26,7 @@ from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.flow_changes import FlowChanges
 from engine.runtime.gathering import Gathering
+from engine.runtime.health import Health
 from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.inputs import Inputs
 from engine.runtime.interpreters import Interpreters
@@ -33,6 +34,7 @@ from engine.runtime.items import Items
 from engine.runtime.keys import Keys
 from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
+from engine.runtime.measures import Measures
 from engine.runtime.mocks import Mocks
 from engine.runtime.namespace_tree import NamespaceTree
 from engine.runtime.namespaces import NamespaceFiles
@@ -41,6 +43,7 @@ from engine.runtime.operations import Operations
 from engine.runtime.plans import Plans
 from engine.runtime.reach import Reach
 from engine.runtime.renderer import Renderer
+from engine.runtime.retention import Retention
 from engine.runtime.revisions import Revisions
 from engine.runtime.secrets import Secrets
 from engine.runtime.slots import Slots
@@ -83,6 +86,8 @@ class Engine(NamedTuple):
     flows: FlowChanges
     users: Users
     tokens: Tokens
+    measures: Measures
+    health: Health
 
 
 @asynccontextmanager
@@ -107,8 +112,11 @@ async def open_engine(
         node = Node(folder / "nodes")
         node.lock()
         stack.callback(node.unlock)
-        store = await stack.enter_async_context(open_store(folder, settings))
-        engine = await _assemble(folder, settings, clock, index or installed(), node, store, stack, recovers, mocks)
+        measures = Measures(settings.observe.metrics_prefix)
+        store = await stack.enter_async_context(open_store(folder, settings, measures.committed))
+        engine = await _assemble(
+            folder, settings, clock, index or installed(), node, store, stack, recovers, mocks, measures
+        )
         yield engine
 
 
@@ -132,6 +140,7 @@ async def _assemble(
     stack: AsyncExitStack,
     recovers: bool,
     mocks: Mocks | None,
+    measures: Measures,
 ) -> Engine:
     files = DiskStorage(folder / "files")
     logs = LogPump(store.logs, clock)
@@ -160,6 +169,7 @@ async def _assemble(
         interpreters=interpreters,
         executions=executions,
         stored_logs=StoredLogs(store, logs),
+        measures=measures,
         work_folder=folder / "work" / node.id,
         stack=stack,
     )
@@ -182,9 +192,10 @@ async def _assemble(
     timers = Timers(store.timers, driver, clock, node.id)
     driver.dispatch.on_timer = timers.hint
     nodes = Nodes(node, store, driver, clock, recovers)
-    housekeeping = Housekeeping(folder / "work", node, store.logs, store.cached, settings.logs.retention_days, clock)
+    housekeeping = Housekeeping(folder / "work", node, Retention(store, executions, settings, clock), clock)
     slots = Slots(store.slots, driver, nodes, clock, node.id)
-    for service in (housekeeping.run, logs.run, driver.run, worker.run, timers.run, nodes.run, slots.run):
+    measures.watch(driver, worker, logs)
+    for service in (measures.run, housekeeping.run, logs.run, driver.run, worker.run, timers.run, nodes.run, slots.run):
         # Each in a group of its own, so that they stop in reverse order: the worker before the driver, logs last.
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -250,4 +261,6 @@ async def _assemble(
         FlowChanges(store, plans, control, clock),
         users,
         Tokens(store.tokens, users, clock),
+        measures,
+        Health(folder, store.nodes),
     )

@@ -54,6 +54,11 @@ class LogPump:
         self._batch = anyio.Event()
         self.listeners: list[Listener] = []
 
+    @property
+    def waiting(self) -> int:
+        """Lines and metrics that are not stored yet."""
+        return len(self._lines) + len(self._metrics)
+
     def line(self, line: LogLine) -> None:
         self._lines.append(line)
         self._urgent()

@@ -82,16 +82,28 @@ class StoredExecutions:
             )
             if not page:
                 return total
-            of_page = LogFilter(executions=tuple(execution.id for execution in page))
-            removed = Purged(
-                logs=await self._store.logs.remove_lines(of_page) if logs else 0,
-                metrics=await self._store.logs.remove_metrics(of_page) if metrics else 0,
-                files=await self._remove_files(page) if files else 0,
-                # Last, so that what a crash leaves half done is found again.
-                executions=await self._remove(page) if executions else 0,
-            )
+            removed = await self.remove(page, executions=executions, logs=logs, metrics=metrics, files=files)
             kept += 0 if executions else len(page)
             total = Purged(*(sum(pair) for pair in zip(total, removed, strict=True)))
+
+    async def remove(
+        self,
+        page: Sequence[Execution],
+        *,
+        executions: bool = True,
+        logs: bool = True,
+        metrics: bool = True,
+        files: bool = True,
+    ) -> Purged:
+        """Delete executions that have ended, those that go on again left out, and what they left."""
+        of_page = LogFilter(executions=tuple(execution.id for execution in page))
+        return Purged(
+            logs=await self._store.logs.remove_lines(of_page) if logs and page else 0,
+            metrics=await self._store.logs.remove_metrics(of_page) if metrics and page else 0,
+            files=await self._remove_files(page) if files else 0,
+            # Last, so that what a crash leaves half done is found again.
+            executions=await self._remove(page) if executions else 0,
+        )
 
     async def purge_files(self, execution: ExecutionInfo) -> list[str]:
         folder = execution_folder(execution.namespace, execution.flow, execution.id)

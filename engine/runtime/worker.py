@@ -35,13 +35,14 @@ class StopReason(StrEnum):
 class Live:
     """An attempt that was handed to this worker and has not ended."""
 
-    __slots__ = ("assignment", "began", "reason", "reported", "scope", "state")
+    __slots__ = ("assignment", "began", "came", "reason", "reported", "scope", "state")
 
     # Made when there is room: thousands may wait for it.
     scope: anyio.CancelScope
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, came: int) -> None:
         self.assignment = assignment
+        self.came = came
         self.began = 0
         self.reported = False
         self.reason: StopReason | None = None
@@ -53,14 +54,24 @@ class Worker:
 
     def __init__(self, services: Services, clock: Clock, concurrency: int) -> None:
         self._services = services
+        self._measures = services.measures
         self._clock = clock
-        self._free = concurrency
+        self.concurrency = self._free = concurrency
         self._waiting: deque[AttemptKey] = deque()
         self._live: dict[AttemptKey, Live] = {}
         self._tasks: TaskGroup | None = None
         self._slow: deque[Live] = deque()
         self.post: Post = _nowhere
         self.deliver: Deliver = _unheard
+
+    @property
+    def running(self) -> int:
+        return len(self._live) - len(self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Attempts for which there is no room yet."""
+        return len(self._waiting)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run attempts until cancelled; those still running then are stopped and not reported."""
@@ -78,7 +89,7 @@ class Worker:
         key = _key(assignment)
         if key in self._live:
             return
-        self._live[key] = Live(assignment)
+        self._live[key] = Live(assignment, self._clock.now())
         if self._free > 0:
             self._launch(key)
         else:
@@ -112,6 +123,8 @@ class Worker:
         self._free -= 1
         live.scope = anyio.CancelScope()
         live.began = self._clock.now()
+        self._measures.started.add(live.assignment.type)
+        self._measures.queued.seen((live.began - live.came) / 1000)
         self._slow.append(live)
         self._tasks.start_soon(self._attempt, key, live)
 
@@ -124,12 +137,19 @@ class Worker:
             del self._live[key]
             self._free += 1
             live.reported = True
+            self._measure_end(live, ended)
             while self._waiting and self._free > 0:
                 self._launch(self._waiting.popleft())
         if ended is not None:
             await self.deliver(live.assignment.execution.id, ended)
         elif live.reason is StopReason.KILL:
             self._killed(live)
+
+    def _measure_end(self, live: Live, ended: TaskEnded | TaskStarted | None) -> None:
+        state = ended.state if isinstance(ended, TaskEnded) else live.state if ended is None else Status.RUNNING
+        labels = (live.assignment.type, state.value)
+        self._measures.attempts.add(*labels)
+        self._measures.took.seen((self._clock.now() - live.began) / 1000, *labels)
 
     def _killed(self, live: Live) -> None:
         run = live.assignment.run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from engine.store.reader import Reader
 from engine.store.repositories import Executions, Flows, Nodes, Slots, Timers
 from engine.store.users import Accounts, Tokens
 from engine.store.values import Secrets, Values
-from engine.store.writer import Writer
+from engine.store.writer import Writer, unmeasured
 
 DATABASE = "tidegate.db"
 
@@ -40,14 +40,17 @@ class SqliteStore(NamedTuple):
 
 
 @asynccontextmanager
-async def open_store(folder: Path, settings: Settings) -> AsyncIterator[SqliteStore]:
+async def open_store(
+    folder: Path, settings: Settings, committed: Callable[[float, int, int], None] = unmeasured
+) -> AsyncIterator[SqliteStore]:
     """Open `folder/tidegate.db` and the log files beside it; made or brought up to date as needed.
 
+    `committed` is told of each group that the writer commits.
     Raises Refused for a database of a newer version, Unavailable for one that can't be opened.
     """
     async with AsyncExitStack() as stack:
         connection = await anyio.to_thread.run_sync(open_database, folder / DATABASE, FOLDER / "main", settings.sqlite)
-        writer = Writer(connection, settings.sqlite.group)
+        writer = Writer(connection, settings.sqlite.group, committed)
         stack.push_async_callback(writer.close)
         reader = Reader(folder / DATABASE, settings.sqlite)
         stack.callback(reader.close)

@@ -96,6 +96,10 @@ class ExecutionStore(Protocol):
         """How many there are; where there are more than `most`, that number."""
         ...
 
+    async def live_states(self) -> Mapping[str, int]:
+        """How many executions are in each state, of those that have not ended."""
+        ...
+
     async def owners(self) -> Sequence[str]:
         """Processes that own at least one execution that has not ended, or a timer."""
         ...

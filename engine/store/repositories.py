@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.errors import Conflict, NotFound
 from engine.ids import ExecutionId
@@ -105,6 +105,9 @@ class Executions:
     async def count(self, where: ExecutionFilter, most: int | None = None) -> int:
         row = await self._reader.row(*count_query(where, most))
         return int(row[0])
+
+    async def live_states(self) -> Mapping[str, int]:
+        return dict(await self._reader.rows(SQL["live_states"], {}))
 
     async def owners(self) -> Sequence[str]:
         return [row[0] for row in await self._reader.rows(SQL["owners"], {})]

@@ -21,6 +21,10 @@ order by {order}
 -- name: count_executions
 select count(*) from (select 1 from execution {where} limit :most)
 
+-- name: live_states
+-- Whoever has an owner has not ended; those are in an index.
+select state, count(*) from execution where owner <> '' group by state
+
 -- name: owners
 select distinct owner from execution where owner <> ''
 union
