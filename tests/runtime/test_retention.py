@@ -89,6 +89,7 @@ async def test_nought_keeps_everything(engine: Engine, clock: ManualClock) -> No
     settings = Settings(executions=Executions(retention_days=0), logs=Logs(retention_days=0))
     ran = (await end(engine, (await start(engine, WRITES)).id)).execution
     much_later = ManualClock(clock.now() + 10_000 * 86_400_000)
-    await Retention(engine.store, StoredExecutions(engine.store, engine.files, engine.logs), settings, much_later).apply()
+    executions = StoredExecutions(engine.store, engine.files, engine.logs)
+    await Retention(engine.store, executions, settings, much_later).apply()
     assert (await engine.store.executions.load(ran.id)).record.execution.id == ran.id
     assert len(await engine.store.logs.lines(ran.id)) == 1
