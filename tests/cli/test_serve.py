@@ -58,6 +58,7 @@ def test_a_watched_folder_is_followed(tmp_path: Path) -> None:
         assert ask("GET", flow)["revision"] == 1
         place.flow(FLOW.replace("core.flow.Sleep", "core.flow.Sleeep"), "flows/slow.yaml")
         assert server.stderr is not None
+        assert "is stored as n.slow, revision 1" in server.stderr.readline()
         told = server.stderr.readline()
         assert "Not stored: " in told
         assert "slow.yaml:5" in told
