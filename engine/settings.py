@@ -147,6 +147,17 @@ class Templates(Group, frozen=True):
     enabled: bool = False
 
 
+class Skip(Group, frozen=True):
+    """What the process leaves alone: ids of executions, flows (`namespace.flow`) and namespaces, not those below.
+
+    New executions stay CREATED, others as they are, until a process starts that does not skip them.
+    """
+
+    executions: tuple[str, ...] = ()
+    flows: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+
+
 class Auth(Group, frozen=True):
     """Who may use the server. It asks everybody who he is as soon as there is a user.
 
@@ -205,6 +216,7 @@ class Settings(Group, frozen=True):
     plugins: Plugins = Plugins()
     templates: Templates = Templates()
     dialects: dict[str, Literal[1, 2]] = {}
+    skip: Skip = Skip()
     server: Server = Server()
     observe: Observe = Observe()
 

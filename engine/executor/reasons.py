@@ -32,7 +32,8 @@ class Cause(StrEnum):
     a task that failed. PAUSED, APPROVAL: somebody. HELD: somebody asked it to pause. EXECUTIONS: others that it
     started. BETWEEN_PASSES: the next round of tasks that are repeated. EXPRESSION: one that is being rendered.
     STOPPING: what still runs, for it is to end. PROCESS_GONE: another process has to take it up. RETRIED: another
-    execution will try the same again. FAULT: nothing. ENDED: nothing, it has ended.
+    execution will try the same again. SKIPPED: the server leaves it alone, as it was told. FAULT: nothing. ENDED:
+    nothing, it has ended.
     """
 
     SCHEDULED = "SCHEDULED"
@@ -49,6 +50,7 @@ class Cause(StrEnum):
     STOPPING = "STOPPING"
     PROCESS_GONE = "PROCESS_GONE"
     RETRIED = "RETRIED"
+    SKIPPED = "SKIPPED"
     FAULT = "FAULT"
     ENDED = "ENDED"
 

@@ -32,6 +32,7 @@ from engine.runtime.logs import LogPump
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.recovery import Recovery
 from engine.runtime.riding import Rider, counted, may_ride, with_children, without_riders
+from engine.runtime.skips import SKIPPED, Skips
 from engine.runtime.telling import Telling
 from engine.runtime.variables import View
 from engine.runtime.worker import Worker
@@ -60,8 +61,10 @@ class Driver:
         logs: LogPump,
         items: Items,
         clock: Clock,
+        skips: Skips,
     ) -> None:
         self.owner = owner
+        self._skips = skips
         self._store = store
         self._worker = worker
         self._clock = clock
@@ -131,6 +134,9 @@ class Driver:
         """
         if self._hand.get(execution.id) is not None:
             raise Conflict(f"execution '{execution.id}' exists already")
+        if self._skips.has(execution):
+            await self._store_write(Write(msgspec.structs.replace(execution, version=1), owner=SKIPPED, latest=latest))
+            return
         hot = Hot(execution.id, latest)
         self._hand.add(hot)
         self._hand.belong(hot, execution)

@@ -46,6 +46,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.retention import Retention
 from engine.runtime.revisions import Revisions
 from engine.runtime.secrets import Secrets
+from engine.runtime.skips import Skips
 from engine.runtime.slots import Slots
 from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
@@ -183,15 +184,24 @@ async def _assemble(
     evaluator = Evaluator(
         renderer, look_ups, vault, logs, clock, items, Gathering(store.executions, files, settings.outputs.inline_bytes)
     )
+    skips = Skips(settings.skip)
     driver = Driver(
-        owner=node.id, store=store, plans=plans, worker=worker, evaluator=evaluator, items=items, logs=logs, clock=clock
+        owner=node.id,
+        store=store,
+        plans=plans,
+        worker=worker,
+        evaluator=evaluator,
+        items=items,
+        logs=logs,
+        clock=clock,
+        skips=skips,
     )
     worker.post = driver.post
     worker.deliver = driver.deliver
     services.report = driver.submit
     timers = Timers(store.timers, driver, clock, node.id)
     driver.dispatch.on_timer = timers.hint
-    nodes = Nodes(node, store, driver, clock, recovers)
+    nodes = Nodes(node, store, driver, clock, recovers, skips)
     housekeeping = Housekeeping(folder / "work", node, Retention(store, executions, settings, clock), clock)
     slots = Slots(store.slots, driver, nodes, clock, node.id)
     measures.watch(driver, worker, logs)

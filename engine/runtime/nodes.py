@@ -20,6 +20,7 @@ from engine.clock import Clock
 from engine.errors import TidegateError, Unavailable
 from engine.ids import ExecutionId, random_id
 from engine.runtime.driver import Driver
+from engine.runtime.skips import SKIPPED, Skips
 from engine.state.event import AnyEvent
 from engine.store.protocols import Store
 from engine.store.rows import NodeRow
@@ -71,12 +72,14 @@ class Node:
 class Nodes:
     """Messages from other processes, and the executions of those that died."""
 
-    def __init__(self, node: Node, store: Store, driver: Driver, clock: Clock, recovers: bool) -> None:
+    def __init__(self, node: Node, store: Store, driver: Driver, clock: Clock, recovers: bool, skips: Skips) -> None:
         self._node = node
         self._store = store
         self._driver = driver
         self._clock = clock
         self._recovers = recovers
+        self._skips = skips
+        self._knows_skipped = False
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Look for messages, and now and then for orphans, until cancelled."""
@@ -106,12 +109,25 @@ class Nodes:
         """Take up what processes that died had in hand; returns the executions taken."""
         taken: list[ExecutionId] = []
         for owner in await self.dead():
+            if owner == SKIPPED and self._skips and self._knows_skipped:
+                continue
+            aside: list[ExecutionId] = []
             while adopted := await self._store.executions.adopt(owner, self._node.id, ADOPT_BATCH):
-                for id in adopted:
+                aside += (skipped := await self._skipped(adopted))
+                mine = [id for id in adopted if id not in skipped]
+                for id in mine:
                     await self._take_up(id)
-                taken.extend(adopted)
+                taken += mine
+            for id in aside:
+                await self._store.executions.claim(id, SKIPPED, self._node.id)
             await self._store.nodes.retire(owner)
+        self._knows_skipped = True
         return taken
+
+    async def _skipped(self, ids: Sequence[ExecutionId]) -> set[ExecutionId]:
+        """Those of some executions that are set aside."""
+        heads = await self._store.executions.heads(ids) if self._skips else ()
+        return {execution.id for execution in heads if self._skips.has(execution)}
 
     async def tell(self, owner: str, execution: ExecutionId, event: AnyEvent) -> None:
         """Send an event to the process that drives an execution."""

@@ -6,6 +6,7 @@ from engine.errors import NotFound, Refused
 from engine.ids import ExecutionId
 from engine.runtime.driver import Driver
 from engine.runtime.nodes import Nodes
+from engine.runtime.skips import SKIPPED, set_aside
 from engine.state.event import AnyEvent
 from engine.state.execution import Execution
 from engine.store.protocols import Store
@@ -38,12 +39,18 @@ class Reach:
     async def to_edit(self, id: ExecutionId) -> Held:
         """The same, of an execution that is to be edited: what a process left that is gone is under way again."""
         _, owner = await self.head(id)
+        if owner == SKIPPED:
+            raise set_aside(id)
         if owner not in ("", self._owner):
             await self._took_over(id, owner)
         return await self.held(id)
 
     async def tell(self, id: ExecutionId, owner: str, event: AnyEvent) -> None:
         """Bring an event to whoever drives the execution, which is this process when that one is gone."""
+        if owner == SKIPPED:
+            # Whoever takes it up some day takes up what was sent to it, too.
+            await self._nodes.tell(owner, id, event)
+            return
         if owner == self._owner or await self._took_over(id, owner):
             await self._driver.submit(id, event)
             return

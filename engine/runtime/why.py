@@ -13,6 +13,7 @@ from engine.ids import ExecutionId
 from engine.runtime.nodes import Nodes
 from engine.runtime.plans import Plans
 from engine.runtime.reason_words import NAMED, Scene, clause, next_step
+from engine.runtime.skips import SKIPPED
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
@@ -132,6 +133,10 @@ class _Gatherer(msgspec.Struct, frozen=True):
             unreadable = Reason(Cause.FAULT, since=execution.history[-1].at)
             first = str(error).partition("\n")[0]
             return Finding(execution, unreadable, f"its flow can't be read: {first}", None, Holder("nobody"))
+        if owner == SKIPPED:
+            since = execution.history[-1].at
+            said = "it is set aside by the setting `skip` of the server"
+            return Finding(execution, Reason(Cause.SKIPPED, since=since), said, None, Holder("person"))
         gone = bool(owner) and await self.nodes.gone(owner)
         queue, below = await self._queue(execution), await self._below(plan, record)
         seen = Seen(self.now, not gone, queue, below)

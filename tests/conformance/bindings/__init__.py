@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
-from conformance.bindings import children, definitions, engine_units, executions, files, keys, limits, scripts
+from conformance.bindings import children, definitions, engine_units, executions, files, keys, limits, scripts, skips
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **definitions.BINDINGS,
@@ -16,4 +16,5 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **keys.BINDINGS,
     **limits.BINDINGS,
     **scripts.BINDINGS,
+    **skips.BINDINGS,
 }
