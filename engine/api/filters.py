@@ -33,6 +33,14 @@ def condition_of(query: MultiMapping[str], resource: Filterable) -> Node | None:
     return _Reader(resource).read(query)
 
 
+def narrowed(where: Node | None, namespaces: tuple[str, ...] | None) -> Node | None:
+    """A condition that also asks for one of these namespaces or one below them; None stands for all of them."""
+    if namespaces is None:
+        return where
+    seen = Condition("namespace", Op.PREFIX, namespaces)
+    return seen if where is None else Group((where, seen))
+
+
 class _Reader:
     def __init__(self, resource: Filterable) -> None:
         self._name, self._fields = resource.name, resource.fields
@@ -104,7 +112,7 @@ class _Reader:
             raise BadFilter(f"{FRONT}[{name}][{op}] has too many brackets")
         if op in (Op.IN, Op.NOT_IN):
             texts = [item.strip() for text in texts for item in text.split(",")]
-        if name == "q" and not any(texts):
+        if name == "q" and not any(text.strip("*") for text in texts):
             return Group(())
         values = () if op in NULL else tuple(_value(name, op, text) for text in texts)
         return self._fields[name](Condition(name, op, values, key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from engine.definition.document import read_yaml
 from engine.definition.rewrite import with_task
 from engine.errors import NotFound
 from engine.runtime.engine import Engine
+from engine.runtime.flow_list import FlowList, document_of
 from engine.store.rows import StoredFlow
 
 YAML = "application/x-yaml"
@@ -109,7 +110,8 @@ class Flows:
     async def revisions(self, call: Call) -> list[FlowShape]:
         found = await self._store.revisions(call.path["namespace"], call.path["id"])
         deleted_too = call.query(RevisionsQuery).allow_delete
-        return [shown(stored) for stored in found if deleted_too or not stored.deleted]
+        wanted = [stored for stored in found if deleted_too or not stored.deleted]
+        return await shown_all(self._engine.flow_list, wanted, source=True)
 
     async def delete_revisions(self, call: Call) -> None:
         numbers = [part for text in call.query(DeleteRevisionsQuery).revisions for part in text.split(",") if part]
@@ -139,8 +141,13 @@ class Flows:
 
 def shown(stored: StoredFlow, *, source: bool = True) -> FlowShape:
     """A revision of a flow as JSON of the API."""
-    document = read_yaml(stored.source).value
-    return flow_shape(stored, document if isinstance(document, Mapping) else {}, source=source)
+    return flow_shape(stored, document_of(stored.source), source=source)
+
+
+async def shown_all(flows: FlowList, chosen: Sequence[StoredFlow], *, source: bool = False) -> list[FlowShape]:
+    """Several flows as JSON of the API."""
+    documents = await flows.documents(chosen)
+    return [flow_shape(flow, document, source=source) for flow, document in zip(chosen, documents, strict=True)]
 
 
 def _no_task(stored: StoredFlow, task: str) -> NotFound:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
-from aiohttp import web
 
-from engine.api.flows import YAML, shown
-from engine.api.problems import Illegal
+from engine.api.filterable import FLOW
+from engine.api.filters import condition_of
+from engine.api.flow_lists import selected
+from engine.api.flows import YAML, shown_all
+from engine.api.problems import BadQuery
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import FlowShape, Shape
-from engine.api.transfer import FORM, file_of, saved, sent
-from engine.definition.rewrite import documents
 from engine.errors import InvalidFlow, NotFound
-from engine.runtime import archives
 from engine.runtime.engine import Engine
-from engine.runtime.flow_changes import Draft, mistake
+from engine.runtime.flow_changes import Draft, FlowChanges, mistake
 from engine.store.rows import StoredFlow
 
-FILE = "fileUpload"
+Act = Callable[[Sequence[StoredFlow]], Awaitable[int]]
 
 
 class ReplaceQuery(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,12 +35,6 @@ class BulkQuery(ReplaceQuery, frozen=True, rename="camel"):
     allow_namespace_child: bool = False
 
 
-class ImportQuery(msgspec.Struct, frozen=True, rename="camel"):
-    """failOnError: store nothing when a flow has a mistake, and say what it is"""
-
-    fail_on_error: bool = False
-
-
 class FlowName(Shape, frozen=True):
     namespace: str
     id: str
@@ -55,11 +45,12 @@ class Count(Shape, frozen=True, omit_defaults=False):
 
 
 class FlowsAtOnce:
-    """Replace, switch, delete, import and export flows."""
+    """Replace, switch and delete flows."""
 
     def __init__(self, engine: Engine) -> None:
         self._flows = engine.flows
         self._store = engine.store.flows
+        self._list = engine.flow_list
 
     def routes(self) -> Iterable[Route]:
         of = "/flows/{namespace}"
@@ -76,16 +67,6 @@ class FlowsAtOnce:
         )
         yield Route(
             "POST",
-            "/flows/import",
-            self.take,
-            "Create and update the flows of a YAML file or zip archive; which have a mistake",
-            list[str],
-            query=ImportQuery,
-            body=FORM,
-            role=Role.EDITOR,
-        )
-        yield Route(
-            "POST",
             of,
             self.replace,
             "Create, update and delete a namespace's flows",
@@ -94,23 +75,32 @@ class FlowsAtOnce:
             body=YAML,
             role=Role.EDITOR,
         )
-        yield self._by_ids("POST", "disable", self.disable, "Disable flows; how many were not")
-        yield self._by_ids("POST", "enable", self.enable, "Enable flows; how many were not")
-        yield self._by_ids("DELETE", "delete", self.delete, "Delete flows")
-        yield Route(
-            "POST",
-            "/flows/export/by-ids",
-            self.export,
-            "The texts of flows as a zip archive",
-            bytes,
-            body=list[FlowName],
-        )
+        for method, verb, act in (
+            ("POST", "disable", self._disable),
+            ("POST", "enable", self._enable),
+            ("DELETE", "delete", self._flows.delete),
+        ):
+            yield self._named(method, verb, act)
+            yield self._selected(method, verb, act)
 
-    def _by_ids(self, method: str, name: str, handler: Any, summary: str) -> Route:
-        return Route(method, f"/flows/{name}/by-ids", handler, summary, Count, body=list[FlowName], role=Role.EDITOR)
+    def _named(self, method: str, verb: str, act: Act) -> Route:
+        async def handler(call: Call) -> Count:
+            return Count(await act(await named(call, self._flows, Role.EDITOR)))
+
+        summary = f"{verb.capitalize()} flows by their ids; how many were changed"
+        return Route(method, f"/flows/{verb}/by-ids", handler, summary, Count, body=list[FlowName], role=Role.EDITOR)
+
+    def _selected(self, method: str, verb: str, act: Act) -> Route:
+        async def handler(call: Call) -> Count:
+            if condition_of(call.request.query, FLOW) is None:
+                raise BadQuery(f"say by a filter which flows to {verb}, as filters[namespace][EQUALS]=company.team")
+            return Count(await act(await selected(call, self._list.find, Role.EDITOR)))
+
+        summary = f"{verb.capitalize()} the flows that filters select; how many were changed"
+        return Route(method, f"/flows/{verb}/by-query", handler, summary, Count, filters=FLOW, role=Role.EDITOR)
 
     async def of_namespace(self, call: Call) -> list[FlowShape]:
-        return [shown(stored, source=False) for stored in await self._store.list(call.path["namespace"])]
+        return await shown_all(self._list, await self._store.list(call.path["namespace"]))
 
     async def replace(self, call: Call) -> list[FlowShape]:
         query = call.query(ReplaceQuery)
@@ -122,51 +112,11 @@ class FlowsAtOnce:
         drafts = self._flows.read_all(await call.text())
         return await self._replaced(call, drafts, query.namespace, query.allow_namespace_child, query)
 
-    async def take(self, call: Call) -> list[str]:
-        query = call.query(ImportQuery)
-        part = await file_of(call.request, FILE)
-        with tempfile.TemporaryDirectory(prefix="tidegate-upload-") as folder:
-            file = Path(folder, "file")
-            await saved(part, file)
-            texts = await _texts(part.filename or "", file)
-        drafts, failed = [], []
-        for name, source in texts:
-            try:
-                draft = self._flows.read(source)
-            except InvalidFlow:
-                if query.fail_on_error:
-                    raise
-                failed.append(name)
-                continue
-            call.require(Role.EDITOR, draft.flow.namespace)
-            drafts.append(draft)
-        await self._flows.save(drafts)
-        return failed
+    async def _disable(self, flows: Sequence[StoredFlow]) -> int:
+        return len(await self._flows.switch(flows, True))
 
-    async def disable(self, call: Call) -> Count:
-        return Count(len(await self._flows.switch(await self._named(call, Role.EDITOR), True)))
-
-    async def enable(self, call: Call) -> Count:
-        return Count(len(await self._flows.switch(await self._named(call, Role.EDITOR), False)))
-
-    async def delete(self, call: Call) -> Count:
-        return Count(await self._flows.delete(await self._named(call, Role.EDITOR)))
-
-    async def export(self, call: Call) -> web.StreamResponse:
-        return await exported(call, await self._named(call, Role.VIEWER))
-
-    async def _named(self, call: Call, role: Role) -> list[StoredFlow]:
-        """The flows that the body names. Raises Denied, NotFound where one of them does not exist."""
-        names: list[FlowName] = await call.json(list[FlowName])
-        for name in names:
-            call.require(role, name.namespace)
-        found = []
-        for name in dict.fromkeys(names):
-            stored = await self._flows.find(name.namespace, name.id)
-            if stored is None:
-                raise NotFound("flow", f"{name.namespace}.{name.id}", "nothing was done")
-            found.append(stored)
-        return found
+    async def _enable(self, flows: Sequence[StoredFlow]) -> int:
+        return len(await self._flows.switch(flows, False))
 
     async def _replaced(
         self, call: Call, drafts: Sequence[Draft], namespace: str | None, below: bool, query: ReplaceQuery
@@ -181,26 +131,21 @@ class FlowsAtOnce:
         stored = await self._flows.save(drafts, trial=query.dry_run)
         if not query.dry_run:
             await self._flows.delete(gone)
-        return [shown(flow) for flow in stored]
+        return await shown_all(self._list, stored, source=True)
 
 
-async def exported(call: Call, flows: Sequence[StoredFlow]) -> web.StreamResponse:
-    """Answer with the texts of flows as a zip archive."""
-    with tempfile.TemporaryDirectory(prefix="tidegate-export-") as folder:
-        file = Path(folder, "archive")
-        await archives.write(file, [(f"{flow.namespace}.{flow.id}.yml", flow.source.encode()) for flow in flows])
-        return await sent(call.request, file, "flows.zip", "application/zip")
-
-
-async def _texts(name: str, file: Path) -> list[tuple[str, str]]:
-    """The flows of an uploaded file, each with what it is called there. Raises Illegal, Malformed."""
-    if name.lower().endswith(".zip"):
-        async with archives.opened(file) as archive:
-            return [(entry, text) for entry in archive.names for text in documents(await archive.text(entry))]
-    if not name.lower().endswith((".yml", ".yaml")):
-        raise Illegal(f"a file of flows ends with .yml, .yaml or .zip, not as '{name}'")
-    texts = documents(await archives.plain(file))
-    return [(str(index), text) for index, text in enumerate(texts)]
+async def named(call: Call, flows: FlowChanges, role: Role) -> list[StoredFlow]:
+    """The flows that the body names. Raises Denied, NotFound where one of them does not exist."""
+    names: list[FlowName] = await call.json(list[FlowName])
+    for name in names:
+        call.require(role, name.namespace)
+    found = []
+    for name in dict.fromkeys(names):
+        stored = await flows.find(name.namespace, name.id)
+        if stored is None:
+            raise NotFound("flow", f"{name.namespace}.{name.id}", "nothing was done")
+        found.append(stored)
+    return found
 
 
 def _check_namespace(draft: Draft, namespace: str | None, below: bool) -> None:

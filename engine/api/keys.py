@@ -7,9 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
+from engine.api.filterable import KV
+from engine.api.filters import condition_of, narrowed
+from engine.api.paging import Paged, page_of
 from engine.api.problems import Illegal
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import Shape
+from engine.api.shapes import Page, Shape
 from engine.clock import iso
 from engine.durations import parse_duration
 from engine.errors import NotFound
@@ -18,9 +21,19 @@ from engine.runtime.engine import Engine
 from engine.runtime.keys import checked, stored, with_parents
 from engine.runtime.namespaces import valid
 from engine.state.sealed import covered
+from engine.store.matching import holds
 from engine.store.rows import Entry
 
 TEXT = "text/plain"
+ORDER = {
+    "key": "key",
+    "namespace": "namespace",
+    "creationDate": "created",
+    "updateDate": "updated",
+    "updated": "updated",
+    "expirationDate": "expires",
+    "version": "revision",
+}
 
 
 class KeyShape(Shape, frozen=True):
@@ -65,12 +78,21 @@ class Keys:
 
     def routes(self) -> Iterable[Route]:
         of, one = "/namespaces/{namespace}/kv", "/namespaces/{namespace}/kv/{key}"
+        yield Route("GET", "/kv", self.all, "Search keys", Page[KeyShape], query=Paged, filters=KV)
         yield Route("GET", of, self.of_namespace, "Keys of a namespace", list[KeyShape])
         yield Route("GET", f"{of}/inheritance", self.inherited, "Keys of the namespaces above", list[KeyShape])
         yield Route("DELETE", of, self.delete_several, "Delete keys", KeyNames, body=KeyNames, role=Role.EDITOR)
         yield Route("GET", one, self.one, "The value of a key", ValueShape)
         yield Route("PUT", one, self.set, "Set the value of a key", web.Response, body=TEXT, role=Role.EDITOR)
         yield Route("DELETE", one, self.delete, "Delete a key; whether there was one", bool, role=Role.EDITOR)
+
+    async def all(self, call: Call) -> Page[KeyShape]:
+        where = narrowed(condition_of(call.request.query, KV), call.namespaces)
+        entries = await self._keys.list()
+        if where is not None:
+            entries = [entry for entry in entries if holds(where, _values(entry))]
+        page = page_of(entries, call.query(Paged), ORDER, getattr)
+        return Page(_shown(page.results), page.total)
 
     async def of_namespace(self, call: Call) -> list[KeyShape]:
         return _shown(await self._keys.list(valid(call.path["namespace"])))
@@ -114,6 +136,10 @@ class Keys:
         namespace = valid(call.path["namespace"])
         names = [checked(key) for key in asked.keys]
         return KeyNames([key for key in names if await self._keys.delete(namespace, key)])
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    return {"namespace": entry.namespace, "words": (entry.namespace, entry.key), "updated": entry.updated}
 
 
 def _place(call: Call) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def _sort(text: str, fields: Mapping[str, str]) -> Sort:
     return Sort(fields[name], descending=direction.lower() == "desc")
 
 
-def page_of(items: Sequence[T], paged: Paged, fields: Mapping[str, str], value: Callable[[T, str], Any]) -> Page:
+def page_of(items: Sequence[T], paged: Paged, fields: Mapping[str, str], value: Callable[[T, str], Any]) -> Page[T]:
     """A page of a list in memory, sorted as asked; `value` gives the value of an item by the name of the rows.
 
     Absent values come first. Raises Illegal.

@@ -51,8 +51,12 @@ class Call:
     @property
     def namespaces(self) -> tuple[str, ...] | None:
         """The namespaces, each with those below it, that the user may look at; None for all of them."""
-        seen = tuple(owner for owner, role in self.user.roles.items() if role >= Role.VIEWER)
-        return None if "" in seen else seen
+        return self.namespaces_with(Role.VIEWER)
+
+    def namespaces_with(self, role: Role) -> tuple[str, ...] | None:
+        """The namespaces, each with those below it, in which the user has a role; None for all of them."""
+        found = tuple(owner for owner, given in self.user.roles.items() if given >= role)
+        return None if "" in found else found
 
     def query(self, model: type[Q]) -> Q:
         """The query parameters as a struct; one that is a list there may be given several times. Raises BadQuery."""

@@ -11,12 +11,15 @@ from aiohttp.typedefs import Handler, Middleware
 
 from engine.api.access import Access, asking
 from engine.api.executions import Executions
+from engine.api.flow_files import FlowFiles
+from engine.api.flow_lists import FlowLists
 from engine.api.flows import Flows
 from engine.api.flows_at_once import FlowsAtOnce
 from engine.api.keys import Keys
 from engine.api.login import Login
 from engine.api.misc import Misc
 from engine.api.namespace_files import NamespaceFiles
+from engine.api.namespaces import Namespaces
 from engine.api.operation import Operation
 from engine.api.problems import tell_problems
 from engine.api.routing import Resource, Route, register
@@ -34,12 +37,15 @@ from engine.settings import Server as Options
 def resources(engine: Engine, access: Access, options: Options) -> list[Resource]:
     """Every subject of the API."""
     return [
+        FlowLists(engine),
         FlowsAtOnce(engine),
+        FlowFiles(engine),
         Validation(engine),
         Flows(engine),
         Keys(engine),
         Secrets(engine),
         NamespaceFiles(engine),
+        Namespaces(engine),
         Executions(engine),
         Users(engine),
         Login(engine, access, options),

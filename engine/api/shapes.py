@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Required, TypedDict, cast
+from typing import Any, Generic, Required, TypedDict, TypeVar, cast
 
 import msgspec
 
@@ -13,6 +13,8 @@ from engine.state.execution import Attempt, Execution, History, Label, TaskRun, 
 from engine.state.record import Record
 from engine.state.sealed import covered
 from engine.store.rows import LogLine, Metric, StoredFlow
+
+T = TypeVar("T")
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -117,10 +119,10 @@ class MetricShape(Shape, frozen=True):
     task_run_id: str | None = None
 
 
-class Page(Shape, frozen=True, omit_defaults=False):
+class Page(Shape, Generic[T], frozen=True, omit_defaults=False):
     """Part of a list and how long all of it is."""
 
-    results: list[Any]
+    results: list[T]
     total: int
 
 
@@ -237,18 +239,15 @@ class FlowShape(TypedDict, total=False):
     deleted: Required[bool]
     updated: Required[str]
     tasks: list[dict[str, Any]]
-    labels: list[Any]
+    labels: list[LabelShape]
     source: str
 
 
 def flow_shape(stored: StoredFlow, document: Mapping[str, Any], *, source: bool = False) -> FlowShape:
-    """A revision of a flow: what its author wrote, as JSON, with its revision; labels as a list."""
+    """A revision of a flow with what its author wrote, see `document_of`."""
     shape: dict[str, Any] = {name: value for name, value in document.items() if value is not None}
-    labels = shape.pop("labels", None)
-    if isinstance(labels, dict):
-        labels = [{"key": key, "value": str(value)} for key, value in labels.items()]
-    if labels:
-        shape["labels"] = labels
+    if not shape.get("labels"):
+        shape.pop("labels", None)
     shape |= {
         "id": stored.id,
         "namespace": stored.namespace,

@@ -25,6 +25,7 @@ from engine.runtime.driver import Driver
 from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.flow_changes import FlowChanges
+from engine.runtime.flow_list import FlowList
 from engine.runtime.gathering import Gathering
 from engine.runtime.health import Health
 from engine.runtime.housekeeping import Housekeeping
@@ -89,6 +90,7 @@ class Engine(NamedTuple):
     tokens: Tokens
     measures: Measures
     health: Health
+    flow_list: FlowList
 
 
 @asynccontextmanager
@@ -273,4 +275,5 @@ async def _assemble(
         Tokens(store.tokens, users, clock),
         measures,
         Health(folder, store.nodes),
+        FlowList(store.flows),
     )

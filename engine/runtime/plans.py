@@ -114,7 +114,7 @@ class Plans:
     ) -> None:
         self._flows = flows
         self._index = index
-        self._globals = globals or {}
+        self.globals = globals or {}
         self._at_once = max(1, at_once)
         self._changed = changed
         self._rules = rules
@@ -198,9 +198,7 @@ class Plans:
         self._put((flow.namespace, flow.id, LATEST), self._compile(flow, stored))
 
     def _compile(self, flow: Flow, stored: StoredFlow) -> Compiled:
-        plan = msgspec.structs.replace(
-            compile_flow(flow, stored.revision), globals=self._globals, at_once=self._at_once
-        )
+        plan = msgspec.structs.replace(compile_flow(flow, stored.revision), globals=self.globals, at_once=self._at_once)
         runnable = (node for node in plan.nodes.values() if node.kind in (Kind.TASK, Kind.FOLDER))
         tasks = {node.id: _prepare(node, self._index) for node in runnable}
         compiled = Compiled(flow, plan, stored.source, tasks)

@@ -123,9 +123,12 @@ async def test_secrets_are_stored_named_and_never_answered(engine: Engine, clien
     of = "/api/v1/main/namespaces/company.team"
     await engine.secrets.set("everywhere", "x" * 20)
     async with client.put(f"{of}/secrets", json={"key": "token", "value": "s3cr3t-text", "description": "d"}) as answer:
-        text = await answer.text()
-        (shown,) = await answer.json()
-    assert "s3cr3t" not in text
+        assert answer.status == 204
+    for path in (f"{of}/secrets", "/api/v1/main/secrets?namespace=company.team&q=tok"):
+        _, page = await get(client, path)
+        assert page["total"] == 1
+        (shown,) = page["results"]
+    assert "s3cr3t" not in str(page)
     assert (shown["key"], shown["namespace"], shown["description"]) == ("TOKEN", "company.team", "d")
     assert await engine.secrets.find("company.team", "token") == "s3cr3t-text"
     _, names = await get(client, f"{of}.below/inherited-secrets")
@@ -133,3 +136,15 @@ async def test_secrets_are_stored_named_and_never_answered(engine: Engine, clien
     assert "EVERYWHERE" in names[""]
     async with client.delete(f"{of}/secrets/token") as first, client.delete(f"{of}/secrets/token") as second:
         assert (first.status, second.status) == (204, 404)
+
+
+async def test_keys_of_all_namespaces_are_searched(client: ClientSession) -> None:
+    for namespace in ("company", "company.team", "other"):
+        for key in ("a", "b"):
+            await put(client, key, "1", of=f"/api/v1/main/namespaces/{namespace}/kv")
+    query = "filters[namespace][PREFIX]=company&filters[q][EQUALS]=B&sort=namespace:desc"
+    _, page = await get(client, f"/api/v1/main/kv?{query}")
+    assert [(it["namespace"], it["key"]) for it in page["results"]] == [("company.team", "b"), ("company", "b")]
+    _, page = await get(client, "/api/v1/main/kv?page=2&size=5")
+    assert (len(page["results"]), page["total"]) == (1, 6)
+    assert (await get(client, "/api/v1/main/kv?filters[nix][EQUALS]=1"))[0] == 400
