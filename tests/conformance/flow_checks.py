@@ -22,6 +22,7 @@ LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 NO_CLAIM = frozenset({"note", "timing", "log_min_level", "within"})
 """Keys that say nothing of the outcome: remarks, time limits that the runner keeps anyway, what `logs_count` counts."""
 BEFORE = re.compile(r"(\S+) ends before (\S+) starts")
+STATE_BEFORE = re.compile(r"the execution is ([A-Z]+) before the run of (\S+) is created")
 LAST = re.compile(r"(\S+) ends at or after the end of (\S+)")
 
 
@@ -267,6 +268,12 @@ def _not_before(seen: Seen, sentence: str) -> str:
     if last := LAST.fullmatch(sentence):
         one, other = (seen.of_task(name)[0] for name in last.groups())
         return "" if one.history[-1].at >= other.history[-1].at else f"{one.node} ended before {other.node}"
+    if known := STATE_BEFORE.fullmatch(sentence):
+        ended, run = seen.record.execution.history[-1], seen.of_task(known[2])[0]
+        return "" if ended.state == known[1] and ended.at <= run.history[0].at else f"{run.node} was there before"
+    if sentence == "the state does not change afterwards":
+        history = seen.record.execution.history
+        return "" if sum(change.state.terminal for change in history) == 1 else f"the states are {history}"
     named = BEFORE.fullmatch(sentence)
     if named is None:
         raise Unbound(f"nothing checks '{sentence}'")

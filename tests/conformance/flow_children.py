@@ -16,6 +16,7 @@ from engine.state.execution import Execution, ExecutionKind
 from engine.store.rows import ExecutionFilter
 
 CORRELATION = "system.correlationId"
+OF_ALL = ("flow", "count", "same_ids", "one_has_state_in_history")
 FORMAT = '"<index> - <value>", index from 0'
 
 
@@ -45,8 +46,11 @@ async def check_children(
     problems = [f"the number of executions {problem}"] if problem else []
     if wanted.get("same_ids") and {it.id for it in found} != before.get(wanted["flow"]):
         problems.append("they are others than before")
+    passed = wanted.get("one_has_state_in_history")
+    if passed and not any(change.state == passed for it in found for change in it.history):
+        problems.append(f"none has been {passed}")
     own = {key: it for key, it in wanted.items() if key in CHECKS}
-    rest = {key: it for key, it in wanted.items() if key not in ("flow", "count", "same_ids", *CHECKS)}
+    rest = {key: it for key, it in wanted.items() if key not in (*OF_ALL, *CHECKS)}
     for child in found:
         seen = await bench.look(child.id)
         problems += [f"{key} {text}" for key, it in own.items() if (text := CHECKS[key](child, seen, it))]
