@@ -178,15 +178,39 @@ class BasicAuth(Group, frozen=True):
     password: str = ""
 
 
+class Limits(Group, frozen=True):
+    """How much one may ask a server that has users; 0 is without a limit.
+
+    requests_per_second, burst: of a user, and of an address that says nothing of who it is
+    unknown_per_second: of an address whose users or tokens are wrong
+    failures: wrong passwords of a user from an address, then he can't sign in from there for `lockout_seconds`
+    """
+
+    requests_per_second: float = 2000.0
+    burst: int = 4000
+    unknown_per_second: float = 10.0
+    failures: int = 10
+    lockout_seconds: float = 300.0
+
+
 class Server(Group, frozen=True):
-    """Where `tidegate serve` listens, the largest request body it takes, and how long an end may take (seconds)."""
+    """Where `tidegate serve` listens, the largest request body it takes, and how long an end may take (seconds).
+
+    hosts: names under which it may be called, besides localhost; none: under any, once there are users
+    origins: pages of other sites that may call it, as https://example.com
+    proxies: addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     body_bytes: int = 10 * 1024 * 1024 * 1024
     shutdown_seconds: float = 30.0
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     auth: Auth = Auth()
     basic_auth: BasicAuth = BasicAuth()
+    limits: Limits = Limits()
 
 
 class Observe(Group, frozen=True):

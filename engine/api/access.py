@@ -12,16 +12,20 @@ import hmac
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
+import anyio
 from aiohttp import web
 
+from engine.api.limits import Limits
+from engine.api.peers import Peers
 from engine.api.problems import Denied, Unauthenticated
 from engine.api.routing import USER, route_of
 from engine.clock import monotonic
 from engine.errors import Conflict
 from engine.ids import random_salt
 from engine.runtime.passwords import weakness
-from engine.runtime.tokens import SESSION, Tokens
+from engine.runtime.tokens import API, SESSION, Tokens
 from engine.runtime.users import Users
 from engine.settings import Server as Options
 from engine.state.user import ANYBODY, EVERYWHERE, Role, User
@@ -62,7 +66,9 @@ class Fresh(Generic[V]):
 class Access:
     """Finds the user of a request, once there are users."""
 
-    def __init__(self, users: Users, tokens: Tokens, options: Options) -> None:
+    def __init__(self, users: Users, tokens: Tokens, limits: Limits, peers: Peers, options: Options) -> None:
+        self._limits = limits
+        self._peers = peers
         self._users = users
         self._tokens = tokens
         self._options = options
@@ -70,6 +76,7 @@ class Access:
         self._accounts: Fresh[Account | None] = Fresh()
         self._known: Fresh[Token | None] = Fresh()
         self._right: dict[bytes, str] = {}
+        self._comparing: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
         self._key = random_salt()
         self._has_users = False
         users.on_change = self._forget
@@ -99,15 +106,29 @@ class Access:
         """Whether everybody is asked who he is."""
         return self._options.auth.required or bool(self._options.basic_auth.username) or await self.has_users()
 
-    async def user(self, request: web.Request) -> User | None:
-        """Who asks; None where he doesn't say. Raises Unauthenticated, and Denied for a page without its CSRF token."""
+    async def user(self, request: web.Request) -> User:
+        """Who asks. Raises Unauthenticated, TooMany, and Denied for a page without its CSRF token."""
+        address = self._peers.address(request)
+        try:
+            user = await self._said(request, address)
+        except Unauthenticated:
+            self._limits.strangers.take(address)
+            raise
+        self._limits.requests.take(user.name)
+        return user
+
+    def anonymous(self, request: web.Request) -> None:
+        """Count a request of which nobody asks who sent it. Raises TooMany."""
+        self._limits.requests.take(self._peers.address(request))
+
+    async def _said(self, request: web.Request, address: str) -> User:
         if (given := request.headers.get("Authorization")) is not None:
             scheme, _, rest = given.partition(" ")
             match scheme.lower():
                 case "basic":
-                    return await self._by_password(*_credentials(rest))
+                    return await self.by_password(*_credentials(rest), address)
                 case "bearer":
-                    return await self._by_token(rest.strip())
+                    return await self._by_secret(rest.strip(), API)
             raise Unauthenticated(f"'{scheme[:20]}' is not known here: say Basic or Bearer")
         if (secret := request.cookies.get(COOKIE)) is not None:
             if request.method not in READING and not hmac.compare_digest(
@@ -115,26 +136,33 @@ class Access:
             ):
                 raise Denied(f"a page must send the header {CSRF}, as the answer to its login and GET /me say it")
             return await self._by_secret(secret, SESSION)
-        return None
+        raise Unauthenticated("say who you are: by user and password, by a token, or sign in")
 
-    async def login(self, name: str, password: str) -> User:
-        """The user with this name and password. Raises Unauthenticated."""
-        return await self._by_password(name, password)
-
-    async def _by_password(self, name: str, password: str) -> User:
+    async def by_password(self, name: str, password: str, address: str) -> User:
+        """The user with this name and password. Raises Unauthenticated, and TooMany after failures."""
         name = name.lower()
+        self._limits.lockout.check(name, address)
         account = await self._accounts.get(name, lambda: self._users.find(name))
         proof = hmac.digest(self._key, f"{name}\0{password}".encode(), hashlib.sha256)
-        if account is None or not account.password or self._right.get(proof) != account.password:
-            if not await self._users.check(account, password) or account is None:
-                raise Unauthenticated(WRONG)
-            if len(self._right) >= AT_MOST:
-                self._right.clear()
-            self._right[proof] = account.password
+        if not self._is_right(account, proof):
+            # Of many requests that begin with the same password one compares it.
+            async with self._comparing.setdefault(proof, anyio.Lock()):
+                if not self._is_right(account, proof):
+                    await self._compare(name, password, account, proof, address)
+        assert account is not None
         return User(account.name, account.roles)
 
-    async def _by_token(self, secret: str) -> User:
-        return await self._by_secret(secret, "API")
+    async def _compare(self, name: str, password: str, account: Account | None, proof: bytes, address: str) -> None:
+        self._limits.lockout.attempt(name, address)
+        if not await self._users.check(account, password) or account is None:
+            raise Unauthenticated(WRONG)
+        self._limits.lockout.succeeded(name, address)
+        if len(self._right) >= AT_MOST:
+            self._right.clear()
+        self._right[proof] = account.password
+
+    def _is_right(self, account: Account | None, proof: bytes) -> bool:
+        return account is not None and bool(account.password) and self._right.get(proof) == account.password
 
     async def _by_secret(self, secret: str, kind: str) -> User:
         token = await self._known.get(hashlib.sha256(secret.encode()).hexdigest(), lambda: self._tokens.find(secret))
@@ -192,10 +220,9 @@ def asking(access: Access) -> Any:
         if not await access.asks():
             request[USER] = ANYBODY
         elif route is not None and route.role > Role.NOBODY:
-            user = await access.user(request)
-            if user is None:
-                raise Unauthenticated("say who you are: by user and password, by a token, or sign in")
-            request[USER] = user
+            request[USER] = await access.user(request)
+        else:
+            access.anonymous(request)
         return await handler(request)
 
     return ask

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from engine.api.access import COOKIE, Access, credential_errors, csrf_of
+from engine.api.peers import Peers
 from engine.api.problems import Illegal, Unauthenticated
 from engine.api.routing import BASE, JSON, Call, Role, Route, encode
 from engine.api.shapes import Shape
@@ -60,8 +61,9 @@ class NewToken(msgspec.Struct, frozen=True, rename="camel"):
 class Login:
     """The first user, sessions and tokens."""
 
-    def __init__(self, engine: Engine, access: Access, options: Options) -> None:
+    def __init__(self, engine: Engine, access: Access, peers: Peers, options: Options) -> None:
         self._engine = engine
+        self._peers = peers
         self._access = access
         self._options = options
         self._clock = SystemClock()
@@ -116,7 +118,7 @@ class Login:
 
     async def login(self, call: Call) -> web.Response:
         given: Credentials = await call.json(Credentials)
-        user = await self._access.login(given.username, given.password)
+        user = await self._access.by_password(given.username, given.password, self._peers.address(call.request))
         secret = await self._engine.tokens.open_session(user.name, int(self._options.auth.session_hours * HOUR))
         answer = web.Response(body=encode(_me(user, csrf_of(secret))), content_type=JSON)
         answer.set_cookie(
@@ -126,7 +128,7 @@ class Login:
             path="/",
             httponly=True,
             samesite="Lax",
-            secure=call.request.secure,
+            secure=self._peers.secure(call.request),
         )
         return answer
 

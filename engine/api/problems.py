@@ -7,6 +7,7 @@ The body speaks the vocabulary of the older API (`message`, `_embedded.errors`) 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -53,6 +54,14 @@ class Unauthenticated(TidegateError):
     """Nobody said who asks, or what he said is not so."""
 
 
+class TooMany(TidegateError):
+    """Too many requests or failures; `seconds` says when the next one may come."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        self.seconds = max(1, math.ceil(seconds))
+        super().__init__(f"{reason}: try again in {self.seconds} s")
+
+
 class Problem(NamedTuple):
     """What is told of an error.
 
@@ -87,6 +96,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(409, "conflict", "Illegal state: ", str(error))
         case Unauthenticated():
             return Problem(401, "unauthenticated", "Unauthorized: ", str(error))
+        case TooMany():
+            return Problem(429, "too-many-requests", "Too Many Requests: ", str(error))
         case Denied():
             return Problem(403, "forbidden", "Forbidden: ", str(error))
         case BadFilter():
@@ -147,6 +158,10 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
         if request.headers.get("Sec-Fetch-Dest") != "empty" and "Cookie" not in request.headers:
             # A page asks for the password itself; the browser must not.
             answer.headers["WWW-Authenticate"] = 'Basic realm="Tidegate", charset="UTF-8"'
+        return answer
+    except TooMany as error:
+        answer = answer_of(problem_of(error), request.path)
+        answer.headers["Retry-After"] = str(error.seconds)
         return answer
     except (TidegateError, msgspec.DecodeError) as error:
         return answer_of(problem_of(error), request.path)

@@ -16,15 +16,17 @@ from engine.api.flow_lists import FlowLists
 from engine.api.flows import Flows
 from engine.api.flows_at_once import FlowsAtOnce
 from engine.api.keys import Keys
+from engine.api.limits import Limits
 from engine.api.login import Login
 from engine.api.misc import Misc
 from engine.api.namespace_files import NamespaceFiles
 from engine.api.namespaces import Namespaces
 from engine.api.operation import Operation
+from engine.api.peers import Peers
 from engine.api.problems import tell_problems
 from engine.api.routing import Resource, Route, register
 from engine.api.secrets import Secrets
-from engine.api.security import check_bind, guarding
+from engine.api.security import Guard, check_bind
 from engine.api.users import Users
 from engine.api.validation import Validation
 from engine.clock import monotonic
@@ -34,7 +36,7 @@ from engine.runtime.measures import Measures
 from engine.settings import Server as Options
 
 
-def resources(engine: Engine, access: Access, options: Options) -> list[Resource]:
+def resources(engine: Engine, access: Access, peers: Peers, options: Options) -> list[Resource]:
     """Every subject of the API."""
     return [
         FlowLists(engine),
@@ -48,7 +50,7 @@ def resources(engine: Engine, access: Access, options: Options) -> list[Resource
         Namespaces(engine),
         Executions(engine),
         Users(engine),
-        Login(engine, access, options),
+        Login(engine, access, peers, options),
         Misc(engine),
         Operation(engine),
     ]
@@ -58,13 +60,15 @@ def routes(parts: Iterable[Resource]) -> list[Route]:
     return [route for part in parts for route in part.routes()]
 
 
-def application(engine: Engine, access: Access, options: Options) -> web.Application:
+def application(engine: Engine, access: Access, peers: Peers, options: Options) -> web.Application:
     """The application that answers the API over an engine."""
+    guard = Guard(access, peers, options)
     app = web.Application(
-        middlewares=[measured(engine.measures), tell_problems, guarding(access), asking(access)],
+        middlewares=[measured(engine.measures), tell_problems, guard.middleware(), asking(access)],
         client_max_size=options.body_bytes,
     )
-    register(app, routes(resources(engine, access, options)))
+    app.on_response_prepare.append(guard.tell_browsers)
+    register(app, routes(resources(engine, access, peers, options)))
     return app
 
 
@@ -98,11 +102,12 @@ async def serving(engine: Engine, options: Options) -> AsyncIterator[str]:
 
     At the end no new request is taken, and those that are being answered have some seconds to end.
     """
-    access = Access(engine.users, engine.tokens, options)
+    peers = Peers(options.proxies)
+    access = Access(engine.users, engine.tokens, Limits(options.limits), peers, options)
     await access.prepare()
     check_bind(options.host, authenticates=await access.has_users())
     runner = web.AppRunner(
-        application(engine, access, options),
+        application(engine, access, peers, options),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=options.shutdown_seconds,
