@@ -8,8 +8,12 @@ from engine.definition.flow import Flow
 from engine.definition.task import Task
 from engine.executor.plan import Cache, Kind, Node, Plan, Retry, make_plan
 from engine.ids import NodeId
+from engine.state.status import Status
 
 ROOT = NodeId("")
+
+# How children end because of a failure beside them, by `onChildFailure`.
+STOPS = {"FAIL": Status.FAILED, "CANCEL": Status.CANCELLED}
 
 
 def compile_flow(flow: Flow, revision: int) -> Plan:
@@ -53,6 +57,7 @@ def _node(task: Task, above: Retry | None) -> Node:
         allow_warning=fields.allow_warning,
         concurrent=shape.concurrent if shape else 0,
         depends_on=_dependencies(task) if shape else {},
+        stops=STOPS.get(shape.on_child_failure) if shape else None,
         fail_when_lost=fields.on_lost == "FAIL",
         timeout=fields.timeout,
         log_level=fields.log_level,

@@ -61,6 +61,10 @@ DIFFERENCES: tuple[Difference, ...] = (
 """What dialect 1 alone has stays readable in dialect 2, with a warning that names the new form."""
 
 
+ON_CHILD_FAILURE: Mapping[int, str] = {1: "CONTINUE", 2: "FAIL"}
+"""By dialect, what becomes of the other tasks of a Parallel or Dag when one fails and it has no `onChildFailure`."""
+
+
 def named_dialect(text: str) -> int | None:
     """The dialect that the first line of a flow names."""
     found = _FIRST_LINE.fullmatch(text.removeprefix("\ufeff").partition("\n")[0].rstrip())

@@ -11,7 +11,7 @@ from engine.definition.annotations import as_texts, fields_by_name, property_nam
 from engine.definition.collect import Collector
 from engine.definition.declared import Input
 from engine.definition.diagnostic import Path
-from engine.definition.dialect import difference
+from engine.definition.dialect import ON_CHILD_FAILURE, difference
 from engine.definition.labels import check_labels
 from engine.definition.outputs import Output
 from engine.definition.plugins import find_plugin
@@ -175,6 +175,8 @@ class TaskReader:
         try:
             for place, text in block.diagnose():
                 self._collector.error((*path, *place), text, "block")
+            for place, text in block.warn():
+                self._collector.warn((*path, *place), text, "block")
             shape = block.shape()
         except Exception as error:
             self._failed(type(block), error, path)
@@ -182,6 +184,8 @@ class TaskReader:
         if self._collector.errors == before:
             for text in _wrong_dependencies(shape.depends_on):
                 self._collector.error(path, f"{id}: {text}", "dependency")
+        if shape.kind in (Kind.PARALLEL, Kind.DAG) and not shape.on_child_failure:
+            shape = shape._replace(on_child_failure=ON_CHILD_FAILURE[self._dialect])
         return shape
 
     def _inputs(self, shape: Shape, path: Path) -> tuple[Input, ...]:

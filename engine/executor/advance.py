@@ -14,6 +14,7 @@ from engine.executor.finish import (
     calls_many,
     close_run,
     end_run,
+    ending,
     outputs_answered,
 )
 from engine.executor.kill import kill, request
@@ -30,9 +31,11 @@ from engine.executor.names import (
     RESTARTED,
     RETRIED,
     RUNNING,
+    SUCCESS,
 )
 from engine.executor.passes import next_pass
-from engine.executor.pause import TIMER, ask_pause, is_asking, is_paused, note_paused, resume, time_is_over
+from engine.executor.pause import TIMER, ask_pause, is_asking, is_paused, resume, time_is_over
+from engine.executor.paused import note_paused
 from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
 from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
@@ -176,18 +179,24 @@ def _task_ended(work: Work, event: TaskEnded) -> None:
         run = work.changed[run.path]
     if run.reports:
         close_left(work, run, event.state)
-    run = _closed(run, event.state, event.at, event.started, event.error, event.log_file)
+    state = event.state
+    # What another task's failure has ended is not killed for those who look at it later.
+    stopped = None if state is SUCCESS else ending(work, run.path)
+    if stopped is not None and state is KILLED:
+        state = stopped
+    run = _closed(run, state, event.at, event.started, event.error, event.log_file)
     patch = event.patch
     if patch is not None:
         _patch(work, patch)
         if patch.end is not None and work.stopping is None:
-            state = KILLED if patch.end is KILLED else _final(work, run, event.state)
+            state = KILLED if patch.end is KILLED else _final(work, run, state)
             close_run(work, run, state, outputs=event.outputs)
             request(work, patch.end, cascade=not patch.sparing)
             return
-    if event.state is FAILED and _again(work, run):
-        return
-    _end(work, run, event.state, event.outputs)
+    if stopped is state:
+        end_run(work, run, state, outputs=event.outputs)
+    elif state is not FAILED or not _again(work, run):
+        _end(work, run, state, event.outputs)
 
 
 def _end(work: Work, run: TaskRun, state: Status, outputs: dict[str, Any] | None) -> None:
@@ -218,7 +227,7 @@ def _final(work: Work, run: TaskRun, state: Status) -> Status:
 def _again(work: Work, run: TaskRun) -> bool:
     """Plan another attempt of a task run that failed, or another execution. False: it failed for good."""
     retry = work.plan.nodes[run.node].retry
-    if retry is None or work.stopping is not None:
+    if retry is None or work.stopping is not None or ending(work, run.path) is not None:
         return False
     if retry.new_execution:
         if work.state.terminal:
@@ -284,8 +293,9 @@ def _lost(work: Work, event: Lost) -> None:
         return
     if run.reports:
         close_left(work, run, KILLED)
-    if work.stopping is not None:
-        end_run(work, _closed(run, KILLED, event.at, 0, LOST), KILLED)
+    stopped = KILLED if work.stopping is not None else ending(work, run.path)
+    if stopped is not None:
+        end_run(work, _closed(run, stopped, event.at, 0, LOST), stopped)
     elif work.plan.nodes[run.node].fail_when_lost:
         run = _closed(run, FAILED, event.at, 0, LOST)
         if not _again(work, run):

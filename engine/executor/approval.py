@@ -23,6 +23,7 @@ from engine.executor.names import (
     WARNING,
 )
 from engine.executor.pause import is_asking, stop_waiting, wait_for_somebody
+from engine.executor.paused import leave_pausing
 from engine.executor.plan import Node, Plan
 from engine.executor.work import Work, entered, replace
 from engine.state.event import Reviewed
@@ -165,10 +166,8 @@ def _after_first(work: Work, run: TaskRun, node: Node, block: Phase) -> None:
     if not block.failed or node.allow_failure:
         _wait(work, run, _terms(work, run))
         return
-    others = (other for other in work.runs() if other.state is PAUSING and other.path != run.path)
-    if work.state is PAUSING and not any(others):
-        work.move(RUNNING)
     work.changed[run.path] = replace(run, history=entered(run.history, RUNNING, work.at))
+    leave_pausing(work)
     fail_block(work, run.path, f"A task of onWait failed, so that '{node.id}' did not wait for a decision")
 
 

@@ -6,12 +6,12 @@ The executions themselves are found by their ids, which follow from the task run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from engine.executor.finish import ASKING, MAIN, STOPS, calls_many, close_run, fold_stopping, worse
+from engine.executor.counters import shown_counters
+from engine.executor.finish import ASKING, MAIN, STOPS, calls_many, close_run, ending, fold_stopping, worse
 from engine.executor.names import CREATED, FAILED, ITEMS, KILLED, LOOP, PAUSED, RUNNING, SUCCESS, WARNING
-from engine.executor.pause import enter_pause, leave_pause
+from engine.executor.paused import enter_pause, leave_pause
 from engine.executor.plan import Node
 from engine.executor.work import Work, begun, entered, replace
 from engine.state.command import Evaluate, StartChild
@@ -105,19 +105,20 @@ def child_ended(work: Work, event: ChildEnded) -> None:
         if not block.live:
             show_paused(work, run, False)
     _put(work, run.path, node, block, event.state)
-    if work.stopping is None:
+    stopping = work.stopping or block.stopping
+    if stopping is None:
         work.todo.append(run.path)
     elif not block.live:
         ended = work.run(run.path)
         assert ended is not None
-        close_run(work, ended, work.stopping)
-        fold_stopping(work, run.path, work.stopping)
+        close_run(work, ended, stopping)
+        fold_stopping(work, run.path, stopping)
 
 
 def child_paused(work: Work, event: ChildPaused) -> None:
     """An execution that a task run waits for was paused, or goes on: so is the task run while any of them is."""
     run = work.run(event.path)
-    if run is None or run.state.terminal or work.stopping is not None:
+    if run is None or run.state.terminal or work.stopping is not None or ending(work, run.path) is not None:
         return
     paused = 1 if event.paused else 0
     if run.block is not None:
@@ -152,25 +153,6 @@ def _put(work: Work, path: str, node: Node, block: Phase, ended: Status | None =
     outputs = shown_counters(node, block, run.outputs, {ended: 1} if ended is not None else {}, more=True)
     work.changed[path] = replace(run, outputs=outputs, block=block)
     work.blocks.pop(path, None)
-
-
-def shown_counters(
-    node: Node, block: Phase, shown: dict[str, Any] | None, ends: Mapping[Status, int], more: bool = False
-) -> dict[str, Any] | None:
-    """The outputs with counters as they are now. `ends` by state are those of all children, or some `more`."""
-    outputs = dict(shown or {})
-    if node.kind is LOOP:
-        outputs["iterationCount"] = block.total
-        outputs["runningIterations"] = block.live
-        outputs["terminatedIterations"] = block.next - block.live
-    elif block.total:
-        counts: dict[str, int] = dict((outputs.get("iterations") if more else None) or {"CREATED": 0})
-        counts["RUNNING"] = block.live
-        for state, count in ends.items():
-            counts[state.value] = counts.get(state.value, 0) + count
-        outputs["numberOfBatches"] = block.total
-        outputs["iterations"] = counts
-    return outputs or None
 
 
 def _worst_item(node: Node, run: TaskRun | None) -> Status:

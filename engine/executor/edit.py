@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from engine.errors import NotFound, Refused
 from engine.executor.after import DONE, branches
 from engine.executor.approval import is_decided, undecided
-from engine.executor.children import attempts_of, shown_counters
+from engine.executor.children import attempts_of
+from engine.executor.counters import shown_counters
 from engine.executor.finish import ASKING, BEFORE, MAIN, ON_WAIT, STOPS, worse
 from engine.executor.lanes import ASKS, main_phase
 from engine.executor.names import ATTEMPTED, CALLERS
-from engine.executor.passes import UNTIL
 from engine.executor.pause import resumed_outputs
 from engine.executor.places import Places
 from engine.executor.plan import Kind, Plan
@@ -176,7 +176,7 @@ class Draft:
             # What has changed beside a wait doesn't end it.
             return
         # What it asked after its children it asks again after them.
-        asked = run.block is not None and run.block.branch == UNTIL
+        asked = run.block is not None and node.kind is Kind.LOOP_UNTIL and rank == 0
         reopened = main_phase(node, "tasks") if asked else run.block
         self.put(replace(run, history=entered(run.history, Status.RUNNING, self.now), block=reopened, due=None))
 

@@ -1,10 +1,18 @@
-"""How ends are folded: a task run into its block, a block into the one around it, the flow into its execution."""
+"""How ends are folded: a task run into its block, a block into the one around it, the flow into its execution.
+
+A block may end what still runs in it when a child fails (`Node.stops`). Until all of that has ended, the block and the
+open blocks below it are marked (`Phase.stopping`): nothing is opened there, tried again or asked, only counted.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from engine.executor.after import AFTER, DONE, after_branch, begin_after
+from engine.executor.below import is_below, open_below
+from engine.executor.counters import shown_counters
 from engine.executor.names import (
     ALLOW_FAILURE,
     CALLERS,
@@ -12,15 +20,18 @@ from engine.executor.names import (
     FAILED,
     FOREACH,
     KILLED,
+    PAUSED,
+    PAUSING,
     RETRIED,
     RETRYING,
     RUNNING,
     SUCCESS,
     WARNING,
 )
+from engine.executor.paused import leave, leave_pausing
 from engine.executor.plan import Node
-from engine.executor.work import Work, replace
-from engine.state.command import DropTimer, Ended, Evaluate, WakeAt
+from engine.executor.work import Work, awaited, entered, replace
+from engine.state.command import DropTimer, Ended, Evaluate, Say, StartChild, StartMissing, StopTask, WakeAt
 from engine.state.execution import Change, Phase, TaskRun, parent_path
 from engine.state.status import SEVERITY, Status
 
@@ -51,12 +62,20 @@ TELL_AFTER = 5000
 
 RANK = {state: rank for rank, state in enumerate(reversed(SEVERITY), start=1)}
 
+# Where siblings of what failed are cancelled, that failure is what counts.
+RANK_CANCELLING = {**RANK, FAILED: RANK[CANCELLED], CANCELLED: RANK[CANCELLED] - 1, RETRIED: RANK[FAILED]}
 
-def worse(one: Status, other: Status) -> Status:
+
+def ranks(node: Node) -> Mapping[Status, int]:
+    """How bad each end of a child is for a block."""
+    return RANK_CANCELLING if node.stops is CANCELLED else RANK
+
+
+def worse(one: Status, other: Status, ranks: Mapping[Status, int] = RANK) -> Status:
     """The worse of two ends; whatever is no problem counts as SUCCESS."""
-    if other not in RANK:
+    if other not in ranks:
         return one
-    return other if RANK[other] > RANK.get(one, 0) else one
+    return other if ranks[other] > ranks.get(one, 0) else one
 
 
 def softened(node: Node, state: Status) -> Status:
@@ -78,7 +97,7 @@ def close_run(work: Work, run: TaskRun, state: Status, **fields: Any) -> None:
     """Close a task run without telling its block."""
     block = work.blocks.pop(run.path, run.block)
     if block is not None:
-        fields["block"] = replace(block, phase=DONE, live=0, paused=0)
+        fields["block"] = replace(block, phase=DONE, live=0, paused=0, stopping=None)
         if run.attempts and not run.attempts[-1].state.terminal:
             last = run.attempts[-1]
             ended = replace(last, history=(*last.history, Change(state, work.at)), error=run.error)
@@ -111,13 +130,16 @@ def fold(work: Work, run: TaskRun, state: Status) -> None:
         above = lane[:mark]
     block = work.block(above)
     assert block is not None
+    if block.stopping is not None:
+        fold_stopping(work, run.path, block.stopping)
+        return
     bad = state in STOPS
     if block.phase != MAIN:
         # A branch beside the main one stops at its first failure and changes nothing of the block's own state.
         failed = block.failed or (bad and block.phase == BEFORE)
         block = replace(block, live=block.live - 1, next=block.total if bad else block.next, failed=failed)
     else:
-        worst = block.worst if state is SUCCESS else worse(block.worst, state)
+        worst = block.worst if state is SUCCESS else worse(block.worst, state, ranks(work.node(above)))
         if above is not lane and not (bad or block.failed) and _goes_on(work.node(above), run):
             work.blocks[above] = replace(block, worst=worst)
             work.todo.append(lane)
@@ -125,6 +147,10 @@ def fold(work: Work, run: TaskRun, state: Status) -> None:
         block = replace(block, live=block.live - 1, worst=worst, failed=block.failed or bad)
     work.blocks[above] = block
     work.todo.append(above)
+    if bad and block.live and block.phase == MAIN and state in FAILURES:
+        stops = work.node(above).stops
+        if stops is not None:
+            _stop_beside(work, above, block, stops, run.node)
 
 
 def _goes_on(loop: Node, run: TaskRun) -> bool:
@@ -132,14 +158,97 @@ def _goes_on(loop: Node, run: TaskRun) -> bool:
     return loop.kind is FOREACH and loop.branches["tasks"][-1].id != run.node
 
 
+def ending(work: Work, path: str) -> Status | None:
+    """The state in which a task run is being brought to an end because another one failed beside it, if it is."""
+    block = None if work.stopping is not None else work.block(parent_path(path))
+    return None if block is None else block.stopping
+
+
+def _stop_beside(work: Work, path: str, block: Phase, state: Status, failed: str) -> None:
+    """A child of a block failed: close what is open below that, and cancel live attempts, which end in `state`."""
+    below: Counter[str] = Counter()
+    unstarted = _take_back(work, path)
+    paused = 0
+    # Children come before their blocks, so that a block knows what is left below it.
+    for run in reversed(list(open_below(work.plan, work.latest, path, block))):
+        work.commands.append(Say("WARN", f"Task terminated because sibling task '{failed}' failed.", run.path))
+        paused += run.state is PAUSED
+        if run.state is RETRYING and work.state is RETRYING:
+            work.move(RUNNING)
+        if unstarted[run.path]:
+            run = _uncounted(work, run, unstarted[run.path])
+        if _hold_on(work, run, state, below):
+            below[parent_path(run.path)] += 1
+        else:
+            drop_timer(work, run)
+            close_run(work, run, state, due=None)
+    work.blocks[path] = replace(block, live=below[path], stopping=state if below[path] else None)
+    work.todo = [other for other in work.todo if not is_below(other, path)]
+    work.put(pending=tuple(other for other in work.get("pending") if not is_below(other, path)))
+    if paused:
+        leave(work, work.get("paused") - paused)
+    leave_pausing(work)
+
+
+def _take_back(work: Work, path: str) -> Counter[str]:
+    """Start none of the executions that this step was to start below a block; how many those are, by task run."""
+    taken: Counter[str] = Counter()
+    kept = []
+    for command in work.commands:
+        if isinstance(command, StartChild) and is_below(command.path, path):
+            taken[command.path] += 1
+        else:
+            kept.append(command)
+    work.commands = kept
+    return taken
+
+
+def _uncounted(work: Work, run: TaskRun, count: int) -> TaskRun:
+    """A task run that starts so many executions less than it has counted."""
+    assert run.block is not None
+    block = replace(run.block, next=run.block.next - count, live=run.block.live - count)
+    outputs = shown_counters(work.plan.nodes[run.node], block, run.outputs, {}, more=True)
+    work.blocks.pop(run.path, None)
+    return replace(run, block=block, outputs=outputs)
+
+
+def _hold_on(work: Work, run: TaskRun, state: Status, below: Counter[str]) -> bool:
+    """Whether a task run must wait for live attempts or executions before it ends; then those are stopped."""
+    history = entered(run.history, RUNNING, work.at) if run.state in (PAUSED, PAUSING) else run.history
+    if run.block is None:
+        if not awaited(run):
+            return False
+        work.commands.append(StopTask(run.path, run.attempt, state))
+        work.changed[run.path] = replace(run, history=history)
+        return True
+    calls = calls_many(work.plan.nodes[run.node], run)
+    live = below[run.path] + (run.block.live if calls else 0)
+    if not live:
+        return False
+    if calls:
+        work.commands.append(StartMissing(run.path))
+    drop_timer(work, run)
+    work.blocks[run.path] = replace(run.block, live=live, paused=0, stopping=state)
+    work.changed[run.path] = replace(run, history=history, due=None)
+    return True
+
+
 def fold_stopping(work: Work, path: str, state: Status) -> None:
-    """Count a child that was stopped in the blocks around it; those that nothing is left in are closed."""
+    """Count a child that was stopped in the blocks around it; those that nothing is left in are closed.
+
+    That ends at the block in which a child failed, which goes on.
+    """
     while path:
         above = parent_path(path)
         block = work.block(above)
         assert block is not None
         work.blocks[above] = replace(block, live=block.live - 1)
         if block.live > 1:
+            return
+        if work.stopping is None and ending(work, above) is None:
+            # A child failed in this one.
+            work.blocks[above] = replace(block, live=0, stopping=None)
+            work.todo.append(above)
             return
         if above:
             run = work.run(above)

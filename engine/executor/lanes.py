@@ -244,7 +244,7 @@ def _open_main(work: Work, run: TaskRun, block: Phase, outputs: dict[str, Any] |
 
 def _pump(work: Work, path: str, block: Phase) -> None:
     """Open what a block may open now; when nothing is left and nothing runs, go to its next phase."""
-    if block.phase not in PHASES or work.stopping is not None:
+    if block.phase not in PHASES or work.stopping is not None or block.stopping is not None:
         return
     node = work.node(path)
     if block.phase == MAIN and node.kind in CALLERS:
@@ -339,7 +339,7 @@ def _continue_lane(work: Work, path: str) -> None:
     """Open the next child for one value of a loop."""
     above, _, lane = path.rpartition("#")
     block = work.block(above)
-    if block is None or block.phase != MAIN or work.stopping is not None:
+    if block is None or block.phase != MAIN or work.stopping is not None or block.stopping is not None:
         return
     if not block.failed:
         for child in work.node(above).branches[block.branch]:

@@ -12,7 +12,7 @@ from engine.executor.finish import end
 from engine.executor.kill import request
 from engine.executor.lanes import main_phase
 from engine.executor.names import CANCELLED, FAILED, QUEUED, RUNNING
-from engine.executor.pause import note_paused
+from engine.executor.paused import note_paused
 from engine.executor.work import Work
 from engine.state.command import DropTimer, Say, TakeSlot, WakeAt
 from engine.state.event import Started

@@ -10,7 +10,7 @@ from engine.executor.lanes import RUN_IF
 from engine.executor.plan import Plan
 from engine.executor.work import awaited
 from engine.state.command import Again, Command, Evaluate, RunTask, StartMissing, StopBelow, WakeAt
-from engine.state.execution import Execution, TaskRun
+from engine.state.execution import Execution, TaskRun, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
 
@@ -32,6 +32,8 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
         commands.append(Again())
     if execution.killing or execution.requested is not None:
         commands.append(StopBelow("", spared_end(execution), cascade=not execution.sparing))
+    else:
+        commands += _stopping(record)
     return tuple(commands)
 
 
@@ -39,6 +41,19 @@ def spared_end(execution: Execution) -> Status:
     """How task runs end of an execution that is being stopped: as its SLA says that ends it, or KILLED."""
     by_sla = execution.sparing and not execution.killing
     return (execution.requested if by_sla else None) or Status.KILLED
+
+
+def _stopping(record: Record) -> Iterator[StopBelow]:
+    """For each block that waits for the end of what a failure in it has stopped."""
+    for run in record.runs.values():
+        if run.block is not None and run.block.stopping is not None and ending(record, run.path) is None:
+            yield StopBelow(run.path, run.block.stopping)
+
+
+def ending(record: Record, path: str) -> Status | None:
+    """The state in which a task run is being brought to an end because another one failed beside it, if it is."""
+    above = record.runs.get(parent_path(path))
+    return None if above is None or above.block is None else above.block.stopping
 
 
 def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from engine.executor.finish import ASKING, MAIN, WAITING, fail_block, next_phase
 from engine.executor.names import LOOP_UNTIL, PAUSED, RUNNING
-from engine.executor.pause import TIMER, enter_pause, leave_pause
+from engine.executor.pause import TIMER
+from engine.executor.paused import enter_pause, leave_pause
 from engine.executor.plan import Node
 from engine.executor.work import Work, entered, replace
 from engine.state.command import DropTimer, Evaluate, Say, WakeAt

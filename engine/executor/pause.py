@@ -1,7 +1,4 @@
-"""Waiting for somebody: a Pause until it is resumed or its time is over, an execution that was asked to pause.
-
-An execution is PAUSED while one of its task runs is, or while it was asked to be; `Execution.paused` counts the runs.
-"""
+"""Waiting for somebody: a Pause until it is resumed or its time is over, an execution that was asked to pause."""
 
 from __future__ import annotations
 
@@ -17,12 +14,11 @@ from engine.executor.names import (
     LOOP_UNTIL,
     PAUSE,
     PAUSED,
-    PAUSING,
     RESTARTED,
-    RETRYING,
     RUNNING,
     WARNING,
 )
+from engine.executor.paused import enter, leave
 from engine.executor.plan import Node, Plan
 from engine.executor.work import Work, entered, replace
 from engine.state.command import WakeAt
@@ -32,9 +28,6 @@ from engine.state.record import Record
 from engine.state.status import Status
 
 TIMER = "pause"
-
-# A history longer than this no longer notes that the execution is PAUSED: a loop may pause for each value.
-NOTED_AT_MOST = 1000
 
 
 def begin_pause(work: Work, run: TaskRun, value: dict[str, Any]) -> None:
@@ -73,7 +66,7 @@ def resume(work: Work, event: Resumed) -> bool:
         if not work.get("held"):
             return False
         work.put(held=False)
-        _leave(work, work.get("paused"), RESTARTED)
+        leave(work, work.get("paused"), RESTARTED)
         return True
     run = work.run(event.path)
     if run is not None and is_paused(work.plan, run) and event.since in (0, run.history[-1].at):
@@ -188,37 +181,4 @@ def stop_waiting(work: Work, run: TaskRun, by: Status) -> None:
     # What it runs while it waits is run also where it could not begin before, as the execution was held.
     work.changed[run.path] = run
     work.todo.append(run.path)
-    _leave(work, work.get("paused") - 1, by)
-
-
-def enter(work: Work, paused: int) -> None:
-    """So many task runs are PAUSED now, and so is the execution."""
-    work.put(paused=paused)
-    note_paused(work)
-
-
-def note_paused(work: Work) -> None:
-    """Let the execution be PAUSED if something in it is."""
-    if not (work.get("paused") or work.get("held")) or len(work.get("history")) >= NOTED_AT_MOST:
-        return
-    if work.state is RETRYING:
-        work.move(RUNNING)
-    if work.state in (RUNNING, PAUSING):
-        work.move(PAUSED)
-
-
-def enter_pause(work: Work) -> None:
-    """One more task run of the execution is PAUSED."""
-    enter(work, work.get("paused") + 1)
-
-
-def leave_pause(work: Work) -> None:
-    """A task run goes on because what it waited for does."""
-    _leave(work, work.get("paused") - 1, RUNNING)
-
-
-def _leave(work: Work, paused: int, by: Status) -> None:
-    work.put(paused=paused)
-    if work.state is PAUSED and not paused and not work.get("held"):
-        work.move(by)
-        work.move(RUNNING)
+    leave(work, work.get("paused") - 1, by)

@@ -79,6 +79,7 @@ class Node(msgspec.Struct, frozen=True):
     retry: own, nearest enclosing block's, or the flow's
     concurrent: lanes open at once (ForEach) or children open at once (Parallel, Dag); 0 is unlimited
     depends_on: for a Dag: child id to the ids it waits for
+    stops: for a Parallel or Dag: the state in which its other children are ended when one failed; None lets them go on
     properties: a runnable task's own properties, or what the runtime needs of a block, not rendered; common task
         properties are not among them
     transmit: what it starts executions for: their failures are its own
@@ -98,6 +99,7 @@ class Node(msgspec.Struct, frozen=True):
     allow_warning: bool = False
     concurrent: int = 0
     depends_on: Mapping[NodeId, tuple[NodeId, ...]] = {}
+    stops: Status | None = None
     fail_when_lost: bool = False
     timeout: str | None = None
     log_level: str | None = None

@@ -10,6 +10,7 @@ from engine.executor.finish import (
     ASKING,
     BEFORE,
     ERRORS,
+    FAILURES,
     FINALLY,
     MAIN,
     ON_PAUSE,
@@ -17,11 +18,14 @@ from engine.executor.finish import (
     OUTPUTS,
     STOPS,
     WAITING,
+    calls_many,
+    ranks,
     worse,
 )
 from engine.executor.names import CALLERS
 from engine.executor.pause import warned
 from engine.executor.plan import Kind, Node, Plan
+from engine.executor.work import replace
 from engine.state.execution import Phase, TaskRun, lane_of, node_of, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
@@ -51,7 +55,7 @@ class Lane:
 class Tally:
     """What the children of one block come to."""
 
-    __slots__ = ("lanes", "live", "opened", "places", "reached", "stopped", "worst")
+    __slots__ = ("failing", "lanes", "live", "opened", "places", "ranks", "reached", "stopped", "worst")
 
     def __init__(self, node: Node) -> None:
         self.places = {
@@ -63,7 +67,9 @@ class Tally:
         self.reached = dict.fromkeys((MAIN, *PHASES.values()), 0)
         self.live = dict.fromkeys((MAIN, *PHASES.values()), 0)
         self.stopped = dict.fromkeys((MAIN, *PHASES.values()), False)
+        self.failing = False
         self.worst = Status.SUCCESS
+        self.ranks = ranks(node)
         self.lanes: dict[int, Lane] = {}
 
     def add(self, run: TaskRun) -> None:
@@ -76,7 +82,8 @@ class Tally:
         self.live[phase] += not run.state.terminal
         self.stopped[phase] = self.stopped[phase] or bad
         if phase == MAIN and run.state.terminal:
-            self.worst = worse(self.worst, run.state)
+            self.worst = worse(self.worst, run.state, self.ranks)
+            self.failing = self.failing or run.state in FAILURES
         number = lane_of(run.path)
         if number is not None:
             lane = self.lanes.setdefault(number, Lane())
@@ -101,9 +108,13 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         if node is not None and node.kind is Kind.APPROVAL and stops_around(run, behavior(record, run)):
             _stop_around(run.path, tallies)
     rebuilt = Rebuilt({}, [])
-    for path, tally in tallies.items():
+    for path, tally in sorted(tallies.items(), key=lambda item: item[0].count("/") + bool(item[0])):
         held = record.runs[path].block if path else record.execution.block
         if held is None:
+            continue
+        around = rebuilt.blocks.get(parent_path(path)) if path else None
+        if around is not None and around.stopping is not None:
+            rebuilt.blocks[path] = _stopping(plan, record.runs[path], tally, around.stopping)
             continue
         # A loop that asks whether its last pass was enough does so again when something of that was done again.
         asks = held.phase == ASKING and not tally.live[MAIN]
@@ -119,6 +130,23 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
     return rebuilt
 
 
+def _decided(node: Node, run: TaskRun | None, tally: Tally) -> str:
+    """The phase of a block of which no child beside the main ones is there yet."""
+    held = None if run is None else run.block
+    # That the last pass was enough is known from the counters alone.
+    over = (
+        node.kind is Kind.LOOP_UNTIL and not tally.live[MAIN] and held is not None and held.phase in (ERRORS, FINALLY)
+    )
+    return held.phase if over and held is not None else MAIN
+
+
+def _stopping(plan: Plan, run: TaskRun, tally: Tally, state: Status) -> Phase:
+    """A block in which everything is being brought to an end, which only counts what is left."""
+    assert run.block is not None
+    live = run.block.live if calls_many(plan.nodes[run.node], run) else sum(tally.live.values())
+    return replace(run.block, live=live, stopping=state)
+
+
 def _passes(plan: Plan, record: Record, path: str, held: Phase) -> bool:
     """Whether a LoopUntil is between two passes."""
     run = record.runs.get(path)
@@ -132,7 +160,7 @@ def _passes(plan: Plan, record: Record, path: str, held: Phase) -> bool:
 
 def _waits(plan: Plan, run: TaskRun) -> bool:
     """Whether a block waits, or no longer does and has still to run what it would have run meanwhile."""
-    return run.state is Status.PAUSED or plan.nodes[run.node].kind is Kind.PAUSE
+    return run.state is Status.PAUSED or plan.nodes[run.node].kind in (Kind.PAUSE, Kind.APPROVAL)
 
 
 def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[str]) -> Phase:
@@ -147,7 +175,7 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         failed = worst in STOPS
     if node.kind is Kind.PAUSE and run is not None and warned(run.outputs):
         worst = worse(worst, Status.WARNING)
-    phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), MAIN)
+    phase = next((name for name in (FINALLY, ERRORS) if tally.opened[name]), _decided(node, run, tally))
     if run is not None and phase == MAIN and node.kind in CALLERS and run.block is not None:
         # Its children are executions, counted where the edit was made.
         return run.block
@@ -172,6 +200,8 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         position = max(tally.lanes, default=-1) + 1
         live = sum(1 for lane in tally.lanes.values() if lane.open) + len(lanes)
     block = Phase(phase, branch=branch, next=position, total=total, live=live, worst=worst, failed=failed)
+    if phase == MAIN and tally.failing and live:
+        block = replace(block, stopping=node.stops)
     return settled(block, behavior(record, run)) if node.kind is Kind.APPROVAL and run and phase != MAIN else block
 
 

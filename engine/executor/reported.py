@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.executor.finish import MAIN, STOPS, end_run, softened
+from engine.executor.finish import MAIN, STOPS, end_run, ending, softened
 from engine.executor.names import FOLDER, KILLED, SUCCESS, WARNING
 from engine.executor.work import Work, replace
 from engine.state.event import Report
@@ -83,7 +83,7 @@ def folder_ended(work: Work, run: TaskRun, state: Status, outputs: dict[str, obj
     node = work.plan.nodes[run.node]
     failed = state in STOPS
     follows = node.branches.get("finally") or (failed and node.branches.get("errors"))
-    if work.stopping is None and follows:
+    if work.stopping is None and ending(work, run.path) is None and follows:
         block = Phase(MAIN, branch="tasks", worst=state, failed=failed)
         work.changed[run.path] = replace(run, outputs=outputs, block=block)
         work.todo.append(run.path)

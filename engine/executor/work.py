@@ -105,6 +105,12 @@ class Work:
     def run(self, path: str) -> TaskRun | None:
         return self.changed.get(path) or self.held.get(path)
 
+    def latest(self, path: str) -> TaskRun | None:
+        """The task run at a path with the counters that it now has."""
+        run = self.run(path)
+        block = self.blocks.get(path)
+        return run if run is None or block is None else replace(run, block=block)
+
     def runs(self) -> Iterator[TaskRun]:
         """All task runs as they now stand."""
         for path, run in self.held.items():

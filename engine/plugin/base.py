@@ -160,6 +160,8 @@ class Shape(NamedTuple):
     ask: the expression (text or list) that the block needs when it opens
     concurrent: lanes (ForEach) or children (Parallel, Dag) open at once; 0 is unlimited
     depends_on: for a Dag, child id to the ids it waits for
+    on_child_failure: for a Parallel or Dag, what becomes of its other children when one fails: CONTINUE, CANCEL, FAIL,
+        or as the dialect has it if empty
     inputs: property and value of the inputs that are asked for when it is resumed
     transmit: whether failures of the executions that it starts are its own; waits: whether it waits for their ends
     outputs: property and value of the outputs that each iteration gives
@@ -171,6 +173,7 @@ class Shape(NamedTuple):
     ask: Any = None
     concurrent: int = 0
     depends_on: Mapping[NodeId, tuple[NodeId, ...]] = {}
+    on_child_failure: str = ""
     inputs: tuple[str, Any] | None = None
     transmit: bool = True
     waits: bool = True
@@ -213,6 +216,10 @@ class Block(Plugin):
 
     def diagnose(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Mistakes that only the block itself can see: place below the block and message."""
+        yield from ()
+
+    def warn(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """What the author of a block should know, and may leave: place below the block and message."""
         yield from ()
 
 

@@ -99,18 +99,18 @@ class Children:
             return
         node = hot.compiled.plan.nodes[run.node]
         key = (hot.id, path)
-        if _stopping(hot) and hot.record.execution.sparing and node.kind is ITEMS:
+        if _stopping(hot, path) and hot.record.execution.sparing and node.kind is ITEMS:
             for event in let_many_go(run, spared_end(hot.record.execution), self._clock.now()):
                 self._post(hot.id, event)
             return
         if indices is not None or key in self._starting:
-            if not _stopping(hot):
+            if not _stopping(hot, path):
                 await self._start(hot, run, node, indices or ())
             else:
                 await self._stop(hot, path)
                 self._refuse(hot, path, indices or ())
             return
-        await (self._stop_missing(hot, run) if _stopping(hot) else self._start_missing(hot, run, node))
+        await (self._stop_missing(hot, run) if _stopping(hot, path) else self._start_missing(hot, run, node))
 
     async def _start_missing(self, hot: Hot, run: TaskRun, node: Node) -> None:
         """After a crash or an edit: start what is not there, restart what failed before the edit."""
@@ -174,7 +174,7 @@ class Children:
             self._starting.discard(key)
 
     async def _start_one(self, hot: Hot, run: TaskRun, node: Node, index: int) -> None:
-        if _stopping(hot):
+        if _stopping(hot, run.path):
             self._refuse(hot, run.path, (index,))
             return
         parent = hot.record.execution
@@ -192,7 +192,7 @@ class Children:
             return
         if not node.waits:
             self._refuse(hot, run.path, (index,), Status.SUCCESS)
-        elif _stopping(hot) and not parent.sparing:
+        elif _stopping(hot, run.path) and not parent.sparing:
             await self._subflows.kill(child_of(parent.id, run, index))
 
     async def _call(self, parent: Execution, node: Node, variables: Variables) -> Call:
@@ -232,5 +232,8 @@ class Children:
                 tasks.start_soon(one, item)
 
 
-def _stopping(hot: Hot) -> bool:
-    return hot.record.execution.killing or hot.record.execution.requested is not None
+def _stopping(hot: Hot, path: str) -> bool:
+    """Whether what a task run started is to be stopped, with its execution or because another task failed beside it."""
+    execution, run = hot.record.execution, hot.record.runs.get(path)
+    stopping = run is not None and run.block is not None and run.block.stopping is not None
+    return execution.killing or execution.requested is not None or stopping

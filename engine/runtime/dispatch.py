@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from engine.clock import Clock
 from engine.errors import TidegateError
+from engine.executor.below import is_below
 from engine.executor.outstanding import outstanding
 from engine.executor.plan import Kind
 from engine.faults import fault_point
@@ -18,7 +19,7 @@ from engine.runtime.hot import Hot
 from engine.runtime.in_hand import InHand
 from engine.runtime.logs import LogPump, said
 from engine.runtime.telling import Post, Spawn, Telling
-from engine.runtime.worker import Worker, is_below
+from engine.runtime.worker import Worker
 from engine.state.command import Again, Ended, Evaluate, RunTask, Say, StartMissing, StopBelow, StopTask
 from engine.state.event import Continue, Lost
 from engine.state.execution import Execution, TaskRun, node_of
@@ -96,7 +97,8 @@ class Dispatch:
     def stop_task(self, hot: Hot, path: str, attempt: int, state: Status) -> None:
         """Stop an attempt, wherever it is; its end is heard of later."""
         if (path, attempt) in hot.running:
-            self._worker.stop(hot.id, path, attempt, state)
+            # The end of one that starts an execution is told by its state, lest that goes on.
+            self._worker.stop(hot.id, path, attempt, Status.KILLED if calls(hot, path) else state)
         elif path not in hot.record.runs:
             # An edit has taken it out, and nothing of it runs.
             return

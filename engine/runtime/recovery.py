@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.clock import Clock
-from engine.executor.outstanding import outstanding, spared_end
+from engine.executor.outstanding import ending, outstanding, spared_end
 from engine.ids import ExecutionId
 from engine.runtime.callees import calls, handed, let_go
 from engine.runtime.changes import Changes
@@ -69,7 +69,7 @@ class Recovery:
                 stopping = execution.killing or execution.requested is not None
                 if stopping and execution.sparing:
                     yield let_go(command, spared_end(execution), now)
-                elif stopping:
+                elif stopping or ending(hot.record, command.path) is not None:
                     self._dispatch.stop_task(hot, command.path, command.attempt, Status.KILLED)
                 elif not handed(hot, command.path):
                     self._dispatch.run_task(hot, command)

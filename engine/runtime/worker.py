@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from engine.clock import Clock
+from engine.executor.below import is_below
 from engine.ids import ExecutionId
 from engine.runtime.attempt import Assignment, run_attempt
 from engine.runtime.context import Services
@@ -190,8 +191,3 @@ async def _unheard(id: ExecutionId, event: AnyEvent) -> None:
 
 def _key(assignment: Assignment) -> AttemptKey:
     return AttemptKey((assignment.execution.id, assignment.run.path, assignment.run.attempt))
-
-
-def is_below(path: str, block: str) -> bool:
-    """Whether a task run lies below a block; everything lies below the flow, whose path is empty."""
-    return not block or path.startswith((f"{block}/", f"{block}#"))

@@ -70,6 +70,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     failed: a main child failed for good, nothing new is opened in the main phase
     paused: how many of the executions that it started and waits for are PAUSED
     unheard: how many of those it counts as ended that never told of it: they could not start, or nobody waits for them
+    stopping: the state in which what is open below it is being brought to an end, because a child failed beside it
     """
 
     phase: str
@@ -81,6 +82,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     failed: bool = False
     paused: int = 0
     unheard: int = 0
+    stopping: Status | None = None
 
 
 class TaskRun(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -47,6 +47,7 @@ class Oracle:
         self.passes: dict[str, int] = {}
         self.limits: dict[str, dict[str, Any]] = {}
         self.satisfied: set[str] = set()
+        self.ending: dict[str, Status] = {}
         self.stopped_by: Status | None = None
         self.before_outputs: Status | None = None
 
@@ -103,9 +104,16 @@ class Oracle:
         failed_before = self.failures[path]
         if state is Status.SUCCESS and retry is not None and retry.warning_on_retry and failed_before:
             state = Status.WARNING
+        beside = self.is_ending(path)
+        if beside is not None and state is Status.KILLED:
+            state = beside
         if end is not None and not stopping:
             self.states[path] = Status.KILLED if end is Status.KILLED else soften(node, state)
             self.stop(end)
+            return
+        if beside is not None:
+            self.states[path] = state if state is beside else soften(node, state)
+            self._walk()
             return
         if state is Status.FAILED:
             self.failures[path] += 1
@@ -116,6 +124,35 @@ class Oracle:
         else:
             self.states[path] = soften(node, state)
         self._walk()
+
+    def is_ending(self, path: str) -> Status | None:
+        """The state in which a task ends because another one failed beside it, or beside a block around it."""
+        around = [block for block in self.ending if path.startswith((f"{block}/", f"{block}#"))]
+        return self.ending[min(around, key=len)] if around and self.stopped_by is None else None
+
+    def _end_below(self, path: str, state: Status) -> None:
+        """A child of a block failed: what hasn't begun or waits ends at once, what runs is stopped."""
+        self.ending[path] = state
+        for below in [other for other in self.states if other.startswith((f"{path}/", f"{path}#"))]:
+            waits = below in self.asking or below in self.retrying
+            if self.states[below] is None and self._is_task(below) and waits:
+                self.states[below] = state
+            self.asking.pop(below, None)
+            self.paused.pop(below, None)
+            self.retrying.discard(below)
+            self.before.discard(below)
+
+    def _still_ending(self, path: str) -> bool:
+        """Whether something still runs below such a block; blocks in which nothing does end too."""
+        state = self.ending[path]
+        open_paths = [other for other, held in self.states.items() if held is None and other.startswith(f"{path}/")]
+        tasks = [other for other in open_paths if self._is_task(other)]
+        for block in open_paths:
+            if not self._is_task(block) and not any(task.startswith((f"{block}/", f"{block}#")) for task in tasks):
+                self.states[block] = state
+        if not tasks:
+            del self.ending[path]
+        return bool(tasks)
 
     def _leave_folder(self, path: str, state: Status) -> None:
         """The tasks of a folder ended in its attempt; what comes after them is as in any block."""
@@ -241,6 +278,8 @@ class Oracle:
 
     def _settle(self, path: str, node: Node) -> None:
         """Open what may be opened below a block, and end the block when all has ended."""
+        if path in self.ending and self._still_ending(path):
+            return
         meanwhile = self._branch(path, node, "onPause")
         self._settle_children([meanwhile])
         if self._begun(meanwhile) and self._open(meanwhile, True):
@@ -248,6 +287,10 @@ class Oracle:
         chains = list(self._chains(path, node))
         self._settle_children(chains)
         ended = [state for child in chained.from_iterable(chains) if (state := self.states.get(child.path)) is not None]
+        if node.stops and FAILURES & set(ended) and any(self._open(chain, True) for chain in chains):
+            self._end_below(path, node.stops)
+            self._settle(path, node)
+            return
         halted = (path, "main") in self.halted
         stop = halted or path in self.broken or any(state in BAD for state in ended)
         if not stop:
@@ -263,6 +306,9 @@ class Oracle:
             if then == "KILL":
                 raise Killed
             own += {"FAIL": [Status.FAILED], "WARN": [Status.WARNING], "CANCEL": [Status.CANCELLED]}.get(then, [])
+        if node.stops is Status.CANCELLED and Status.FAILED in ended:
+            # Those that it ended are no worse than what they were ended for.
+            ended = [state for state in ended if state is not Status.CANCELLED]
         state = worst([*ended, *own])
         failing = "errors" if state in FAILURES and node.branches.get("errors") else None
         for branch in (failing, "finally"):

@@ -54,6 +54,7 @@ PAUSES: tuple[dict[str, Any] | None, ...] = (
 )
 
 
+STOPS = (None, Status.FAILED, Status.CANCELLED)
 DECISIONS = ("APPROVED", "DENIED", "EXPIRED")
 BEHAVIORS = ("CONTINUE", "WARN", "FAIL", "CANCEL", "SUCCEED", "KILL")
 
@@ -140,16 +141,26 @@ class Case(NamedTuple):
 class Builder:
     """Draws one plan."""
 
-    def __init__(self, draw: st.DrawFn, *, retries: bool, lenient: bool) -> None:
+    def __init__(self, draw: st.DrawFn, *, retries: bool, lenient: bool, beside: bool) -> None:
         self._random = random.Random(draw(st.integers(0, 2**32)))
         self._shape = draw(st.lists(st.integers(0, 255), min_size=4, max_size=3 * MOST_NODES))
         self._left = MOST_NODES
         self._count = 0
         self._retries = retries
         self._lenient = lenient
+        self._beside = beside
 
     def root(self) -> Node:
-        return Node(id=NodeId(""), type="flow", branches={"tasks": self._tasks(DEEPEST, 4), **self._aside(DEEPEST)})
+        first = self._stopping() if self._beside else ()
+        tasks = (*first, *self._tasks(DEEPEST, 4))
+        return Node(id=NodeId(""), type="flow", branches={"tasks": tasks, **self._aside(DEEPEST)})
+
+    def _stopping(self) -> tuple[Node, ...]:
+        """A block of several tasks and blocks that ends all of them when one fails."""
+        tasks = tuple(self._node(DEEPEST - 1) for _ in range(self._random.randrange(2, 6)))
+        kind, state = self._random.choice((Kind.PARALLEL, Kind.DAG)), self._random.choice(STOPS[1:])
+        branches = {"tasks": tasks, **self._aside(DEEPEST)}
+        return (node("t0", kind=kind, branches=branches, concurrent=self._random.choice((0, 0, 2, 3)), stops=state),)
 
     def chance(self, one_in: int) -> bool:
         return self._random.randrange(one_in) == 0
@@ -207,7 +218,9 @@ class Builder:
             ids = [child.id for child in branches["tasks"]]
             depends_on = {id: tuple(other for other in ids[:place] if self.chance(2)) for place, id in enumerate(ids)}
         concurrent = self._random.randrange(4) if kind in SIDE_BY_SIDE else 0
-        return node(id, kind=kind, branches=branches, concurrent=concurrent, depends_on=depends_on, ask="x", **common)
+        stops = self._random.choice(STOPS) if kind in (Kind.PARALLEL, Kind.DAG) else None
+        given = {"branches": branches, "concurrent": concurrent, "depends_on": depends_on, "stops": stops}
+        return node(id, kind=kind, ask="x", **given, **common)
 
     def _retry(self) -> Retry | None:
         if not self._retries or not self.chance(3):
@@ -224,12 +237,15 @@ class Builder:
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, retries: bool = True, exits: bool = True, lenient: bool = True) -> Case:
+def cases(
+    draw: st.DrawFn, *, retries: bool = True, exits: bool = True, lenient: bool = True, beside: bool = False
+) -> Case:
     """A plan, what will happen to it, and the order in which it does.
 
-    `exits`: tasks may end their execution; `lenient`: failures may be allowed, and the flow may have outputs.
+    `exits`: tasks may end their execution; `lenient`: failures may be allowed, and the flow may have outputs; `beside`:
+    it begins with a block in which a failure ends what runs beside it.
     """
-    builder = Builder(draw, retries=retries, lenient=lenient)
+    builder = Builder(draw, retries=retries, lenient=lenient, beside=beside)
     root = builder.root()
     declared = (FlowOutput("o", "STRING", "{{ x }}"),) if lenient and builder.chance(4) else ()
     plan = make_plan(namespace="n", flow="f", revision=1, root=root, outputs=declared)

@@ -88,7 +88,7 @@ class Watched(World):
         elif isinstance(event, TaskEnded):
             self.oracle.end(event.path, event.state, event.patch.end if event.patch else None)
         elif isinstance(event, Lost):
-            if self.oracle.stopped_by is not None:
+            if self.oracle.stopped_by is not None or self.oracle.is_ending(event.path):
                 self.oracle.end(event.path, Status.KILLED)
             elif self.plan.nodes[self.record.runs[event.path].node].fail_when_lost:
                 self.oracle.end(event.path, Status.FAILED)
@@ -119,6 +119,14 @@ class Watched(World):
         kept = {run.path: run.block for run in self.record.runs.values() if run.block and not run.state.terminal}
         assert rebuilt.blocks == {"": execution.block, **kept}
         assert rebuilt.lanes == []
+
+
+@given(cases(beside=True))
+@many
+def test_they_agree_where_a_failure_ends_what_runs_beside_it(case: Case) -> None:
+    world = Watched(case)
+    world.play()
+    assert world.state.terminal, "the execution is stuck"
 
 
 @given(cases())

@@ -9,8 +9,9 @@ import pytest
 from engine.executor.another import replay
 from engine.executor.edit import change_status, restart
 from engine.executor.plan import Kind, Node
+from engine.executor.rebuild import rebuild
 from engine.ids import ExecutionId
-from engine.state.event import KillAsked, Resumed, TaskEnded
+from engine.state.event import KillAsked, PauseAsked, Resumed, TaskEnded
 from engine.state.status import Status
 from executor.world import Outcome, World, node, plan_of
 
@@ -181,3 +182,21 @@ def test_histories_stay_short_however_many_passes_there_are() -> None:
     assert len(world.history()) <= 1002
     assert len(world.history("loop")) < 210
     assert world.state is S.SUCCESS
+
+
+def test_counters_rebuilt_while_somebody_holds_the_execution_are_those_that_were_kept() -> None:
+    block = loop(node("a"), **{"finally": (node("f"),)})
+    world = World(plan_of(block), answers=Until("true")).start()
+    while not world.tasks:
+        world.step()
+    world.end("loop/a")
+    world.send(PauseAsked(at=world.now))
+    world.step()
+    kept = {"": world.record.execution.block, "loop": world.task_run("loop").block}
+    assert rebuild(world.plan, world.record).blocks == kept
+    edited = change_status(world.plan, world.record, "a", S.WARNING, world.now)
+    assert World(world.plan, answers=Until("true"), record=world.record).edit(edited).run().states == {
+        "loop": S.WARNING,
+        "loop/a": S.WARNING,
+        "loop/f": S.SUCCESS,
+    }

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from engine.executor.advance import advance, apply
-from engine.executor.outstanding import outstanding
+from engine.executor.outstanding import ending, outstanding
 from engine.executor.plan import Kind, Node, Plan, make_plan
 from engine.ids import ExecutionId, NodeId, TaskRunId
 from engine.state.command import (
@@ -294,9 +294,13 @@ class World:
 
     def _run_task(self, path: str, attempt: int) -> None:
         del self.tasks[path, attempt]
+        stopped = ending(self.record, path)
         if self.record.execution.killing or self.record.execution.requested is not None:
             outcome = Outcome(Status.KILLED)
+        elif stopped is not None and crc32(path.encode()) % 4:
+            outcome = Outcome(stopped if crc32(path.encode()) % 2 else Status.KILLED)
         else:
+            # It may end by itself before it can be stopped.
             # By how often it was tried in its pass: what happens must not depend on other loops.
             outcome = self._outcome(path, len(self.record.runs[path].attempts))
         self.send(TaskStarted(at=self.now, path=path, attempt=attempt))

@@ -18,6 +18,10 @@ LEAF = {"id": "leaf", "type": "core.log.Log", "message": "x"}
     [
         (Sequential(tasks=[LEAF]), Shape(Kind.SEQUENTIAL)),
         (Parallel(tasks=[LEAF], concurrent=3), Shape(Kind.PARALLEL, concurrent=3)),
+        (Parallel(tasks=[LEAF], onChildFailure="continue"), Shape(Kind.PARALLEL, on_child_failure="CONTINUE")),
+        (Parallel(tasks=[LEAF], onChildFailure="Cancelled"), Shape(Kind.PARALLEL, on_child_failure="CANCEL")),
+        (Parallel(tasks=[LEAF], onChildFailure="FAILED"), Shape(Kind.PARALLEL, on_child_failure="FAIL")),
+        (Parallel(tasks=[LEAF], onChildFailure="wait"), Shape(Kind.PARALLEL, on_child_failure="CONTINUE")),
         (AllowFailure(tasks=[LEAF]), Shape(Kind.ALLOW_FAILURE)),
         (If(condition="{{ a }}", then=[LEAF]), Shape(Kind.IF, ask="{{ a }}")),
         (Switch(value="{{ a }}", defaults=[LEAF]), Shape(Kind.SWITCH, ask="{{ a }}")),
@@ -70,3 +74,9 @@ def test_a_wrong_block_is_refused_with_its_place(block: str, said: str) -> None:
 
     with pytest.raises(InvalidFlow, match=rf"tasks\[0\].*{said}"):
         load_flow(f"id: wrong\nnamespace: test\ntasks:\n  - id: block\n    {block}\n", index=installed())
+
+
+def test_a_value_of_on_child_failure_that_is_none_is_told() -> None:
+    assert list(Parallel(tasks=[LEAF], onChildFailure="cancelled").warn()) == []
+    place, text = next(Parallel(tasks=[LEAF], onChildFailure="wait").warn())
+    assert (place, text) == (("onChildFailure",), "'wait' counts as CONTINUE; write CONTINUE, CANCEL or FAIL")
