@@ -33,6 +33,7 @@ GROUPS = (
     "template",
     "user",
     "token",
+    "trigger",
 )
 
 

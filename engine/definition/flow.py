@@ -94,6 +94,7 @@ class Flow(FlowFields):
 
     branches: Mapping[str, tuple[Task, ...]] = Field(default_factory=dict, exclude=True)
     listener_conditions: tuple[tuple[Any, ...], ...] = Field((), exclude=True)
+    trigger_definitions: tuple[Any, ...] = Field((), exclude=True)
 
 
 NOT_AVAILABLE: Mapping[str, str] = {

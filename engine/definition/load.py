@@ -19,7 +19,7 @@ from engine.definition.references import check_inputs, check_names, check_output
 from engine.definition.rules import NONE, Rules
 from engine.definition.sla import check_checks, check_slas
 from engine.definition.tasks import TaskReader
-from engine.definition.triggers import check_triggers
+from engine.definition.triggers import read_triggers
 from engine.errors import InvalidFlow
 from engine.plugin.index import Index
 
@@ -61,7 +61,7 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     check_outputs(raw.get("outputs"), collector)
     check_slas(raw.get("sla"), collector)
     check_checks(raw.get("checks"), collector, dialect)
-    check_triggers(raw.get("triggers"), collector, index, dialect)
+    triggers = read_triggers(raw.get("triggers"), collector, index, dialect)
     check_expressions(raw, collector)
     check_dashes(raw, collector)
     found = collector.sorted()
@@ -70,7 +70,11 @@ def load_flow(text: str, *, file: str | None = None, index: Index, rules: Rules 
     values = {name: getattr(fields, name) for name in FlowFields.model_fields}
     return Loaded(
         Flow.model_construct(
-            fields.model_fields_set, **values, branches=branches | of_listeners, listener_conditions=conditions
+            fields.model_fields_set,
+            **values,
+            branches=branches | of_listeners,
+            listener_conditions=conditions,
+            trigger_definitions=triggers,
         ),
         found,
         dialect,

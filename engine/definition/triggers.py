@@ -1,8 +1,10 @@
-"""Checks triggers. Starting executions by them is for the trigger host."""
+"""Reads triggers. Starting executions by them is for the trigger host."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -15,6 +17,7 @@ from engine.definition.labels import Labels, check_labels
 from engine.definition.plugins import find_plugin
 from engine.definition.references import check_unique
 from engine.definition.task import WorkerGroup
+from engine.ids import derived_id
 from engine.plugin.base import Trigger
 from engine.plugin.index import Index
 from engine.state.status import Status
@@ -52,47 +55,75 @@ class TriggerFields(BaseModel):
     assets: Any = Field(None, description="Has no effect here.")
 
 
+class TriggerDefinition(NamedTuple):
+    """A trigger as it is written in a flow.
+
+    own: the properties of its type; plugin: the same as one value, None where templates have to be rendered before
+    fingerprint: differs when anything is written otherwise that matters
+    """
+
+    fields: TriggerFields
+    type: str
+    own: Mapping[str, Any]
+    plugin: Trigger | None
+    fingerprint: str
+
+
 COMMON = property_names(TriggerFields)
 """Names of the properties that every trigger may have."""
 
 
-def check_triggers(raw: Any, collector: Collector, index: Index, dialect: int) -> None:
-    """Report wrong shapes, ids that stand twice, misspelt properties, and that triggers don't fire yet."""
+def read_triggers(raw: Any, collector: Collector, index: Index, dialect: int) -> tuple[TriggerDefinition, ...]:
+    """The triggers, after reporting all that is wrong with them, and that none starts anything yet."""
     items = raw if isinstance(raw, list) else []
     check_unique(raw, ("triggers",), "trigger id", collector)
     check_preconditions(raw, collector)
-    for place, item in enumerate(items):
-        if isinstance(item, dict):
-            _check(item, ("triggers", place), collector, index, dialect)
+    read = [
+        _read(item, ("triggers", place), collector, index, dialect)
+        for place, item in enumerate(items)
+        if isinstance(item, dict)
+    ]
     if items:
         text = "this version does not start executions by triggers; run the flow by hand"
         collector.warn(("triggers",), text, "no-effect", key=True)
+    return tuple(trigger for trigger in read if trigger is not None)
 
 
-def _check(item: dict[str, Any], path: Path, collector: Collector, index: Index, dialect: int) -> None:
+def _read(
+    item: dict[str, Any], path: Path, collector: Collector, index: Index, dialect: int
+) -> TriggerDefinition | None:
+    """One trigger, None where it is mistaken or nothing can start by it."""
     common = {name: value for name, value in item.items() if name in COMMON}
-    collector.validate(TriggerFields, as_texts((TriggerFields,), common, path, collector.text), path, rendered=True)
+    common = as_texts((TriggerFields,), common, path, collector.text)
+    fields = collector.validate(TriggerFields, common, path, rendered=True)
     check_labels(item.get("labels"), (*path, "labels"), collector, end=".")
     _dialect_of(item, path, collector, dialect)
     type = item.get("type")
     if not isinstance(type, str) or not type:
-        return
+        return None
     place = (*path, "type")
     plugin = find_plugin(index, type, place, collector, required=index.holds(type))
     if plugin is None:
-        return
+        return None
     if not issubclass(plugin, Trigger):
         collector.error(place, f"Invalid type: {type} is not a trigger", "unknown-type")
-        return
+        return None
     names = property_names(plugin)
     own = {name: value for name, value in item.items() if name not in COMMON or name in names}
-    collector.validate(
-        plugin, as_texts((plugin,), own, path, collector.text), path, rendered=True, also=tuple(sorted(COMMON))
-    )
+    own = as_texts((plugin,), own, path, collector.text)
+    made = collector.validate(plugin, own, path, rendered=True, also=tuple(sorted(COMMON)))
     for below, text in plugin.diagnose(item):
         collector.error((*path, *below), text, "trigger")
     for text in plugin.warn(item):
         collector.warn(path, text, "trigger")
+    if fields is None:
+        return None
+    return TriggerDefinition(fields, index.canonical(type), own, made, _fingerprint(item))
+
+
+def _fingerprint(item: Mapping[str, Any]) -> str:
+    matters = {name: value for name, value in item.items() if name != "description"}
+    return derived_id(json.dumps(matters, sort_keys=True, default=str))
 
 
 def _dialect_of(item: dict[str, Any], path: Path, collector: Collector, dialect: int) -> None:

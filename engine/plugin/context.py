@@ -271,6 +271,14 @@ class Logs(Protocol):
         ...
 
 
+class Triggers(Protocol):
+    """The triggers of all flows."""
+
+    async def set_disabled(self, namespace: str, flow: str, id: str, disabled: bool) -> Any:
+        """Switch a trigger off or on; dates that it missed meanwhile are left out. Raises NotFound."""
+        ...
+
+
 class Context(Protocol):
     """One attempt of one task run."""
 
@@ -294,6 +302,8 @@ class Context(Protocol):
     def executions(self) -> Executions: ...
     @property
     def logs(self) -> Logs: ...
+    @property
+    def triggers(self) -> Triggers: ...
 
     def log(self, message: str, level: Level = "INFO") -> None:
         """Write a log line; kept in order, cheap to call."""

@@ -39,6 +39,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.reports import Reports
 from engine.runtime.sources import Sources
 from engine.runtime.stored import StoredExecutions, StoredLogs
+from engine.runtime.triggers import Triggers
 from engine.runtime.variables import Variables
 from engine.runtime.vault import Vault
 from engine.settings import Settings
@@ -95,6 +96,7 @@ class Services:
         interpreters: Interpreters,
         executions: StoredExecutions,
         stored_logs: StoredLogs,
+        triggers: Triggers,
         measures: Measures,
         work_folder: Path,
         stack: AsyncExitStack,
@@ -114,6 +116,7 @@ class Services:
         self.interpreters = interpreters
         self.executions = executions
         self.stored_logs = stored_logs
+        self.triggers = triggers
         self.measures = measures
         self.work_folder = work_folder
         self.threads = anyio.CapacityLimiter(settings.worker.threads)
@@ -251,6 +254,10 @@ class TaskContext:
     @property
     def logs(self) -> StoredLogs:
         return self._services.stored_logs
+
+    @property
+    def triggers(self) -> Triggers:
+        return self._services.triggers
 
     @property
     def made_folder(self) -> bool:

@@ -27,6 +27,7 @@ from engine.runtime.outputs import plain
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.reach import Reach
 from engine.runtime.renderer import Renderer
+from engine.runtime.triggers import declared_triggers
 from engine.runtime.variables import View
 from engine.state.event import AnyEvent, KillAsked, PauseAsked, Started
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
@@ -87,7 +88,9 @@ class Control:
         flow = self._plans.read(source, file)
         limit = flow.concurrency
         concurrency = None if limit is None else Concurrency(limit.limit, limit.behavior)
-        stored = await self._store.flows.save(flow.namespace, flow.id, source, self._clock.now(), concurrency)
+        stored = await self._store.flows.save(
+            flow.namespace, flow.id, source, self._clock.now(), concurrency, declared_triggers(flow)
+        )
         self._plans.keep(flow, stored)
         return stored
 

@@ -55,6 +55,7 @@ from engine.runtime.subflows import Subflows
 from engine.runtime.templates import Templates
 from engine.runtime.timers import Timers
 from engine.runtime.tokens import Tokens
+from engine.runtime.triggers import Triggers
 from engine.runtime.users import Users
 from engine.runtime.vault import Vault
 from engine.runtime.worker import Worker
@@ -91,6 +92,7 @@ class Engine(NamedTuple):
     measures: Measures
     health: Health
     flow_list: FlowList
+    triggers: Triggers
 
 
 @asynccontextmanager
@@ -157,6 +159,7 @@ async def _assemble(
     environments = Environments(folder / "environments", settings)
     interpreters = await stack.enter_async_context(Interpreters(environments, settings))
     executions = StoredExecutions(store, files, logs)
+    triggers = Triggers(store, clock)
     services = Services(
         settings=settings,
         clock=clock,
@@ -172,6 +175,7 @@ async def _assemble(
         interpreters=interpreters,
         executions=executions,
         stored_logs=StoredLogs(store, logs),
+        triggers=triggers,
         measures=measures,
         work_folder=folder / "work" / node.id,
         stack=stack,
@@ -276,4 +280,5 @@ async def _assemble(
         measures,
         Health(folder, store.nodes),
         FlowList(store.flows),
+        triggers,
     )

@@ -20,6 +20,8 @@ BATCH = 200
 KINDS = tuple(kind for kind in ExecutionKind if kind is not ExecutionKind.LOOP)
 # What `taskCache` keeps without a lifetime goes when nobody used it for so long.
 UNUSED = 30 * DAY
+# A trigger that comes back within this time goes on where it was.
+GONE = 30 * DAY
 
 
 class Retention:
@@ -38,6 +40,7 @@ class Retention:
             ("Old log files", self._drop_logs),
             ("Old executions", self._remove_executions),
             ("Old outputs of taskCache", self._forget_outputs),
+            ("Triggers of no flow", self._forget_triggers),
         ):
             await _told(what, act)
 
@@ -62,6 +65,9 @@ class Retention:
 
     async def _forget_outputs(self) -> None:
         await self._store.cached.purge(self._clock.now(), self._clock.now() - UNUSED)
+
+    async def _forget_triggers(self) -> None:
+        await self._store.triggers.purge(self._clock.now() - GONE)
 
 
 async def _told(what: str, act: Callable[[], Awaitable[None]]) -> None:

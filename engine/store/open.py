@@ -16,6 +16,7 @@ from engine.store.logs import Logs
 from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
 from engine.store.repositories import Executions, Flows, Nodes, Slots, Timers
+from engine.store.triggers import Triggers
 from engine.store.users import Accounts, Tokens
 from engine.store.values import Secrets, Values
 from engine.store.writer import Writer, unmeasured
@@ -30,6 +31,7 @@ class SqliteStore(NamedTuple):
     executions: Executions
     slots: Slots
     timers: Timers
+    triggers: Triggers
     nodes: Nodes
     kv: Values
     cached: Cached
@@ -61,6 +63,7 @@ async def open_store(
             Executions(reader, writer),
             Slots(reader, writer),
             Timers(reader),
+            Triggers(reader, writer),
             Nodes(reader, writer),
             Values(reader, writer),
             Cached(reader, writer),

@@ -10,9 +10,11 @@ from typing import Protocol
 
 from engine.ids import ExecutionId
 from engine.state.execution import Execution
+from engine.state.trigger import TriggerState
 from engine.store.rows import (
     Account,
     Concurrency,
+    DeclaredTrigger,
     Entry,
     ExecutionFilter,
     Granted,
@@ -35,10 +37,17 @@ class FlowStore(Protocol):
     """Flows and their revisions."""
 
     async def save(
-        self, namespace: str, id: str, source: str, at: int, concurrency: Concurrency | None = None
+        self,
+        namespace: str,
+        id: str,
+        source: str,
+        at: int,
+        concurrency: Concurrency | None = None,
+        triggers: Sequence[DeclaredTrigger] = (),
     ) -> StoredFlow:
         """Store a new revision, or return the latest one when `source` is the same.
 
+        The states of its triggers begin, change or go with it; one that comes back is as it was.
         A limit counts from then on, what runs already included; what waited for a slot gets those that it adds.
         """
         ...
@@ -153,6 +162,30 @@ class TimerStore(Protocol):
 
     async def next_due(self, owner: str) -> int | None:
         """When the next timer of this process is due."""
+        ...
+
+
+class TriggerStore(Protocol):
+    """What is remembered of triggers. Their states come and go with flows, and change with executions."""
+
+    async def get(self, namespace: str, flow: str, id: str) -> TriggerState:
+        """Raises NotFound, also for a trigger that is in no flow any more."""
+        ...
+
+    async def list(self, namespace: str | None = None, flow: str | None = None) -> Sequence[TriggerState]:
+        """Those that are in flows, by namespace, flow and id."""
+        ...
+
+    async def changed(self, serial: int) -> Sequence[TriggerState]:
+        """All that changed after that serial, also those that are gone; the last change comes last."""
+        ...
+
+    async def save(self, state: TriggerState) -> None:
+        """Store the next version of a state. Raises Conflict where the stored one is not that before it, or is gone."""
+        ...
+
+    async def purge(self, before: int) -> int:
+        """Forget those that are gone since before then; returns how many."""
         ...
 
 
@@ -343,6 +376,8 @@ class Store(Protocol):
     def slots(self) -> SlotStore: ...
     @property
     def timers(self) -> TimerStore: ...
+    @property
+    def triggers(self) -> TriggerStore: ...
     @property
     def nodes(self) -> NodeStore: ...
     @property

@@ -12,9 +12,21 @@ from engine.state.record import Record
 from engine.store.codec import decode_answer, decode_execution, decode_task_run, encode
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
-from engine.store.rows import Concurrency, ExecutionFilter, Granted, Held, Message, NodeRow, SlotUse, StoredFlow, Timer
+from engine.store.rows import (
+    Concurrency,
+    DeclaredTrigger,
+    ExecutionFilter,
+    Granted,
+    Held,
+    Message,
+    NodeRow,
+    SlotUse,
+    StoredFlow,
+    Timer,
+)
 from engine.store.selecting import count_query, list_query
 from engine.store.slots import FlowKey, free, grant, limit_of, repair
+from engine.store.trigger_rows import declare_triggers
 from engine.store.writer import Writer
 
 SQL = queries("sqlite")
@@ -30,7 +42,13 @@ class Flows:
         self._writer = writer
 
     async def save(
-        self, namespace: str, id: str, source: str, at: int, concurrency: Concurrency | None = None
+        self,
+        namespace: str,
+        id: str,
+        source: str,
+        at: int,
+        concurrency: Concurrency | None = None,
+        triggers: Sequence[DeclaredTrigger] = (),
     ) -> StoredFlow:
         limit, behavior = concurrency or (None, None)
         key = FlowKey(TENANT, namespace, id)
@@ -40,6 +58,7 @@ class Flows:
             connection.execute(SQL["save_flow"], {**params, "concurrency": limit, "behavior": behavior})
             if limit is not None:
                 connection.execute(SQL["count_running"], key._asdict())
+            declare_triggers(connection, namespace, id, triggers, at)
             stored = _flow(connection.execute(SQL["latest_flow"], params).fetchone())
             return stored, grant(connection, [key])
 
@@ -67,7 +86,13 @@ class Flows:
 
     async def delete(self, namespace: str, id: str, at: int) -> None:
         params = {"tenant": TENANT, "namespace": namespace, "id": id, "at": at}
-        if not await self._writer.execute(SQL["delete_flow"], params):
+
+        def work(connection: sqlite3.Connection) -> bool:
+            deleted = connection.execute(SQL["delete_flow"], params).fetchall()
+            declare_triggers(connection, namespace, id, (), at)
+            return bool(deleted)
+
+        if not await self._writer.run(work):
             raise _no_flow(namespace, id, None)
 
     async def delete_revisions(self, namespace: str, id: str, revisions: Sequence[int]) -> int:

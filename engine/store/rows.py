@@ -12,6 +12,7 @@ from engine.ids import ExecutionId
 from engine.state.execution import Answer, Execution, ExecutionKind, Label, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
+from engine.state.trigger import TriggerState
 from engine.store.conditions import Node
 
 
@@ -48,6 +49,7 @@ class Write(msgspec.Struct, frozen=True):
     children: steps of executions that this one starts, or of whose end it takes in, written with it
     told: children of which the step takes in that they ended; it forgets their timers that say so, and is a conflict
         where one of those is gone
+    trigger: the new state of the trigger that starts this execution; a conflict where it isn't the next version
     """
 
     execution: Execution
@@ -62,6 +64,7 @@ class Write(msgspec.Struct, frozen=True):
     slot: Slot = Slot.KEEP
     children: Sequence[Write] = ()
     told: Sequence[ExecutionId] = ()
+    trigger: TriggerState | None = None
 
 
 class Granted(NamedTuple):
@@ -142,6 +145,16 @@ class StoredFlow(msgspec.Struct, frozen=True):
     created: int
     tenant: str = "main"
     deleted: bool = False
+
+
+class DeclaredTrigger(NamedTuple):
+    """A trigger of a flow, as far as the store must know of it; see `TriggerState`."""
+
+    id: str
+    type: str
+    fingerprint: str
+    stop_after: tuple[Status, ...] = ()
+    off: bool = False
 
 
 class NodeRow(msgspec.Struct, frozen=True):

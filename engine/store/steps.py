@@ -17,16 +17,19 @@ from engine.store.codec import encode
 from engine.store.query import queries
 from engine.store.rows import Granted, Slot, Write
 from engine.store.slots import FlowKey, asked, free, grant, take, wait
+from engine.store.trigger_rows import Row, ended_row, executions_ended, save_triggers, saved_row
 
 SQL = queries("sqlite")
 
 KEEP = Slot.KEEP
 
-Row = tuple[object, ...]
-
 
 class Prepared(NamedTuple):
-    """A step as rows for each table. `part_of`: the execution whose step it is written with, or not at all."""
+    """A step as rows for each table.
+
+    fired: the new state of the trigger that starts the execution; triggered: what one is told of its end
+    part_of: the execution whose step it is written with, or not at all
+    """
 
     id: ExecutionId
     new: bool
@@ -39,6 +42,8 @@ class Prepared(NamedTuple):
     removed: Sequence[Row]
     dropped: Sequence[Row]
     told: Sequence[ExecutionId]
+    fired: Row | None = None
+    triggered: Row | None = None
     part_of: ExecutionId | None = None
 
 
@@ -94,6 +99,8 @@ def prepare(step: Write) -> Prepared:
         removed=[(id, path) for path in step.removed],
         dropped=[(id, path, kind) for path, kind in step.dropped],
         told=step.told,
+        fired=None if step.trigger is None else saved_row(execution.tenant, step.trigger),
+        triggered=ended_row(execution),
     )
 
 
@@ -147,6 +154,10 @@ def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> None:
     for query, rows_of in TABLES:
         if rows := [row for step in steps for row in rows_of(step)]:
             connection.execute(SQL[query], {"rows": encode(rows)})
+    if fired := [step.fired for step in steps if step.fired is not None]:
+        save_triggers(connection, fired)
+    if triggered := [step.triggered for step in steps if step.triggered is not None]:
+        executions_ended(connection, triggered)
 
 
 def _save(connection: sqlite3.Connection, query: str, steps: Sequence[Prepared]) -> None:

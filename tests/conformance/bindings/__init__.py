@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
-from conformance.bindings import children, definitions, engine_units, executions, files, keys, limits, scripts, skips
+from conformance.bindings import (
+    children,
+    definitions,
+    engine_units,
+    executions,
+    files,
+    keys,
+    limits,
+    scripts,
+    skips,
+    triggers,
+)
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **definitions.BINDINGS,
@@ -17,4 +28,5 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **limits.BINDINGS,
     **scripts.BINDINGS,
     **skips.BINDINGS,
+    **triggers.BINDINGS,
 }

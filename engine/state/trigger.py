@@ -1,0 +1,73 @@
+"""What is remembered of a trigger; what it is stands in its flow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.ids import ExecutionId
+from engine.state.status import Status
+
+
+class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Dates of the past that a schedule makes up for; moments in milliseconds.
+
+    current: the next date; paused: nothing is started until somebody says so
+    inputs, labels: of its executions, besides those of the trigger
+    """
+
+    start: int
+    end: int
+    current: int
+    paused: bool = False
+    inputs: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+
+
+class TriggerState(msgspec.Struct, frozen=True):
+    """The state of one trigger. It outlives edits of its flow; moments are milliseconds.
+
+    fingerprint: of what is written in the flow; another one lets dates be counted from then on
+    stop_after: ends of its executions that switch it off
+    off: it is switched off in its flow; disabled: somebody did so besides
+    date: the last date that was decided on; next: the first that wasn't, None where that is to be found out
+    recover: how dates that were missed are treated this once, ALL, LAST or NONE; None: as the trigger says
+    execution: the one that later dates wait for
+    evaluated, fired: when it was last looked at, when it last started something
+    failures: how many evaluations in a row failed; error: why the last one did
+    gone: since when it is in no flow any more
+    serial: grows with each change, over all triggers
+    """
+
+    namespace: str
+    flow: str
+    id: str
+    type: str
+    fingerprint: str
+    stop_after: tuple[Status, ...] = ()
+    off: bool = False
+    disabled: bool = False
+    date: int | None = None
+    next: int | None = None
+    recover: str | None = None
+    execution: ExecutionId | None = None
+    evaluated: int | None = None
+    fired: int | None = None
+    failures: int = 0
+    error: str | None = None
+    backfill: Backfill | None = None
+    updated: int = 0
+    gone: int | None = None
+    version: int = 1
+    serial: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether it may start something."""
+        return not (self.off or self.disabled or self.gone is not None)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Namespace, flow and id."""
+        return self.namespace, self.flow, self.id

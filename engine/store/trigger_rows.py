@@ -1,0 +1,78 @@
+"""What steps and flows write of the states of triggers, inside their transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from engine.errors import Conflict
+from engine.state.execution import Execution, ExecutionKind
+from engine.state.status import Status
+from engine.state.trigger import TriggerState
+from engine.store.codec import encode
+from engine.store.query import queries
+from engine.store.rows import DeclaredTrigger
+
+SQL = queries("sqlite")
+TENANT = "main"
+
+Row = tuple[object, ...]
+
+
+def declare_triggers(
+    connection: sqlite3.Connection, namespace: str, flow: str, declared: Iterable[DeclaredTrigger], at: int
+) -> None:
+    """Let the triggers of a flow be those that it has now."""
+    place = (TENANT, namespace, flow)
+    rows = [(*place, it.id, it.type, it.fingerprint, _spaced(it.stop_after), int(it.off)) for it in declared]
+    if rows:
+        connection.execute(SQL["declare_triggers"], {"rows": encode(rows), "at": at})
+    ids = encode([row[3] for row in rows])
+    params = {"tenant": TENANT, "namespace": namespace, "flow": flow, "ids": ids, "at": at}
+    connection.execute(SQL["forget_triggers"], params)
+
+
+def saved_row(tenant: str, state: TriggerState) -> Row:
+    """A new version of a state, for `save_triggers`."""
+    return (
+        tenant,
+        *state.key,
+        state.version,
+        int(state.disabled),
+        state.date,
+        state.next,
+        state.recover,
+        state.execution,
+        state.evaluated,
+        state.fired,
+        state.failures,
+        state.error,
+        None if state.backfill is None else encode(state.backfill),
+        state.updated,
+    )
+
+
+def save_triggers(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Write new versions. Raises Conflict where one is not that after the stored one."""
+    if connection.execute(SQL["save_triggers"], {"rows": encode(rows)}).rowcount != len(rows):
+        raise Conflict(f"trigger '{rows[0][3]}' changed meanwhile")
+
+
+def ended_row(execution: Execution) -> Row | None:
+    """What a trigger is told of the end of an execution that it started; None where there is nothing to tell."""
+    by = execution.trigger
+    if by is None or execution.caller is not None or execution.original is not None:
+        return None
+    if not execution.state.terminal or execution.kind is not ExecutionKind.NORMAL:
+        return None
+    return execution.tenant, execution.namespace, execution.flow, by.id, execution.id, execution.state.value
+
+
+def executions_ended(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Let triggers go on that waited for executions, and switch off those that stop after such an end."""
+    for name in ("unlock_triggers", "stop_triggers"):
+        connection.execute(SQL[name], {"rows": encode(rows)})
+
+
+def _spaced(states: Iterable[Status]) -> str:
+    return "".join(f" {state.value} " for state in states)

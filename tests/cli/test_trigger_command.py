@@ -1,0 +1,53 @@
+"""`tidegate trigger`: which triggers there are, and switching them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.command_line import Place
+
+FLOW = """
+id: flow
+namespace: shop.orders
+tasks: [{id: say, type: core.log.Log, message: hello}]
+triggers:
+  - {id: daily, type: core.trigger.Schedule, cron: "0 6 * * *"}
+  - {id: hook, type: core.trigger.Webhook, key: secret-key, disabled: true}
+"""
+NAME = "shop.orders.flow.daily"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place(tmp_path)
+    assert made.call("trigger", "list") == "No triggers.\n"
+    made.call("run", made.flow(FLOW))
+    return made
+
+
+def test_triggers_are_listed_and_shown(place: Place) -> None:
+    found = json.loads(place.call("trigger", "list", "--json"))
+    assert [(it["flow"], it["id"], it["disabled"]) for it in found] == [
+        ("flow", "daily", False),
+        ("flow", "hook", True),
+    ]
+    assert "secret-key" not in json.dumps(found)
+    assert json.loads(place.call("trigger", "list", "-n", "elsewhere", "--json")) == []
+    assert "core.trigger.Schedule  enabled" in place.call("trigger", "list")
+    assert place.call("trigger", "show", NAME).startswith(f"{NAME}  core.trigger.Schedule  enabled")
+
+
+def test_a_trigger_is_switched_off_and_on(place: Place) -> None:
+    assert "disabled" in place.call("trigger", "disable", NAME)
+    place.call("run", place.flow(FLOW.replace("hello", "edited")))
+    assert json.loads(place.call("trigger", "show", NAME, "--json"))["disabled"] is True
+    assert "enabled" in place.call("trigger", "enable", NAME, "--recover", "last")
+
+
+def test_what_can_not_be_is_told(place: Place) -> None:
+    assert f"did you mean '{NAME}'" in place.call("trigger", "disable", "shop.orders.flow.dialy", code=2)
+    assert "remove `disabled: true` there" in place.call("trigger", "enable", "shop.orders.flow.hook", code=2)
+    assert "--recover is one of NONE, LAST, ALL" in place.call("trigger", "enable", NAME, "--recover", "some", code=2)
