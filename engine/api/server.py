@@ -15,6 +15,7 @@ from engine.api.flow_files import FlowFiles
 from engine.api.flow_lists import FlowLists
 from engine.api.flows import Flows
 from engine.api.flows_at_once import FlowsAtOnce
+from engine.api.graphs import Graphs
 from engine.api.keys import Keys
 from engine.api.limits import Limits
 from engine.api.login import Login
@@ -44,6 +45,7 @@ def resources(engine: Engine, access: Access, peers: Peers, options: Options) ->
         FlowFiles(engine),
         Validation(engine),
         Flows(engine),
+        Graphs(engine),
         Keys(engine),
         Secrets(engine),
         NamespaceFiles(engine),

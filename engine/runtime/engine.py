@@ -21,12 +21,14 @@ from engine.runtime.calls import Calls
 from engine.runtime.children import Children
 from engine.runtime.context import Services
 from engine.runtime.control import Control
+from engine.runtime.dependencies import Dependencies
 from engine.runtime.driver import Driver
 from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.flow_changes import FlowChanges
 from engine.runtime.flow_list import FlowList
 from engine.runtime.gathering import Gathering
+from engine.runtime.graphs import Graphs
 from engine.runtime.health import Health
 from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.inputs import Inputs
@@ -93,6 +95,9 @@ class Engine(NamedTuple):
     health: Health
     flow_list: FlowList
     triggers: Triggers
+    graphs: Graphs
+    dependencies: Dependencies
+    plugins: Index
 
 
 @asynccontextmanager
@@ -256,6 +261,7 @@ async def _assemble(
     )
     driver.connect(subflows, children)
     users = Users(store.accounts, clock)
+    flow_list = FlowList(store.flows)
     return Engine(
         control,
         driver,
@@ -279,6 +285,9 @@ async def _assemble(
         Tokens(store.tokens, users, clock),
         measures,
         Health(folder, store.nodes),
-        FlowList(store.flows),
+        flow_list,
         triggers,
+        Graphs(store, plans, control),
+        Dependencies(flow_list, index),
+        index,
     )

@@ -11,6 +11,7 @@ from conformance.flow_cases import Unbound, kind_of, steps
 from conformance.flow_conditions import run_condition
 from conformance.flow_definitions import run_validation
 from conformance.flow_fields import check_fields
+from conformance.flow_graphs import run_graph
 from conformance.flow_inputs import ACTIONS, run_inputs
 from conformance.flow_runner import run_flow
 from conformance.flow_tasks import run_task
@@ -22,6 +23,7 @@ KINDS: Mapping[str, Runner] = {
     "validation": run_validation,
     "task": run_task,
     "condition": run_condition,
+    "graph": run_graph,
     "api": run_api,
 }
 
