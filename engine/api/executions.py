@@ -1,47 +1,76 @@
-"""Executions: start them, look at them, act on them."""
+"""Executions: start them, find them, look at them, delete them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Literal
 
 import msgspec
 
+from engine.api.filterable import EXECUTION
+from engine.api.filters import condition_of
+from engine.api.input_shapes import ValidationShape, validation_shape
+from engine.api.paging import Paged
 from engine.api.problems import Illegal
+from engine.api.reached import check_files, head_of, record_of
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import ExecutionShape, execution_shape, record_shape
+from engine.api.shapes import ExecutionShape, Page, execution_shape, record_shape
+from engine.api.transfer import FORM
 from engine.api.uploads import uploaded
 from engine.clock import SystemClock, to_millis
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
-from engine.state.execution import Execution
+from engine.state.execution import ExecutionKind
+from engine.store.conditions import Condition, Group, Node, Op
+from engine.store.rows import ExecutionFilter
 
 CORRELATION = "system.correlationId"
+COUNTED = 10_000
+"""Up to this a list that is filtered says how long it is."""
+SORTED = {
+    "id": "id",
+    "namespace": "namespace",
+    "flowId": "flow",
+    "flowRevision": "revision",
+    "state.current": "state",
+    "state.startDate": "created",
+    "state.endDate": "ended",
+    "state.duration": "duration",
+}
 
 
 class CreateQuery(msgspec.Struct, frozen=True, rename="camel"):
-    """labels: `key:value`; wait: answer when the execution has ended"""
+    """labels: `key:value`; wait: answer when the execution has ended; kind: TEST is in no list and starts no flow"""
 
     labels: tuple[str, ...] = ()
     wait: bool = False
     revision: int | None = None
     schedule_date: datetime | None = None
+    kind: Literal["NORMAL", "TEST"] = "NORMAL"
+    breakpoints: str = ""
 
 
-class ReplayQuery(msgspec.Struct, frozen=True, rename="camel"):
-    """taskRunId: from this task run; by default from the start"""
-
-    task_run_id: str | None = None
+class ValidateQuery(msgspec.Struct, frozen=True):
+    labels: tuple[str, ...] = ()
     revision: int | None = None
 
 
-class KillQuery(msgspec.Struct, frozen=True, rename="camel"):
-    is_on_kill_cascade: bool = True
+class OfFlowQuery(Paged, frozen=True, rename="camel", kw_only=True):
+    namespace: str
+    flow_id: str
+
+
+class DeleteQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """What goes with the execution."""
+
+    delete_logs: bool = True
+    delete_metrics: bool = True
+    delete_storage: bool = True
 
 
 class Executions:
-    """One execution at a time."""
+    """Executions."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -49,39 +78,53 @@ class Executions:
 
     def routes(self) -> Iterable[Route]:
         yield Route(
+            "GET",
+            "/executions/search",
+            self.search,
+            "Executions, the newest first",
+            Page[ExecutionShape],
+            query=Paged,
+            filters=EXECUTION,
+        )
+        yield Route("GET", "/executions", self.of_flow, "Executions of a flow", Page[ExecutionShape], query=OfFlowQuery)
+        yield Route("GET", "/executions/{execution}", self.one, "An execution", ExecutionShape)
+        yield Route(
+            "DELETE",
+            "/executions/{execution}",
+            self.delete,
+            "Delete an execution that has ended",
+            query=DeleteQuery,
+            role=Role.OPERATOR,
+        )
+        yield Route(
             "POST",
             "/executions/{namespace}/{id}",
             self.create,
             "Start an execution",
             ExecutionShape,
             query=CreateQuery,
-            body="multipart/form-data",
+            body=FORM,
             role=Role.OPERATOR,
             old=("/executions/trigger/{namespace}/{id}",),
         )
-        yield Route("GET", "/executions/{execution}", self.one, "An execution", ExecutionShape)
-        yield self._action("DELETE", "kill", self.kill, "Stop an execution", KillQuery)
-        yield self._action("POST", "pause", self.pause, "Let an execution start nothing more")
-        yield self._action("POST", "resume", self.resume, "Let a paused execution go on")
-        yield self._action("POST", "restart", self.restart, "Run again what failed")
-        yield self._action("POST", "replay", self.replay, "Run it anew as another execution", ReplayQuery)
-
-    def _action(self, method: str, name: str, handler: Any, summary: str, query: Any = None) -> Route:
-        return Route(
-            method,
-            f"/executions/{{execution}}/actions/{name}",
-            handler,
-            summary,
-            ExecutionShape,
-            query=query,
+        yield Route(
+            "POST",
+            "/executions/{namespace}/{id}/validate",
+            self.validate,
+            "Check inputs that an execution would start with",
+            ValidationShape,
+            query=ValidateQuery,
+            body=FORM,
             role=Role.OPERATOR,
-            old=(f"/executions/{{execution}}/{name}",),
         )
 
     async def create(self, call: Call) -> ExecutionShape:
         query = call.query(CreateQuery)
+        if query.breakpoints:
+            raise Illegal("there are no breakpoints here: leave the parameter breakpoints out")
         labels = labels_of(query.labels)
         async with uploaded(call.request) as inputs:
+            check_files(call, inputs)
             execution = await self._engine.control.create(
                 call.path["namespace"],
                 call.path["id"],
@@ -89,41 +132,68 @@ class Executions:
                 inputs=inputs,
                 labels=labels,
                 scheduled=_date(query.schedule_date),
+                kind=ExecutionKind(query.kind),
                 here=False,
             )
+        shape = execution_shape(execution, self._clock.now(), runs={})
         if query.wait:
             await self._engine.control.wait(execution.id)
-            return await self._shown(execution.id)
-        return execution_shape(execution, self._clock.now(), runs={})
+            shape = await self._shown(execution.id)
+        return msgspec.structs.replace(shape, url=_url(call, shape))
+
+    async def validate(self, call: Call) -> ValidationShape:
+        query = call.query(ValidateQuery)
+        namespace, id = call.path["namespace"], call.path["id"]
+        labels_of(query.labels)
+        async with uploaded(call.request) as inputs:
+            states = await self._engine.control.preview_inputs(namespace, id, inputs, revision=query.revision)
+        return validation_shape(id, namespace, states)
+
+    async def search(self, call: Call) -> Page[ExecutionShape]:
+        return await self._page(call, call.query(Paged), condition_of(call.request.query, EXECUTION))
+
+    async def of_flow(self, call: Call) -> Page[ExecutionShape]:
+        query = call.query(OfFlowQuery)
+        named = (Condition("namespace", Op.EQUALS, (query.namespace,)), Condition("flow", Op.EQUALS, (query.flow_id,)))
+        return await self._page(call, query, Group(named))
 
     async def one(self, call: Call) -> ExecutionShape:
-        return await self._shown(_id(call))
+        return record_shape(await record_of(call, self._engine), self._clock.now())
 
-    async def kill(self, call: Call) -> ExecutionShape:
-        await self._engine.control.kill(_id(call), cascade=call.query(KillQuery).is_on_kill_cascade)
-        return await self._shown(_id(call))
+    async def delete(self, call: Call) -> None:
+        query = call.query(DeleteQuery)
+        execution = await head_of(call, self._engine, Role.OPERATOR)
+        await self._engine.control.delete(
+            execution.id, logs=query.delete_logs, metrics=query.delete_metrics, files=query.delete_storage
+        )
 
-    async def pause(self, call: Call) -> ExecutionShape:
-        await self._engine.control.pause(_id(call))
-        return await self._shown(_id(call))
-
-    async def resume(self, call: Call) -> ExecutionShape:
-        async with uploaded(call.request) as inputs:
-            await self._engine.control.resume(_id(call), inputs, by=call.user.name, here=False)
-        return await self._shown(_id(call))
-
-    async def restart(self, call: Call) -> ExecutionShape:
-        return self._head(await self._engine.control.restart(_id(call)))
-
-    async def replay(self, call: Call) -> ExecutionShape:
-        query = call.query(ReplayQuery)
-        return self._head(await self._engine.control.replay(_id(call), query.task_run_id, query.revision))
+    async def _page(self, call: Call, paged: Paged, node: Node | None) -> Page[ExecutionShape]:
+        paged.check()
+        where = selected(node, call.namespaces, limit=paged.size, offset=paged.offset)
+        where = msgspec.structs.replace(where, sort=paged.order(SORTED))
+        found = await self._engine.store.executions.list(where)
+        unlimited = where.where is None and where.visible is None
+        total = await self._engine.store.executions.count(where, None if unlimited else COUNTED + 1)
+        now = self._clock.now()
+        shown = [execution_shape(execution, now) for execution in found]
+        if unlimited or total <= COUNTED:
+            return Page(shown, total)
+        return Page(shown, COUNTED, exact=False)
 
     async def _shown(self, id: ExecutionId) -> ExecutionShape:
         return record_shape((await self._engine.store.executions.load(id)).record, self._clock.now())
 
-    def _head(self, execution: Execution) -> ExecutionShape:
-        return execution_shape(execution, self._clock.now())
+
+def selected(
+    node: Node | None, visible: tuple[str, ...] | None, *, limit: int = 25, offset: int = 0
+) -> ExecutionFilter:
+    """The executions that a condition holds of, below these namespaces; of other kinds only where it names kinds."""
+    kinds = () if node is not None and _names(node, "kind") else (ExecutionKind.NORMAL,)
+    return ExecutionFilter(where=node, visible=visible, kinds=kinds, limit=limit, offset=offset)
+
+
+def _names(node: Node, field: str) -> bool:
+    return any(_names(part, field) for part in node.parts) if isinstance(node, Group) else node.field == field
 
 
 def labels_of(texts: Iterable[str]) -> dict[str, str]:
@@ -147,5 +217,6 @@ def _date(date: datetime | None) -> int | None:
     return to_millis(date)
 
 
-def _id(call: Call) -> ExecutionId:
-    return ExecutionId(call.path["execution"])
+def _url(call: Call, shape: ExecutionShape) -> str:
+    """Where people look at an execution, on the server that was asked."""
+    return f"{call.request.url.origin()}/ui/executions/{shape.namespace}/{shape.flow_id}/{shape.id}"

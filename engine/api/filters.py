@@ -53,7 +53,10 @@ class _Reader:
         parts = self._parts(tree)
         for name, (field, op) in LEGACY.items():
             if name in given and field in self._fields:
-                parts += self._legacy(field, op, given.getall(name))
+                try:
+                    parts += self._legacy(field, op, given.getall(name))
+                except BadFilter as error:
+                    raise Illegal(str(error)) from None
         if "timeRange" in given and "startDate" in given:
             raise Illegal("Parameters 'startDate' and 'timeRange' are mutually exclusive")
         if _size(parts) > MOST_CONDITIONS:
@@ -105,7 +108,7 @@ class _Reader:
             key, sign, value = pair.partition(":")
             if not (key and sign):
                 raise BadFilter(f"a label is key:value, not '{pair}'")
-            yield self._condition("labels", op, [value], key)
+            yield self._condition("labels", op, [value.strip()], key)
 
     def _condition(self, name: str, op: Op, texts: Any, key: str = "") -> Node:
         if not isinstance(texts, list):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -34,8 +34,20 @@ from engine.errors import (
 TYPES = "https://kestra.io/docs/api-reference/problems/"
 
 
-class BadQuery(TidegateError):
-    """A query parameter or filter that can't be understood; says what would be right."""
+class BadRequest(TidegateError):
+    """What is asked for does not go as things are; clients of the API expect a 400 there."""
+
+
+class NotDone(BadRequest):
+    """Nothing was done to several things, for it can't be done to some: why, by their ids."""
+
+    def __init__(self, message: str, invalids: Mapping[str, str]) -> None:
+        self.invalids = dict(invalids)
+        super().__init__(message)
+
+
+class BadQuery(BadRequest):
+    """A query parameter that can't be understood; says what would be right."""
 
 
 class BadFilter(BadQuery):
@@ -68,6 +80,7 @@ class Problem(NamedTuple):
     kind: the last part of its type
     front: how the older API begins the sentence
     errors: texts by place
+    invalids: the places are ids of things that something could not be done to
     """
 
     status: int
@@ -75,6 +88,7 @@ class Problem(NamedTuple):
     front: str
     detail: str
     errors: Sequence[tuple[str, str]] = ()
+    invalids: bool = False
 
 
 def problem_of(error: Exception) -> Problem:
@@ -104,6 +118,11 @@ def problem_of(error: Exception) -> Problem:
             return Problem(400, "invalid-query-filters", "Invalid query filters: ", str(error))
         case BadQuery():
             return Problem(400, "invalid-query-parameter", "Bad Request: ", str(error))
+        case NotDone():
+            places = list(error.invalids.items())
+            return Problem(400, "bulk-validation-failed", "", str(error), places, invalids=True)
+        case BadRequest():
+            return Problem(400, "bad-request", "Bad Request: ", str(error))
         case msgspec.DecodeError():
             return Problem(422, "invalid-json", "Invalid json: ", str(error))
         case Unavailable():
@@ -128,7 +147,9 @@ def body_of(problem: Problem, path: str) -> dict[str, Any]:
         "instance": path,
         "_links": {"self": [{"href": path, "templated": False}]},
     }
-    if problem.errors:
+    if problem.invalids:
+        body["invalids"] = [{"message": text, "invalidValue": place} for place, text in problem.errors]
+    elif problem.errors:
         body["errors"] = [{"path": place, "detail": text} for place, text in problem.errors]
         body["_embedded"] = {"errors": [{"path": place, "message": text} for place, text in problem.errors]}
     return body

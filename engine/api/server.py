@@ -10,7 +10,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from engine.api.access import Access, asking
+from engine.api.execution_actions import ExecutionActions
 from engine.api.executions import Executions
+from engine.api.executions_at_once import ExecutionsAtOnce
 from engine.api.flow_files import FlowFiles
 from engine.api.flow_lists import FlowLists
 from engine.api.flows import Flows
@@ -50,6 +52,9 @@ def resources(engine: Engine, access: Access, peers: Peers, options: Options) ->
         Secrets(engine),
         NamespaceFiles(engine),
         Namespaces(engine),
+        # First those whose paths say more.
+        ExecutionsAtOnce(engine),
+        ExecutionActions(engine),
         Executions(engine),
         Users(engine),
         Login(engine, access, peers, options),

@@ -120,10 +120,11 @@ class MetricShape(Shape, frozen=True):
 
 
 class Page(Shape, Generic[T], frozen=True, omit_defaults=False):
-    """Part of a list and how long all of it is."""
+    """Part of a list and how long all of it is. `exact` is false where it is longer, and nobody counted further."""
 
     results: list[T]
     total: int
+    exact: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 def state_shape(history: History, now: int) -> StateShape:

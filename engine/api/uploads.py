@@ -15,6 +15,8 @@ from engine.api.problems import Illegal
 from engine.definition.inputs import Upload
 
 CHUNK = 256 * 1024
+OLD_NAME = "files"
+"""What clients of earlier versions call every file; the name of the file is that of the input then."""
 
 
 @asynccontextmanager
@@ -40,12 +42,13 @@ async def _parts(request: web.Request, folder: Path) -> dict[str, str]:
             if part.name:
                 inputs[part.name] = await part.text()
             continue
-        # Clients of some versions name the input by the name of the file alone.
-        name = part.name or part.filename
         target = folder / str(len(inputs)) / (PurePosixPath(part.filename).name or "file")
         await anyio.Path(target.parent).mkdir()
         async with await anyio.open_file(target, "wb") as file:
             while chunk := await part.read_chunk(CHUNK):
                 await file.write(chunk)
-        inputs[name] = Upload(target)
+        inputs[part.name or part.filename] = Upload(target)
+        if part.name == OLD_NAME:
+            # What is not declared is ignored.
+            inputs[part.filename] = Upload(target)
     return inputs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from engine.definition.inputs import InputState
 from engine.executor import approval, edit, pause
 from engine.executor.plan import Plan
 from engine.runtime.inputs import Inputs
@@ -35,6 +36,14 @@ class Asked(NamedTuple):
         if self.view.record.execution.held:
             events.append(Resumed(at=self.now))
         return events
+
+    async def previewed(self, task_run: str | None, given: Mapping[str, Any]) -> list[InputState]:
+        """What would become of the inputs of the Pause that is meant. Raises Refused."""
+        run = pause.to_resume(self.plan, self.view.record, self._named(task_run))
+        if run is None:
+            return []
+        declared = self.plan.nodes[run.node].inputs
+        return await self.inputs.preview(declared, self.view.record.execution, self.view.of(run), given)
 
     def behind(self, task_run: str | None) -> dict[str, int]:
         """Paths of the task runs that wait for a paused execution, by their order, where nothing else is to resume."""

@@ -80,6 +80,7 @@ class Control:
         self._checks = Checks(renderer, look_ups)
         self._head, self._held, self._tell = reach.head, reach.held, reach.tell
         self.restart, self.replay, self.change_status = operations.restart, operations.replay, operations.change_status
+        self.restarted, self.replayed = operations.restarted, operations.replayed
         self.set_status, self.set_labels = operations.set_status, operations.set_labels
         self.delete = operations.delete
 
@@ -278,6 +279,10 @@ class Control:
         plan = (await self._compiled(held)).plan
         view = View(plan, held.record, await self._driver.around(held.record.execution))
         return Asked(plan, view, self._inputs, self._clock.now(), here)
+
+    async def preview_resume(self, id: ExecutionId, inputs: Mapping[str, Any] | None = None) -> list[InputState]:
+        """What would become of inputs to resume an execution with. Raises NotFound, Refused when nothing is paused."""
+        return await (await self._asked(id, False)).previewed(None, inputs or {})
 
     async def unqueue(self, id: ExecutionId, state: Status = Status.RUNNING) -> None:
         """Take an execution out of its queue: let it run whatever the limit of its flow, or end CANCELLED or FAILED.

@@ -72,6 +72,10 @@ class Operations:
         attempt: of the task run that waits for it, where that is what asks
         revision: do so in a new execution, with this revision of the flow; the old one stays as it was
         """
+        return (await self.restarted(id, attempt, revision=revision)).execution
+
+    async def restarted(self, id: ExecutionId, attempt: int | None = None, *, revision: int | None = None) -> Record:
+        """Restart, and see the execution as it is before it goes on."""
         if revision is not None:
             return await self._restart_another(await self._reach.held(id), revision)
         held = await self._reach.to_edit(id)
@@ -107,6 +111,19 @@ class Operations:
         outputs: by task run that is kept (id, path or task id), values in the place of those it gave
         here: whoever asks is a user of this machine, and may name files of it as inputs
         """
+        return (await self.replayed(id, task_run, revision, inputs=inputs, outputs=outputs, here=here)).execution
+
+    async def replayed(
+        self,
+        id: ExecutionId,
+        task_run: str | None = None,
+        revision: int | None = None,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, Mapping[str, Any]] | None = None,
+        here: bool = True,
+    ) -> Record:
+        """Replay, and see the new execution as it is before it goes on."""
         held = await self._reach.held(id)
         execution = held.record.execution
         _refuse_iteration(execution, "replayed")
@@ -123,16 +140,17 @@ class Operations:
             inputs=await self._changed_inputs(compiled, held.record, new_id, inputs, here) if inputs else None,
             outputs={name: await self._fit(execution, new_id, values) for name, values in (outputs or {}).items()},
         )
+        made = _as_is(record)
         await self._driver.resume(record, compiled, Edited(at=now) if record.runs else Started(at=now))
         await self._amend(id, lambda old: edit.labelled(old, another.REPLAYED_LABEL))
-        return record.execution
+        return made
 
     async def change_status(self, id: ExecutionId, task_run: str, state: Status) -> Execution:
         """Give a task run another state and go on from there. Raises NotFound, Refused."""
         held = await self._reach.to_edit(id)
         compiled = await self._plans.of(held.record.execution)
         record = edit.change_status(compiled.plan, held.record, task_run, state, self._clock.now())
-        return await self._go_on(held, record, compiled)
+        return (await self._go_on(held, record, compiled)).execution
 
     async def set_status(self, id: ExecutionId, state: Status) -> Execution:
         """Say that an execution that has ended ended otherwise; nothing runs again. Raises NotFound, Refused."""
@@ -180,20 +198,22 @@ class Operations:
         for execution in executions if files else ():
             await self._files.delete(execution_folder(execution.namespace, execution.flow, execution.id))
 
-    async def _restart_another(self, held: Held, revision: int) -> Execution:
+    async def _restart_another(self, held: Held, revision: int) -> Record:
         execution = held.record.execution
         _refuse_iteration(execution, "restarted with another revision")
         compiled = await self._plans.get(execution.namespace, execution.flow, revision)
         before = await self._plan_before(held, compiled)
         now = self._clock.now()
         record = another.restart(compiled.plan, held.record, ExecutionId(random_id()), now, before=before)
+        made = _as_is(record)
         await self._driver.resume(record, compiled, Edited(at=now))
-        return record.execution
+        return made
 
-    async def _go_on(self, held: Held, record: Record, compiled: Compiled) -> Execution:
+    async def _go_on(self, held: Held, record: Record, compiled: Compiled) -> Record:
+        made = _as_is(record)
         await self._reach.claim(held)
         await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
-        return record.execution
+        return made
 
     async def _plan_before(self, held: Held, compiled: Compiled) -> Plan | None:
         """The plan that an execution ran with, where it goes on with another one."""
@@ -231,6 +251,11 @@ class Operations:
                 tries += 1
                 if tries == TRIES:
                     raise
+
+
+def _as_is(record: Record) -> Record:
+    """A record that stays as this one is now."""
+    return Record(record.execution, dict(record.runs), dict(record.answers))
 
 
 def check_set_status(execution: Execution, state: Status) -> None:

@@ -4,56 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData
 
 from engine.runtime.engine import Engine
-
-EXECUTIONS = "/api/v1/main/executions"
-FLOW = """
-id: hello
-namespace: company.team
-inputs:
-  - {id: n, type: INT, defaults: 1}
-  - {id: file, type: FILE, required: false}
-  - {id: fails, type: BOOL, defaults: false}
-tasks:
-  - {id: say, type: core.debug.Return, format: "{{ inputs.n + 1 }}"}
-  - {id: fail, type: core.execution.Fail, runIf: "{{ inputs.fails }}"}
-outputs:
-  - {id: said, type: INT, value: "{{ outputs.say.value }}"}
-"""
-WAITING = """
-id: waiting
-namespace: company.team
-tasks:
-  - {id: wait, type: core.flow.Pause, onResume: [{id: who, type: STRING}]}
-  - {id: long, type: core.flow.Sleep, duration: PT1H}
-"""
+from support.executing import EXECUTIONS, HELLO, WAITING, act, start
 
 
 @pytest.fixture(autouse=True)
 async def flows(engine: Engine) -> None:
-    await engine.control.save_flow(FLOW)
+    await engine.control.save_flow(HELLO)
     await engine.control.save_flow(WAITING)
-
-
-async def start(client: ClientSession, flow: str = "hello", query: str = "", **inputs: Any) -> tuple[int, Any]:
-    form = FormData(default_to_multipart=True)
-    for name, value in inputs.items():
-        if isinstance(value, bytes):
-            form.add_field(name, value, filename=f"{name}.txt")
-        else:
-            form.add_field(name, str(value))
-    async with client.post(f"{EXECUTIONS}/company.team/{flow}{query}", data=form if inputs else None) as answer:
-        return answer.status, await answer.json()
-
-
-async def act(client: ClientSession, method: str, id: str, action: str, **more: Any) -> tuple[int, Any]:
-    async with client.request(method, f"{EXECUTIONS}/{id}/actions/{action}", **more) as answer:
-        return answer.status, await answer.json()
 
 
 async def test_an_execution_is_started_with_inputs_and_waited_for(client: ClientSession) -> None:
@@ -67,6 +29,7 @@ async def test_an_execution_is_started_with_inputs_and_waited_for(client: Client
         ("say", "SUCCESS"),
         ("fail", "SKIPPED"),
     ]
+    assert shown.pop("url").endswith(f"/ui/executions/company.team/hello/{shown['id']}")
     async with client.get(f"{EXECUTIONS}/{shown['id']}") as answer:
         assert await answer.json() == shown
 
@@ -131,9 +94,11 @@ async def test_a_paused_execution_is_resumed_with_inputs_and_killed(client: Clie
     assert status == 409
     await act(client, "DELETE", id, "kill")
     assert (await engine.control.wait(id)).state == "KILLED"
-    status, told = await act(client, "DELETE", id, "kill")
+    status, _ = await act(client, "DELETE", id, "kill")
+    assert status == 200
+    status, told = await act(client, "DELETE", id, "kill?isOnKillCascade=false")
     assert status == 409
-    assert "has ended already" in told["message"]
+    assert "is already finished, can't kill it" in told["message"]
 
 
 async def test_what_failed_is_restarted_and_replayed(client: ClientSession, engine: Engine) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from conformance.flow_cases import Unbound
 from conformance.flow_matching import difference
 
+ALL_ENABLED = "not empty, all enabled"
 REMARKS = frozenset({"note", "timing", "execution", "executions", "both_state_not"})
 """What is no claim about the answer itself."""
 
@@ -109,7 +110,9 @@ def _plain(body: Any, wanted: Any) -> Any:
     if isinstance(body.get("state"), dict):
         whole["state"] = body["state"]["current"]
     for key, item in wanted.items():
-        if key not in DERIVED and isinstance(item, str) and " " in item and not isinstance(body.get(key), str):
+        if item == ALL_ENABLED:
+            whole[key] = ALL_ENABLED if body[key] and all(part["enabled"] for part in body[key]) else body[key]
+        elif key not in DERIVED and isinstance(item, str) and " " in item and not isinstance(body.get(key), str):
             raise Unbound(f"nothing compares an answer with '{item}'")
     return whole
 
@@ -129,7 +132,7 @@ DERIVED: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "labels_contain": lambda body: {label["key"]: label["value"] for label in body.get("labels", ())},
     "tasks_count": lambda body: len(body["tasks"]),
     "triggers_count": lambda body: len(body["triggers"]),
-    "result_json": lambda body: json.loads(body["result"]),
+    "result_json": lambda body: json.loads(body["result"]) if body["result"].startswith("{") else body["result"],
     "first_input": lambda body: body["inputs"][0]["id"],
 }
 """What is said of an answer, by words that are no fields of it."""
