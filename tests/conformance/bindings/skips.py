@@ -53,7 +53,8 @@ async def _one(bench: Bench) -> list[str]:
         for id in (first, second):
             await _begin(engine, id, sources(bench.case)[0].replace("<random>", "minimal"))
         await engine.control.wait(second)
-        found = dict(zip("AB", await engine.store.executions.heads([first, second]), strict=True))
+        heads = {head.id: head for head in await engine.store.executions.heads([first, second])}
+    found = {"A": heads[first], "B": heads[second]}
     return [
         f"{wanted['id']} is {found[wanted['id']].state}, not {wanted['state']}"
         for wanted in bench.case["expect"]["executions"]
