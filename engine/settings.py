@@ -178,6 +178,12 @@ class BasicAuth(Group, frozen=True):
     password: str = ""
 
 
+class Audit(Group, frozen=True):
+    """How many days it is kept who changed what; 0 is for ever."""
+
+    retention_days: Annotated[int, msgspec.Meta(ge=0)] = 365
+
+
 class Limits(Group, frozen=True):
     """How much one may ask a server that has users; 0 is without a limit.
 
@@ -211,6 +217,7 @@ class Server(Group, frozen=True):
     auth: Auth = Auth()
     basic_auth: BasicAuth = BasicAuth()
     limits: Limits = Limits()
+    audit: Audit = Audit()
 
 
 class Observe(Group, frozen=True):

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -19,7 +20,7 @@ from aiohttp import web
 
 from engine.api.limits import Limits
 from engine.api.peers import Peers
-from engine.api.problems import Denied, Unauthenticated
+from engine.api.problems import Denied, TooMany, Unauthenticated
 from engine.api.routing import USER, route_of
 from engine.clock import monotonic
 from engine.errors import Conflict
@@ -28,7 +29,7 @@ from engine.runtime.passwords import weakness
 from engine.runtime.tokens import API, SESSION, Tokens
 from engine.runtime.users import Users
 from engine.settings import Server as Options
-from engine.state.user import ANYBODY, EVERYWHERE, Role, User
+from engine.state.user import ANYBODY, EVERYWHERE, NOBODY, Role, User
 from engine.store.rows import Account, Token
 
 COOKIE = "tidegate_session"
@@ -117,9 +118,17 @@ class Access:
         self._limits.requests.take(user.name)
         return user
 
-    def anonymous(self, request: web.Request) -> None:
-        """Count a request of which nobody asks who sent it. Raises TooMany."""
+    async def user_or_nobody(self, request: web.Request, anonymous: bool) -> User:
+        """Who asks for what anybody may ask for; nobody, too, where what he says of himself is not so.
+
+        anonymous: nothing that he says is for the server
+        Raises TooMany.
+        """
+        if not anonymous and ("Authorization" in request.headers or COOKIE in request.cookies):
+            with suppress(Unauthenticated, Denied, TooMany):
+                return await self.user(request)
         self._limits.requests.take(self._peers.address(request))
+        return NOBODY
 
     async def _said(self, request: web.Request, address: str) -> User:
         if (given := request.headers.get("Authorization")) is not None:
@@ -155,7 +164,7 @@ class Access:
     async def _compare(self, name: str, password: str, account: Account | None, proof: bytes, address: str) -> None:
         self._limits.lockout.attempt(name, address)
         if not await self._users.check(account, password) or account is None:
-            raise Unauthenticated(WRONG)
+            raise Unauthenticated(WRONG, account.name if account else "")
         self._limits.lockout.succeeded(name, address)
         if len(self._right) >= AT_MOST:
             self._right.clear()
@@ -222,7 +231,7 @@ def asking(access: Access) -> Any:
         elif route is not None and route.role > Role.NOBODY:
             request[USER] = await access.user(request)
         else:
-            access.anonymous(request)
+            request[USER] = await access.user_or_nobody(request, route is not None and route.anonymous)
         return await handler(request)
 
     return ask

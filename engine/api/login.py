@@ -11,7 +11,7 @@ from aiohttp import web
 from engine.api.access import COOKIE, Access, credential_errors, csrf_of
 from engine.api.peers import Peers
 from engine.api.problems import Illegal, Unauthenticated
-from engine.api.routing import BASE, JSON, Call, Role, Route, encode
+from engine.api.routing import BASE, JSON, USER, Call, Role, Route, encode
 from engine.api.shapes import Shape
 from engine.clock import SystemClock, iso
 from engine.durations import parse_duration
@@ -70,7 +70,14 @@ class Login:
 
     def routes(self) -> Iterable[Route]:
         yield Route(
-            "POST", "/basicAuth", self.first, "Make the first user", body=Credentials, role=Role.NOBODY, status=204
+            "POST",
+            "/basicAuth",
+            self.first,
+            "Make the first user",
+            body=Credentials,
+            role=Role.NOBODY,
+            status=204,
+            audited=True,
         )
         yield self._here("GET", "/basicAuthValidationErrors", self.errors, "Why the user of the settings is none", list)
         yield self._here("GET", "/configs/login", self.ways, "How to sign in", dict)
@@ -93,7 +100,7 @@ class Login:
         body: Any = None,
         role: Role = Role.NOBODY,
     ) -> Route:
-        return Route(method, path, handler, summary, answers, body=body, role=role, fronts=(BASE,))
+        return Route(method, path, handler, summary, answers, body=body, role=role, fronts=(BASE,), audited=True)
 
     async def first(self, call: Call) -> None:
         if await self._engine.users.any():
@@ -119,6 +126,7 @@ class Login:
     async def login(self, call: Call) -> web.Response:
         given: Credentials = await call.json(Credentials)
         user = await self._access.by_password(given.username, given.password, self._peers.address(call.request))
+        call.request[USER] = user
         secret = await self._engine.tokens.open_session(user.name, int(self._options.auth.session_hours * HOUR))
         answer = web.Response(body=encode(_me(user, csrf_of(secret))), content_type=JSON)
         answer.set_cookie(

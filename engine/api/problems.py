@@ -63,7 +63,11 @@ class Denied(TidegateError):
 
 
 class Unauthenticated(TidegateError):
-    """Nobody said who asks, or what he said is not so."""
+    """Nobody said who asks, or what he said is not so. `user`: whose password was wrong."""
+
+    def __init__(self, message: str, user: str = "") -> None:
+        self.user = user
+        super().__init__(message)
 
 
 class TooMany(TidegateError):

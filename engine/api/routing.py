@@ -18,6 +18,8 @@ TENANT = "main"
 JSON = "application/json"
 TEXT_BYTES = 16 * 1024 * 1024
 USER: web.RequestKey[User] = web.RequestKey("user", User)
+ABOUT: web.RequestKey[tuple[str, str]] = web.RequestKey("about", tuple)
+"""Namespace and id of what a request turned out to be about, for the audit log."""
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 
@@ -42,8 +44,14 @@ class Call:
         user: User = self.request.get(USER, NOBODY)
         return user
 
+    def about(self, namespace: str, id: str = "") -> None:
+        """Note for the audit log what this is about, where the path doesn't say it."""
+        self.request[ABOUT] = (namespace, id)
+
     def require(self, role: Role, namespace: str | None) -> None:
         """Raises Denied where the user lacks a role in a namespace; None asks whether he has it in any."""
+        if namespace and ABOUT not in self.request:
+            self.about(namespace)
         if self.user.role(namespace) < role:
             where = "in any namespace" if namespace is None else f"in namespace '{namespace}'"
             raise Denied(f"{self.user.name} does not have the role {role.name} {where}, which this needs")
@@ -105,6 +113,8 @@ class Route(NamedTuple):
     filters: what the list may be filtered by
     role: who may call it, in the namespace of the path, or in any where there is none
     old: other paths of the same operation, of earlier versions
+    audited: noted in the audit log although the role is a low one; what only reads never is
+    anonymous: whoever asks is not looked at; headers like Authorization are for the handler
     """
 
     method: str
@@ -119,6 +129,8 @@ class Route(NamedTuple):
     status: int = 200
     fronts: tuple[str, ...] = (BASE, f"{BASE}/{TENANT}")
     old: tuple[str, ...] = ()
+    audited: bool = False
+    anonymous: bool = False
 
 
 class Resource(Protocol):

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from engine.api.access import Access, asking
+from engine.api.audit import AuditLogs, auditing
 from engine.api.execution_actions import ExecutionActions
 from engine.api.executions import Executions
 from engine.api.executions_at_once import ExecutionsAtOnce
@@ -57,6 +58,7 @@ def resources(engine: Engine, access: Access, peers: Peers, options: Options) ->
         ExecutionActions(engine),
         Executions(engine),
         Users(engine),
+        AuditLogs(engine),
         Login(engine, access, peers, options),
         Misc(engine),
         Operation(engine),
@@ -71,7 +73,13 @@ def application(engine: Engine, access: Access, peers: Peers, options: Options) 
     """The application that answers the API over an engine."""
     guard = Guard(access, peers, options)
     app = web.Application(
-        middlewares=[measured(engine.measures), tell_problems, guard.middleware(), asking(access)],
+        middlewares=[
+            measured(engine.measures),
+            tell_problems,
+            auditing(engine.audit, peers),
+            guard.middleware(),
+            asking(access),
+        ],
         client_max_size=options.body_bytes,
     )
     app.on_response_prepare.append(guard.tell_browsers)

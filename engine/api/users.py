@@ -66,6 +66,7 @@ class Users:
 
     async def add(self, call: Call) -> UserShape:
         new: NewUser = await call.json(NewUser)
+        call.about("", new.username)
         return user_shape(await self._users.add(new.username, new.password, roles_of(new.roles)))
 
     async def one(self, call: Call) -> UserShape:

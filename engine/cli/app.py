@@ -21,6 +21,7 @@ mistakes: Any = import_module(typer.BadParameter.__module__)
 # Command or group of commands, and the module that has it.
 COMMANDS = {"run": "run", "validate": "validate", "eval": "evaluate", "doctor": "doctor", "serve": "serve"}
 GROUPS = (
+    "audit",
     "test",
     "server",
     "flow",

@@ -16,6 +16,7 @@ from engine.files.disk import DiskStorage
 from engine.files.local import LocalFiles
 from engine.files.protocol import InternalStorage
 from engine.plugin.index import Index, installed
+from engine.runtime.audit import Audit
 from engine.runtime.bulk import Bulk
 from engine.runtime.calls import Calls
 from engine.runtime.children import Children
@@ -91,6 +92,7 @@ class Engine(NamedTuple):
     flows: FlowChanges
     users: Users
     tokens: Tokens
+    audit: Audit
     measures: Measures
     health: Health
     flow_list: FlowList
@@ -216,7 +218,18 @@ async def _assemble(
     housekeeping = Housekeeping(folder / "work", node, Retention(store, executions, settings, clock), clock)
     slots = Slots(store.slots, driver, nodes, clock, node.id)
     measures.watch(driver, worker, logs)
-    for service in (measures.run, housekeeping.run, logs.run, driver.run, worker.run, timers.run, nodes.run, slots.run):
+    audit = Audit(store.audit)
+    for service in (
+        audit.run,
+        measures.run,
+        housekeeping.run,
+        logs.run,
+        driver.run,
+        worker.run,
+        timers.run,
+        nodes.run,
+        slots.run,
+    ):
         # Each in a group of its own, so that they stop in reverse order: the worker before the driver, logs last.
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -283,6 +296,7 @@ async def _assemble(
         FlowChanges(store, plans, control, clock),
         users,
         Tokens(store.tokens, users, clock),
+        audit,
         measures,
         Health(folder, store.nodes),
         flow_list,

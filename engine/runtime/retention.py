@@ -32,6 +32,7 @@ class Retention:
         self._executions = executions
         self._log_days = settings.logs.retention_days
         self._execution_days = settings.executions.retention_days
+        self._audit_days = settings.server.audit.retention_days
         self._clock = clock
 
     async def apply(self) -> None:
@@ -41,6 +42,8 @@ class Retention:
             ("Old executions", self._remove_executions),
             ("Old outputs of taskCache", self._forget_outputs),
             ("Triggers of no flow", self._forget_triggers),
+            ("Old entries of the audit log", self._forget_audit),
+            ("Tokens that have expired", self._forget_tokens),
         ):
             await _told(what, act)
 
@@ -68,6 +71,13 @@ class Retention:
 
     async def _forget_triggers(self) -> None:
         await self._store.triggers.purge(self._clock.now() - GONE)
+
+    async def _forget_audit(self) -> None:
+        if self._audit_days:
+            await self._store.audit.purge(self._clock.now() - self._audit_days * DAY)
+
+    async def _forget_tokens(self) -> None:
+        await self._store.tokens.purge(self._clock.now())
 
 
 async def _told(what: str, act: Callable[[], Awaitable[None]]) -> None:

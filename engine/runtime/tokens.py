@@ -12,7 +12,7 @@ from engine.clock import Clock
 from engine.errors import Conflict, NotFound, Refused
 from engine.ids import random_id, random_secret
 from engine.runtime.users import Users
-from engine.store.protocols import TokenStore
+from engine.store.access import TokenStore
 from engine.store.rows import Token
 
 PREFIX = "tdg_"

@@ -12,7 +12,7 @@ from engine.clock import Clock
 from engine.errors import Conflict, NotFound, Refused
 from engine.runtime.passwords import Passwords, weakness
 from engine.state.user import EVERYWHERE, Role
-from engine.store.protocols import AccountStore
+from engine.store.access import AccountStore
 from engine.store.rows import Account
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,255}")

@@ -17,7 +17,7 @@ from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
 from engine.store.repositories import Executions, Flows, Nodes, Slots, Timers
 from engine.store.triggers import Triggers
-from engine.store.users import Accounts, Tokens
+from engine.store.users import Accounts, Audit, Tokens
 from engine.store.values import Secrets, Values
 from engine.store.writer import Writer, unmeasured
 
@@ -38,6 +38,7 @@ class SqliteStore(NamedTuple):
     secrets: Secrets
     accounts: Accounts
     tokens: Tokens
+    audit: Audit
     logs: Logs
 
 
@@ -70,5 +71,6 @@ async def open_store(
             Secrets(reader, writer),
             Accounts(reader, writer),
             Tokens(reader, writer),
+            Audit(reader, writer),
             logs,
         )

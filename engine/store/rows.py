@@ -270,3 +270,35 @@ class Token(msgspec.Struct, frozen=True):
     name: str
     created: int
     expires: int | None = None
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """Somebody changed something, or wanted to.
+
+    token: the name of his API token, if he came with one
+    method, resource: what was asked for, a path with its parts in braces
+    namespace, target: of what, as far as the request says it; the target is an id, or several joined by `/`
+    status: of the answer in HTTP
+    """
+
+    at: int
+    user: str
+    token: str
+    address: str
+    method: str
+    resource: str
+    namespace: str
+    target: str
+    status: int
+
+
+class AuditFilter(msgspec.Struct, frozen=True):
+    """Of the user, in the namespace or below it, about the target, from `since` on and before `until`."""
+
+    user: str | None = None
+    below: str | None = None
+    target: str | None = None
+    since: int | None = None
+    until: int | None = None
+    limit: int = 100
+    offset: int = 0

@@ -1,4 +1,4 @@
-"""Users, their roles, and what stands for them, in SQLite."""
+"""Users, their roles, what stands for them, and what they did, in SQLite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
-from engine.store.rows import Account, Token
+from engine.store.rows import Account, AuditEntry, AuditFilter, Token
 from engine.store.writer import Writer
 
 SQL = queries("sqlite")
@@ -96,6 +96,36 @@ class Tokens:
 
     async def purge(self, at: int) -> int:
         return len(await self._writer.execute(SQL["purge_tokens"], {"at": at}))
+
+
+class Audit:
+    """Who changed what."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        rows = [msgspec.structs.asdict(entry) for entry in entries]
+        await self._writer.run(lambda connection: connection.executemany(SQL["add_audit"], rows))
+
+    async def list(self, where: AuditFilter) -> Sequence[AuditEntry]:
+        conditions = _conditions(where)
+        params = {**conditions.params, "limit": where.limit, "offset": where.offset}
+        rows = await self._reader.rows(conditions.fill(SQL["list_audit"]), params)
+        return [AuditEntry(*row) for row in rows]
+
+    async def count(self, where: AuditFilter) -> int:
+        conditions = _conditions(where)
+        return int((await self._reader.row(conditions.fill(SQL["count_audit"]), conditions.params))[0])
+
+    async def purge(self, before: int) -> int:
+        return len(await self._writer.execute(SQL["purge_audit"], {"before": before}))
+
+
+def _conditions(where: AuditFilter) -> Where:
+    conditions = Where().add("account", where.user).below("namespace", where.below).add("target", where.target)
+    return conditions.add("at", where.since, ">=").add("at", where.until, "<")
 
 
 def _set_roles(connection: sqlite3.Connection, name: str, roles: Mapping[str, int]) -> None:

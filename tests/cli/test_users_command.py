@@ -80,8 +80,14 @@ def test_a_server_that_others_reach_asks_who_they_are(place: Place) -> None:
         place.call("token", "remove", ROOT, "ci")
         while ask(url, bearer(token)) != 401:
             pass
+        request = urllib.request.Request(f"{url}/api-tokens/nix", method="DELETE", headers=basic())
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=20)
         server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0
+    noted = json.loads(place.call("audit", "list", "--user", ROOT, "--json"))
+    assert [(one["method"], one["id"], one["status"]) for one in noted] == [("DELETE", "nix", 404)]
+    assert "DELETE /me/api-tokens/{id}" in place.call("audit", "list", "--limit", "1")
 
 
 def test_the_user_of_the_settings_is_made_at_the_start(place: Place) -> None:
