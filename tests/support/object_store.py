@@ -22,7 +22,9 @@ def object_store(folder: Path) -> Iterator[str]:
     program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
     assert program is not None, "the test dependencies bring the program weed"
     ports = {name: _free_port() for name in ("s3", "master", "volume", "filer")}
-    command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", "-master.volumeSizeLimitMB=64", "-volume.max=1000"]
+    command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3"]
+    # A bucket has volumes of its own, and the tests have many.
+    command += ["-master.volumeSizeLimitMB=64", "-volume.max=1000"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={_free_port()}" for name in ports]
