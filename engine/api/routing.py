@@ -53,8 +53,18 @@ class Call:
         if namespace and ABOUT not in self.request:
             self.about(namespace)
         if self.user.role(namespace) < role:
-            where = "in any namespace" if namespace is None else f"in namespace '{namespace}'"
-            raise Denied(f"{self.user.name} does not have the role {role.name} {where}, which this needs")
+            raise Denied(
+                f"{self.user.name} does not have the role {role.name} {self._where(namespace)}, which this needs"
+            )
+
+    def _where(self, namespace: str | None) -> str:
+        if namespace is None:
+            return "in any namespace"
+        if not namespace:
+            return "in all namespaces"
+        # In which namespace an execution is, whoever may not look at it need not know.
+        told = self.path.get("namespace") == namespace or self.user.role(namespace) >= Role.VIEWER
+        return f"in namespace '{namespace}'" if told else "in its namespace"
 
     @property
     def namespaces(self) -> tuple[str, ...] | None:
