@@ -14,6 +14,7 @@ from engine.api.audit import AuditLogs, auditing
 from engine.api.execution_actions import ExecutionActions
 from engine.api.executions import Executions
 from engine.api.executions_at_once import ExecutionsAtOnce
+from engine.api.flow_expressions import FlowExpressions
 from engine.api.flow_files import FlowFiles
 from engine.api.flow_lists import FlowLists
 from engine.api.flows import Flows
@@ -27,6 +28,7 @@ from engine.api.namespace_files import NamespaceFiles
 from engine.api.namespaces import Namespaces
 from engine.api.operation import Operation
 from engine.api.peers import Peers
+from engine.api.plugins import Plugins
 from engine.api.problems import tell_problems
 from engine.api.routing import Resource, Route, register
 from engine.api.secrets import Secrets
@@ -46,6 +48,7 @@ def resources(engine: Engine, access: Access, peers: Peers, options: Options) ->
         FlowLists(engine),
         FlowsAtOnce(engine),
         FlowFiles(engine),
+        FlowExpressions(engine),
         Validation(engine),
         Flows(engine),
         Graphs(engine),
@@ -56,6 +59,7 @@ def resources(engine: Engine, access: Access, peers: Peers, options: Options) ->
         # First those whose paths say more.
         ExecutionsAtOnce(engine),
         ExecutionActions(engine),
+        Plugins(engine),
         Executions(engine),
         Users(engine),
         AuditLogs(engine),

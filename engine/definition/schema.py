@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.definition.declared import ONLY_FOR, Input
 from engine.definition.dialect import BRANCHES
 from engine.definition.flow import FlowFields
 from engine.definition.task import TaskFields
@@ -15,6 +16,8 @@ from engine.plugin.index import FAMILY, Index
 
 TASK = {"$ref": "#/$defs/task"}
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+KINDS = ("flow", "task", "trigger", "plugindefault", "input")
 
 
 def flow_schema(index: Index) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def _when(name: str, plugin: type[Plugin], definitions: dict[str, Any], fields: 
     definitions[key] = {
         **own,
         "properties": {**common, "type": {"enum": [key, name, *plugin.aliases]}, **own.get("properties", {})},
-        "required": ["id", "type", *own.get("required", ())],
+        "required": list(dict.fromkeys(("id", "type", *own.get("required", ())))),
     }
     condition = {"properties": {"type": {"enum": [key, name, *plugin.aliases]}}, "required": ["type"]}
     return {"if": condition, "then": {"$ref": f"#/$defs/{key}"}}
@@ -93,3 +96,34 @@ def _pointed(value: Any, moved: Mapping[str, str]) -> Any:
             for key, item in value.items()
         }
     return [_pointed(item, moved) for item in value] if isinstance(value, list) else value
+
+
+def part_schema(index: Index, kind: str, *, several: bool = False) -> dict[str, Any]:
+    """The schema of a flow or of a part of one, of `KINDS`, as editors of older drafts take it; or of a list of them.
+
+    Imports all plugin modules.
+    """
+    whole = flow_schema(index)
+    definitions = whole.pop("$defs")
+    definitions["flow"] = {key: value for key, value in whole.items() if key != "$schema"}
+    definitions["plugindefault"] = {"$ref": "#/$defs/PluginDefaultFields"}
+    definitions["input"] = {"$ref": "#/$defs/Input"}
+    moved = {f"#/$defs/{name}": f"#/definitions/{name}" for name in definitions}
+    wanted = {"$ref": f"#/definitions/{kind}"}
+    return {
+        "$schema": DRAFT_7,
+        **({"type": "array", "items": wanted} if several else wanted),
+        "definitions": _pointed(definitions, moved),
+    }
+
+
+def input_schema(type: str) -> dict[str, Any]:
+    """The schema of inputs of one type, with the properties that have a meaning for it."""
+    schema = Input.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs", {})
+    own = definitions["Input"]
+    properties = {
+        name: value for name, value in own["properties"].items() if name not in ONLY_FOR or type in ONLY_FOR[name]
+    }
+    properties["type"] = {"const": type}
+    return {"$schema": DRAFT, **own, "properties": properties, "$defs": definitions}
