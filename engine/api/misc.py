@@ -19,8 +19,8 @@ class Misc:
         self._engine = engine
 
     def routes(self) -> Iterable[Route]:
-        yield Route("GET", "/configs", self.configs, "What the server is and offers", role=Role.NOBODY)
-        yield Route("GET", "/ping", self.ping, "Whether the server answers", role=Role.NOBODY, fronts=("",))
+        yield Route("GET", "/configs", self.configs, "What the server is and offers", dict[str, Any], role=Role.NOBODY)
+        yield Route("GET", "/ping", self.ping, "Whether the server answers", bytes, role=Role.NOBODY, fronts=("",))
 
     async def ping(self, call: Call) -> web.Response:
         return web.Response(text="pong")

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from engine.api.access import Access, asking
 from engine.api.audit import AuditLogs, auditing
+from engine.api.documentation import Documentation
 from engine.api.execution_actions import ExecutionActions
 from engine.api.executions import Executions
 from engine.api.executions_at_once import ExecutionsAtOnce
@@ -44,7 +45,7 @@ from engine.settings import Server as Options
 
 def resources(engine: Engine, access: Access, peers: Peers, options: Options) -> list[Resource]:
     """Every subject of the API."""
-    return [
+    parts: list[Resource] = [
         FlowLists(engine),
         FlowsAtOnce(engine),
         FlowFiles(engine),
@@ -56,17 +57,19 @@ def resources(engine: Engine, access: Access, peers: Peers, options: Options) ->
         Secrets(engine),
         NamespaceFiles(engine),
         Namespaces(engine),
+        Plugins(engine),
         # First those whose paths say more.
         ExecutionsAtOnce(engine),
         ExecutionActions(engine),
-        Plugins(engine),
         Executions(engine),
         Users(engine),
         AuditLogs(engine),
         Login(engine, access, peers, options),
         Misc(engine),
         Operation(engine),
+        Documentation(lambda: routes(parts)),
     ]
+    return parts
 
 
 def routes(parts: Iterable[Resource]) -> list[Route]:
