@@ -178,6 +178,25 @@ class BasicAuth(Group, frozen=True):
     password: str = ""
 
 
+class Oidc(Group, frozen=True):
+    """Signing in by OpenID Connect; none without an issuer.
+
+    username_claim: the claim that is the user's name here
+    groups_claim: the claim that lists his groups, or a path to it (`realm_access.roles`)
+    roles: by group, names of roles by namespace ("" is all of them); none: an ADMIN of this server gives roles
+    audience: what bearer tokens of the issuer must be for to be taken by the API; none are without it
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    username_claim: str = "email"
+    groups_claim: str = "groups"
+    roles: dict[str, dict[str, str]] = {}
+    audience: str = ""
+
+
 class Audit(Group, frozen=True):
     """How many days it is kept who changed what; 0 is for ever."""
 
@@ -202,6 +221,7 @@ class Limits(Group, frozen=True):
 class Server(Group, frozen=True):
     """Where `tidegate serve` listens, the largest request body it takes, and how long an end may take (seconds).
 
+    url: how browsers reach it, as https://tide.example.com; else as they say it
     hosts: names under which it may be called, besides localhost; none: under any, once there are users
     origins: pages of other sites that may call it, as https://example.com
     proxies: addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed
@@ -211,6 +231,7 @@ class Server(Group, frozen=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     body_bytes: int = 10 * 1024 * 1024 * 1024
     shutdown_seconds: float = 30.0
+    url: str = ""
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
@@ -218,6 +239,7 @@ class Server(Group, frozen=True):
     basic_auth: BasicAuth = BasicAuth()
     limits: Limits = Limits()
     audit: Audit = Audit()
+    oidc: Oidc = Oidc()
 
 
 class Observe(Group, frozen=True):

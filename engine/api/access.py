@@ -19,6 +19,8 @@ import anyio
 from aiohttp import web
 
 from engine.api.limits import Limits
+from engine.api.oidc_identity import Identities
+from engine.api.oidc_provider import Provider
 from engine.api.peers import Peers
 from engine.api.problems import Denied, TooMany, Unauthenticated
 from engine.api.routing import USER, route_of
@@ -26,7 +28,7 @@ from engine.clock import monotonic
 from engine.errors import Conflict
 from engine.ids import random_salt
 from engine.runtime.passwords import weakness
-from engine.runtime.tokens import API, SESSION, Tokens
+from engine.runtime.tokens import API, BY_PROVIDER, SESSION, Tokens
 from engine.runtime.users import Users
 from engine.settings import Server as Options
 from engine.state.user import ANYBODY, EVERYWHERE, NOBODY, Role, User
@@ -67,7 +69,17 @@ class Fresh(Generic[V]):
 class Access:
     """Finds the user of a request, once there are users."""
 
-    def __init__(self, users: Users, tokens: Tokens, limits: Limits, peers: Peers, options: Options) -> None:
+    def __init__(
+        self,
+        users: Users,
+        tokens: Tokens,
+        limits: Limits,
+        peers: Peers,
+        options: Options,
+        provider: Provider | None = None,
+    ) -> None:
+        self._provider = provider
+        self._identities = Identities(options.oidc)
         self._limits = limits
         self._peers = peers
         self._users = users
@@ -98,7 +110,12 @@ class Access:
             await self._users.set_password(given.username, given.password)
 
     async def has_users(self) -> bool:
-        """Whether there is a user; in a process it stays so, lest a server that others reach opens for all."""
+        """Whether there is a user, or somebody may come from a sign-in provider.
+
+        In a process it stays so, lest a server that others reach opens for all.
+        """
+        if not self._has_users and self._provider is not None:
+            self._has_users = True
         if not self._has_users:
             self._has_users = await self._anybody.get("", self._users.any)
         return self._has_users
@@ -137,7 +154,7 @@ class Access:
                 case "basic":
                     return await self.by_password(*_credentials(rest), address)
                 case "bearer":
-                    return await self._by_secret(rest.strip(), API)
+                    return await self._by_bearer(rest.strip())
             raise Unauthenticated(f"'{scheme[:20]}' is not known here: say Basic or Bearer")
         if (secret := request.cookies.get(COOKIE)) is not None:
             if request.method not in READING and not hmac.compare_digest(
@@ -172,6 +189,18 @@ class Access:
 
     def _is_right(self, account: Account | None, proof: bytes) -> bool:
         return account is not None and bool(account.password) and self._right.get(proof) == account.password
+
+    async def _by_bearer(self, token: str) -> User:
+        if self._provider is None or not self._options.oidc.audience or token.count(".") != 2:
+            return await self._by_secret(token, API)
+        claims = await self._provider.claims(token, self._options.oidc.audience)
+        name = self._identities.name(claims)
+        account = await self._accounts.get(name, lambda: self._users.find(name))
+        if account is not None and account.password:
+            raise Unauthenticated(f"'{name}' has a password here, and no token of the sign-in provider stands for him")
+        if self._identities.gives_roles:
+            return User(name, self._identities.roles(claims), BY_PROVIDER)
+        return User(name, account.roles if account else {}, BY_PROVIDER)
 
     async def _by_secret(self, secret: str, kind: str) -> User:
         token = await self._known.get(hashlib.sha256(secret.encode()).hexdigest(), lambda: self._tokens.find(secret))

@@ -135,7 +135,7 @@ def auditing(audit: Audit, peers: Peers) -> Middleware:
 
 def is_audited(route: Route) -> bool:
     """Whether requests of a route go to the audit log."""
-    return route.method not in READING and (route.role > Role.VIEWER or route.audited)
+    return route.audited or (route.method not in READING and route.role > Role.VIEWER)
 
 
 def _entry(request: web.Request, route: Route, status: int, wrong: str, address: str, at: int) -> AuditEntry:

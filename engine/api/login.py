@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from engine.api.access import COOKIE, Access, credential_errors, csrf_of
+from engine.api.oidc_provider import Provider
 from engine.api.peers import Peers
 from engine.api.problems import Illegal, Unauthenticated
 from engine.api.routing import BASE, JSON, USER, Call, Role, Route, encode
@@ -17,7 +18,7 @@ from engine.clock import SystemClock, iso
 from engine.durations import parse_duration
 from engine.errors import Conflict
 from engine.runtime.engine import Engine
-from engine.runtime.tokens import PREFIX
+from engine.runtime.tokens import BY_PROVIDER, PREFIX
 from engine.settings import Server as Options
 from engine.state.user import EVERYWHERE, User
 from engine.store.rows import Token
@@ -61,8 +62,11 @@ class NewToken(msgspec.Struct, frozen=True, rename="camel"):
 class Login:
     """The first user, sessions and tokens."""
 
-    def __init__(self, engine: Engine, access: Access, peers: Peers, options: Options) -> None:
+    def __init__(
+        self, engine: Engine, access: Access, peers: Peers, provider: Provider | None, options: Options
+    ) -> None:
         self._engine = engine
+        self._provider = provider
         self._peers = peers
         self._access = access
         self._options = options
@@ -82,7 +86,14 @@ class Login:
         yield self._here("GET", "/basicAuthValidationErrors", self.errors, "Why the user of the settings is none", list)
         yield self._here("GET", "/configs/login", self.ways, "How to sign in", dict)
         yield self._here("POST", "/login", self.login, "Sign in and open a session", MeShape, Credentials)
-        yield self._here("POST", "/logout", self.logout, "End the session", role=Role.VIEWER)
+        yield self._here(
+            "POST",
+            "/logout",
+            self.logout,
+            "End the session; 200 with where to sign out too, else 204",
+            dict,
+            role=Role.VIEWER,
+        )
         yield self._here("GET", "/me", self.me, "Who I am", MeShape, role=Role.VIEWER)
         yield self._here("GET", "/me/api-tokens", self.tokens, "My API tokens", list[TokenShape], role=Role.VIEWER)
         yield self._here(
@@ -100,10 +111,12 @@ class Login:
         body: Any = None,
         role: Role = Role.NOBODY,
     ) -> Route:
-        return Route(method, path, handler, summary, answers, body=body, role=role, fronts=(BASE,), audited=True)
+        return Route(
+            method, path, handler, summary, answers, body=body, role=role, fronts=(BASE,), audited=method != "GET"
+        )
 
     async def first(self, call: Call) -> None:
-        if await self._engine.users.any():
+        if await self._access.has_users():
             raise Unauthenticated("there is a user already: sign in as an ADMIN, and make others with POST /users")
         given: Credentials = await call.json(Credentials)
         if errors := credential_errors(given.username, given.password):
@@ -121,6 +134,7 @@ class Login:
         return {
             "isBasicAuthInitialized": await self._access.has_users(),
             "isAuthenticationRequired": await self._access.asks(),
+            "oidcLogin": f"{BASE}/oidc/login" if self._provider else None,
         }
 
     async def login(self, call: Call) -> web.Response:
@@ -129,23 +143,19 @@ class Login:
         call.request[USER] = user
         secret = await self._engine.tokens.open_session(user.name, int(self._options.auth.session_hours * HOUR))
         answer = web.Response(body=encode(_me(user, csrf_of(secret))), content_type=JSON)
-        answer.set_cookie(
-            COOKIE,
-            secret,
-            max_age=int(self._options.auth.session_hours * 3600),
-            path="/",
-            httponly=True,
-            samesite="Lax",
-            secure=self._peers.secure(call.request),
-        )
-        return answer
+        return sign_in(answer, secret, self._options, secure=self._peers.secure(call.request))
 
     async def logout(self, call: Call) -> web.Response:
         secret = call.request.cookies.get(COOKIE)
         token = await self._engine.tokens.find(secret) if secret else None
         if token is not None:
             await self._engine.tokens.end(token)
-        answer = web.Response(status=204)
+        leaving = None
+        if self._provider is not None and token is not None and token.name == BY_PROVIDER:
+            leaving = await self._provider.leaving(f"{self._peers.base(call.request)}/")
+        answer = (
+            web.Response(body=encode({"redirect": leaving}), content_type=JSON) if leaving else web.Response(status=204)
+        )
         answer.del_cookie(COOKIE, path="/")
         return answer
 
@@ -171,6 +181,20 @@ class Login:
 
     async def revoke(self, call: Call) -> None:
         await self._engine.tokens.revoke(call.user.name, call.path["id"])
+
+
+def sign_in(answer: web.Response, secret: str, options: Options, *, secure: bool) -> web.Response:
+    """The answer with the cookie of a session."""
+    answer.set_cookie(
+        COOKIE,
+        secret,
+        max_age=int(options.auth.session_hours * 3600),
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=secure,
+    )
+    return answer
 
 
 def _me(user: User, csrf: str | None) -> MeShape:

@@ -13,12 +13,13 @@ UNKNOWN = "unknown"
 
 
 class Peers:
-    """Knows the proxies whose headers X-Forwarded-For and X-Forwarded-Proto are believed.
+    """Knows the proxies whose headers X-Forwarded-For and X-Forwarded-Proto are believed, and the server's own address.
 
     Raises Refused for what is no address or network.
     """
 
-    def __init__(self, proxies: tuple[str, ...]) -> None:
+    def __init__(self, proxies: tuple[str, ...], url: str = "") -> None:
+        self._url = url.rstrip("/")
         try:
             self._proxies = [ip_network(proxy, strict=False) for proxy in proxies]
         except ValueError as error:
@@ -38,6 +39,10 @@ class Peers:
         """Whether the client came by https."""
         forwarded = request.headers.get("X-Forwarded-Proto", "").lower()
         return request.secure or (forwarded == "https" and self._trusted(request.remote or UNKNOWN))
+
+    def base(self, request: web.Request) -> str:
+        """The address of the server as browsers see it, without a slash at its end."""
+        return self._url or f"{'https' if self.secure(request) else 'http'}://{request.host}"
 
     def _trusted(self, address: str) -> bool:
         try:

@@ -123,7 +123,7 @@ class Route(NamedTuple):
     filters: what the list may be filtered by
     role: who may call it, in the namespace of the path, or in any where there is none
     old: other paths of the same operation, of earlier versions
-    audited: noted in the audit log although the role is a low one; what only reads never is
+    audited: noted in the audit log in any case; else what a VIEWER may not do and does not only read
     anonymous: whoever asks is not looked at; headers like Authorization are for the handler
     """
 

@@ -27,6 +27,8 @@ from engine.api.login import Login
 from engine.api.misc import Misc
 from engine.api.namespace_files import NamespaceFiles
 from engine.api.namespaces import Namespaces
+from engine.api.oidc import Oidc
+from engine.api.oidc_provider import Provider, provider_of
 from engine.api.operation import Operation
 from engine.api.peers import Peers
 from engine.api.plugins import Plugins
@@ -43,7 +45,9 @@ from engine.runtime.measures import Measures
 from engine.settings import Server as Options
 
 
-def resources(engine: Engine, access: Access, peers: Peers, options: Options) -> list[Resource]:
+def resources(
+    engine: Engine, access: Access, peers: Peers, provider: Provider | None, options: Options
+) -> list[Resource]:
     """Every subject of the API."""
     parts: list[Resource] = [
         FlowLists(engine),
@@ -64,7 +68,8 @@ def resources(engine: Engine, access: Access, peers: Peers, options: Options) ->
         Executions(engine),
         Users(engine),
         AuditLogs(engine),
-        Login(engine, access, peers, options),
+        Login(engine, access, peers, provider, options),
+        *([Oidc(engine, provider, peers, options)] if provider else []),
         Misc(engine),
         Operation(engine),
         Documentation(lambda: routes(parts)),
@@ -76,7 +81,9 @@ def routes(parts: Iterable[Resource]) -> list[Route]:
     return [route for part in parts for route in part.routes()]
 
 
-def application(engine: Engine, access: Access, peers: Peers, options: Options) -> web.Application:
+def application(
+    engine: Engine, access: Access, peers: Peers, provider: Provider | None, options: Options
+) -> web.Application:
     """The application that answers the API over an engine."""
     guard = Guard(access, peers, options)
     app = web.Application(
@@ -90,7 +97,7 @@ def application(engine: Engine, access: Access, peers: Peers, options: Options) 
         client_max_size=options.body_bytes,
     )
     app.on_response_prepare.append(guard.tell_browsers)
-    register(app, routes(resources(engine, access, peers, options)))
+    register(app, routes(resources(engine, access, peers, provider, options)))
     return app
 
 
@@ -124,16 +131,18 @@ async def serving(engine: Engine, options: Options) -> AsyncIterator[str]:
 
     At the end no new request is taken, and those that are being answered have some seconds to end.
     """
-    peers = Peers(options.proxies)
-    access = Access(engine.users, engine.tokens, Limits(options.limits), peers, options)
-    await access.prepare()
-    check_bind(options.host, authenticates=await access.has_users())
-    runner = web.AppRunner(
-        application(engine, access, peers, options),
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=options.shutdown_seconds,
-    )
+    async with provider_of(options.oidc) as provider:
+        peers = Peers(options.proxies, options.url)
+        access = Access(engine.users, engine.tokens, Limits(options.limits), peers, options, provider)
+        await access.prepare()
+        check_bind(options.host, authenticates=await access.has_users())
+        async with _listening(application(engine, access, peers, provider, options), options) as url:
+            yield url
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, options: Options) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=options.shutdown_seconds)
     await runner.setup()
     try:
         site = web.TCPSite(runner, options.host, options.port)

@@ -19,6 +19,8 @@ PREFIX = "tdg_"
 """How API tokens begin, so that people and programs that look for secrets in files know them."""
 
 API, SESSION = "API", "SESSION"
+BY_PROVIDER = "oidc"
+"""The name of sessions that began at a sign-in provider."""
 LONGEST_NAME = 100
 
 
@@ -43,9 +45,9 @@ class Tokens:
             raise Conflict(f"'{account.name}' has a token '{name}' already")
         return token, secret
 
-    async def open_session(self, user: str, lifetime: int) -> str:
+    async def open_session(self, user: str, lifetime: int, name: str = "") -> str:
         """The secret of a new session. Raises NotFound for an unknown user."""
-        token, secret = self._made(user.lower(), SESSION, "", lifetime), random_secret()
+        token, secret = self._made(user.lower(), SESSION, name, lifetime), random_secret()
         await self._store.purge(self._clock.now())
         if not await self._store.add(token, _hash(secret)):
             raise NotFound("user", user)

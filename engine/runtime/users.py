@@ -67,6 +67,24 @@ class Users:
         self.on_change()
         return account
 
+    async def signed_in(self, name: str, roles: Mapping[str, int] | None) -> Account:
+        """The user who signed in elsewhere, made where there is none; with these roles alone, or for None those he has.
+
+        Raises Refused for one who has a password here: that the names are the same doesn't say that it is him.
+        """
+        now = self._clock.now()
+        if await self._store.add(Account(name, "", now, now, roles or {})):
+            self.on_change()
+            return await self.get(name)
+        account = await self.get(name)
+        if account.password:
+            raise Refused(f"'{name}' is a user with a password here, and signs in with that")
+        if roles is None or account.roles == roles:
+            return account
+        await self._store.set_roles(name, roles, now, whole=True)
+        self.on_change()
+        return await self.get(name)
+
     async def check(self, account: Account | None, password: str) -> bool:
         """Whether a password is that of a user; that it is not takes as long to say where there is no such user."""
         return await self._passwords.matches(password, account.password if account else "")
