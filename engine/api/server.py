@@ -46,7 +46,7 @@ from engine.settings import Server as Options
 
 
 def resources(
-    engine: Engine, access: Access, peers: Peers, provider: Provider | None, options: Options
+    engine: Engine, access: Access, peers: Peers, options: Options, provider: Provider | None = None
 ) -> list[Resource]:
     """Every subject of the API."""
     parts: list[Resource] = [
@@ -82,7 +82,7 @@ def routes(parts: Iterable[Resource]) -> list[Route]:
 
 
 def application(
-    engine: Engine, access: Access, peers: Peers, provider: Provider | None, options: Options
+    engine: Engine, access: Access, peers: Peers, options: Options, provider: Provider | None = None
 ) -> web.Application:
     """The application that answers the API over an engine."""
     guard = Guard(access, peers, options)
@@ -97,7 +97,7 @@ def application(
         client_max_size=options.body_bytes,
     )
     app.on_response_prepare.append(guard.tell_browsers)
-    register(app, routes(resources(engine, access, peers, provider, options)))
+    register(app, routes(resources(engine, access, peers, options, provider)))
     return app
 
 
@@ -136,7 +136,7 @@ async def serving(engine: Engine, options: Options) -> AsyncIterator[str]:
         access = Access(engine.users, engine.tokens, Limits(options.limits), peers, options, provider)
         await access.prepare()
         check_bind(options.host, authenticates=await access.has_users())
-        async with _listening(application(engine, access, peers, provider, options), options) as url:
+        async with _listening(application(engine, access, peers, options, provider), options) as url:
             yield url
 
 

@@ -15,4 +15,4 @@ def all_routes(engine: Engine) -> list[Route]:
     """The routes of a server over an engine."""
     options, peers = Server(), Peers(())
     access = Access(engine.users, engine.tokens, Limits(options.limits), peers, options)
-    return routes(resources(engine, access, peers, None, options))
+    return routes(resources(engine, access, peers, options))
