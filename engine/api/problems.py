@@ -207,5 +207,7 @@ def _refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
         detail = f"{request.method} is not possible at {request.path}, but {refusal.headers.get('Allow', 'nothing')}"
     problem = Problem(refusal.status, kinds.get(refusal.status, "bad-request"), f"{refusal.reason}: ", detail)
     answer = answer_of(problem, request.path)
-    answer.headers.update({name: value for name, value in refusal.headers.items() if name == "Allow"})
+    answer.headers.update(
+        {name: value for name, value in refusal.headers.items() if name in ("Allow", "Content-Range")}
+    )
     return answer

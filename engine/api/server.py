@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
@@ -13,6 +14,7 @@ from engine.api.access import Access, asking
 from engine.api.audit import AuditLogs, auditing
 from engine.api.documentation import Documentation
 from engine.api.execution_actions import ExecutionActions
+from engine.api.execution_files import ExecutionFiles
 from engine.api.executions import Executions
 from engine.api.executions_at_once import ExecutionsAtOnce
 from engine.api.flow_expressions import FlowExpressions
@@ -24,18 +26,22 @@ from engine.api.graphs import Graphs
 from engine.api.keys import Keys
 from engine.api.limits import Limits
 from engine.api.login import Login
+from engine.api.logs import Logs
+from engine.api.metrics import Metrics
 from engine.api.misc import Misc
 from engine.api.namespace_files import NamespaceFiles
 from engine.api.namespaces import Namespaces
 from engine.api.oidc import Oidc
 from engine.api.oidc_provider import Provider, provider_of
 from engine.api.operation import Operation
+from engine.api.outputs import Outputs
 from engine.api.peers import Peers
 from engine.api.plugins import Plugins
 from engine.api.problems import tell_problems
 from engine.api.routing import Resource, Route, register
 from engine.api.secrets import Secrets
 from engine.api.security import Guard, check_bind
+from engine.api.streams import CLOSING, Streams
 from engine.api.users import Users
 from engine.api.validation import Validation
 from engine.clock import monotonic
@@ -65,6 +71,11 @@ def resources(
         # First those whose paths say more.
         ExecutionsAtOnce(engine),
         ExecutionActions(engine),
+        ExecutionFiles(engine),
+        Streams(engine),
+        Logs(engine),
+        Metrics(engine),
+        Outputs(engine),
         Executions(engine),
         Users(engine),
         AuditLogs(engine),
@@ -97,6 +108,8 @@ def application(
         client_max_size=options.body_bytes,
     )
     app.on_response_prepare.append(guard.tell_browsers)
+    app[CLOSING] = anyio.Event()
+    app.on_shutdown.append(_close)
     register(app, routes(resources(engine, access, peers, options, provider)))
     return app
 
@@ -118,6 +131,10 @@ def measured(measures: Measures) -> Middleware:
         return response
 
     return measure
+
+
+async def _close(app: web.Application) -> None:
+    app[CLOSING].set()
 
 
 def _why(error: OSError) -> str:

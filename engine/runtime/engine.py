@@ -28,6 +28,7 @@ from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
 from engine.runtime.flow_changes import FlowChanges
 from engine.runtime.flow_list import FlowList
+from engine.runtime.following import Following
 from engine.runtime.gathering import Gathering
 from engine.runtime.graphs import Graphs
 from engine.runtime.health import Health
@@ -98,6 +99,7 @@ class Engine(NamedTuple):
     flow_list: FlowList
     triggers: Triggers
     graphs: Graphs
+    following: Following
     dependencies: Dependencies
     plugins: Index
 
@@ -302,6 +304,7 @@ async def _assemble(
         flow_list,
         triggers,
         Graphs(store, plans, control),
+        Following(store, driver, logs, node.id),
         Dependencies(flow_list, index),
         index,
     )

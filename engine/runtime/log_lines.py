@@ -15,15 +15,36 @@ PAGE = 1000
 
 
 async def log_lines(
-    store: Store, id: ExecutionId, *, task: str | None = None, levels: Sequence[str] = ()
+    store: Store,
+    id: ExecutionId,
+    *,
+    task: str | None = None,
+    task_run: str | None = None,
+    attempt: int | None = None,
+    levels: Sequence[str] = (),
 ) -> AsyncIterator[LogLine]:
     """The lines in order; of an iteration its own and those of the loops in it. Raises NotFound."""
     execution, _ = await store.executions.head(id)
     runs = await _task_runs(store, id) if execution.kind is ExecutionKind.LOOP else None
+    async for line in stored_lines(store, execution.home, task=task, task_run=task_run, attempt=attempt, levels=levels):
+        if runs is None or line.task_run in runs:
+            yield line
+
+
+async def stored_lines(
+    store: Store,
+    id: ExecutionId,
+    *,
+    task: str | None = None,
+    task_run: str | None = None,
+    attempt: int | None = None,
+    levels: Sequence[str] = (),
+) -> AsyncIterator[LogLine]:
+    """What is stored under the id of an execution, whether that is still there or not."""
     position = 0
-    while page := await store.logs.lines(execution.home, task=task, levels=levels, after=position, limit=PAGE):
+    while page := await store.logs.lines(id, task=task, task_run=task_run, levels=levels, after=position, limit=PAGE):
         for position, line in page:  # noqa: B007
-            if runs is None or line.task_run in runs:
+            if attempt is None or line.attempt == attempt:
                 yield line
 
 

@@ -33,8 +33,8 @@ class Preview(msgspec.Struct, frozen=True, omit_defaults=True):
     more: bool = False
 
 
-async def preview_file(files: InternalStorage, address: str, rows: int) -> Preview:
-    """The first `rows` rows (CSV, JSON, ion, Parquet) or lines (anything else).
+async def preview_file(files: InternalStorage, address: str, rows: int, encoding: str = "utf-8") -> Preview:
+    """The first `rows` rows (CSV, JSON, ion, Parquet) or lines (anything else); `encoding` is that of texts.
 
     A file that isn't what its name says is shown as lines. Raises NotFound; StorageError for a Parquet file that can't
     be read.
@@ -47,7 +47,7 @@ async def preview_file(files: InternalStorage, address: str, rows: int) -> Previ
     cut = size > len(content)
     if b"\0" in content[:1024]:
         return Preview(kind="binary", text=f"{size} bytes that are not text", more=False)
-    text = content.decode("utf-8", "replace")
+    text = content.decode(encoding, "replace")
     return await anyio.to_thread.run_sync(_of_text, kind, text, cut, rows)
 
 

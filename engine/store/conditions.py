@@ -6,9 +6,9 @@ values in memory.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -168,16 +168,25 @@ def _of_labels(node: Condition, document: str, bind: Bind) -> str:
     return LABELLED.format(document=document, said=f"{said} and {_of_column(node, VALUE, bind)}")
 
 
-def add_functions(connection: sqlite3.Connection) -> None:
-    """What conditions need of a connection that reads."""
-    connection.create_function("matches", 2, matches, deterministic=True)
-
-
 def matches(pattern: str, text: str | None) -> bool:
-    """Whether a pattern is found in a text. Raises LimitError for one that takes too long."""
+    """Whether a pattern is found in a text; `matches` in SQL. Raises LimitError for one that takes too long."""
     if text is None:
         return False
     try:
         return regex.search(pattern, text, timeout=REGEX_SECONDS) is not None
     except TimeoutError:
         raise LimitError(f"The pattern '{pattern[:100]}' takes too long") from None
+
+
+def bounds(node: Node, field: str) -> tuple[float, float]:
+    """The least and the greatest number that a field may have where a condition holds."""
+    if isinstance(node, Group):
+        found = [bounds(part, field) for part in node.parts]
+        if not found or node.any:
+            return min((low for low, _ in found), default=-inf), max((high for _, high in found), default=inf)
+        return max(low for low, _ in found), min(high for _, high in found)
+    if node.field != field or len(node.values) != 1:
+        return -inf, inf
+    value = float(node.values[0])
+    low = value if node.op in (Op.EQUALS, Op.GREATER_THAN, Op.GREATER_THAN_OR_EQUAL_TO) else -inf
+    return low, value if node.op in (Op.EQUALS, Op.LESS_THAN, Op.LESS_THAN_OR_EQUAL_TO) else inf

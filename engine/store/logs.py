@@ -23,6 +23,7 @@ from engine.store.days import MILLISECONDS, Days
 from engine.store.migrate import FOLDER
 from engine.store.query import Where, queries
 from engine.store.rows import LogFilter, LogLine, Metric
+from engine.store.searching import Searching
 
 SQL = queries("sqlite")
 ROW_BITS = 40
@@ -44,6 +45,9 @@ class Logs:
         # Besides the tasks' own threads, so that a full house of tasks can still store what they say.
         self._writers = anyio.CapacityLimiter(1)
         self._readers = anyio.CapacityLimiter(1)
+        self._searching = searching = Searching(folder, settings)
+        self.search, self.metric_names = searching.search, searching.metric_names
+        self.metric_tasks, self.metric_buckets = searching.metric_tasks, searching.metric_buckets
 
     async def append(self, lines: Sequence[LogLine], metrics: Sequence[Metric] = ()) -> None:
         await anyio.to_thread.run_sync(self._append, lines, metrics, limiter=self._writers)
@@ -66,7 +70,7 @@ class Logs:
         return await anyio.to_thread.run_sync(self._metrics, where, limiter=self._readers)
 
     async def remove_lines(self, where: LogFilter) -> int:
-        found = _conditions(where).among("level", where.levels)
+        found = _conditions(where).among("level", where.levels).add("attempt", where.attempt)
         return await anyio.to_thread.run_sync(self._remove, "remove_lines", found, where, limiter=self._writers)
 
     async def remove_metrics(self, where: LogFilter) -> int:
@@ -80,6 +84,7 @@ class Logs:
         with self._writing, self._reading:
             self._written.close()
             self._read.close()
+        self._searching.close()
 
     def _append(self, lines: Sequence[LogLine], metrics: Sequence[Metric]) -> None:
         days: dict[int, tuple[Rows, Rows]] = defaultdict(lambda: ([], []))
@@ -142,6 +147,7 @@ class Logs:
 def _conditions(where: LogFilter) -> Where:
     conditions = Where().among("execution", where.executions).below("namespace", where.below)
     conditions.add("namespace", where.namespace).add("flow", where.flow)
+    conditions.add("task", where.task).add("task_run", where.task_run)
     return conditions.add("at", where.since, ">=").add("at", where.until, "<")
 
 

@@ -13,16 +13,20 @@ from engine.state.execution import Execution
 from engine.state.trigger import TriggerState
 from engine.store.access import AccountStore, AuditStore, TokenStore
 from engine.store.rows import (
+    Bucket,
     Concurrency,
     DeclaredTrigger,
     Entry,
     ExecutionFilter,
+    FoundLines,
     Granted,
     Held,
     LogFilter,
     LogLine,
+    LogSearch,
     Message,
     Metric,
+    MetricFilter,
     NodeRow,
     SecretInfo,
     SlotUse,
@@ -296,6 +300,22 @@ class LogStore(Protocol):
         ...
 
     async def metrics(self, execution: ExecutionId, *, task_run: str | None = None) -> Sequence[Metric]: ...
+
+    async def search(self, asked: LogSearch, most: int) -> FoundLines:
+        """Lines of all executions; what is counted stops at `most`, and where it takes long."""
+        ...
+
+    async def metric_names(self, where: MetricFilter) -> Sequence[str]:
+        """Names of metrics of a flow."""
+        ...
+
+    async def metric_tasks(self, where: MetricFilter) -> Sequence[str]:
+        """Tasks of a flow that have metrics."""
+        ...
+
+    async def metric_buckets(self, where: MetricFilter, span: int) -> Sequence[Bucket]:
+        """Metrics of a flow by spans of so many milliseconds, counted from the epoch; empty ones are left out."""
+        ...
 
     async def remove_lines(self, where: LogFilter) -> int:
         """Remove lines; returns how many."""

@@ -31,6 +31,8 @@ from engine.store.writer import Writer
 
 SQL = queries("sqlite")
 TENANT = "main"
+LIST_SECONDS = 30.0
+"""What a list may take; people make up what it is chosen by."""
 EXECUTION, TASK_RUN, ANSWER = 0, 1, 2
 
 
@@ -125,11 +127,11 @@ class Executions:
         return [decode_execution(row[0]) for row in rows]
 
     async def list(self, where: ExecutionFilter) -> Sequence[Execution]:
-        return [decode_execution(row[0]) for row in await self._reader.rows(*list_query(where))]
+        return [decode_execution(row[0]) for row in await self._reader.found(*list_query(where), LIST_SECONDS)]
 
     async def count(self, where: ExecutionFilter, most: int | None = None) -> int:
-        row = await self._reader.row(*count_query(where, most))
-        return int(row[0])
+        rows = await self._reader.found(*count_query(where, most), LIST_SECONDS)
+        return int(rows[0][0])
 
     async def live_states(self) -> Mapping[str, int]:
         return dict(await self._reader.rows(SQL["live_states"], {}))

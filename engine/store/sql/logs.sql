@@ -48,3 +48,25 @@ select at, type, name, value, tags, namespace, flow, execution, task, task_run
 from metric
 {where}
 order by position
+
+-- name: search_lines
+select at, level, message, namespace, flow, execution, task, task_run, attempt
+from line
+{where}
+order by position {order} limit :limit offset :offset
+
+-- name: count_lines
+select count(*) from line {where}
+
+-- name: metric_names
+select distinct name from metric {where}
+
+-- name: metric_tasks
+select distinct task from metric where task is not null {and}
+
+-- name: metric_buckets
+-- Values that are no numbers are stored as null, and count for nothing.
+select at - at % :span, count(value), sum(value), min(value), max(value)
+from metric
+where value is not null {and}
+group by 1

@@ -12,8 +12,9 @@ from engine.ids import ExecutionId
 from engine.settings import Sqlite
 from engine.state.execution import Caller, Execution, ExecutionKind, Label, TriggeredBy
 from engine.state.status import Status
-from engine.store.conditions import Condition, Group, Node, Op, add_functions
+from engine.store.conditions import Condition, Group, Node, Op
 from engine.store.connection import connect
+from engine.store.limited import Limited
 from engine.store.matching import holds
 from engine.store.open import DATABASE
 from engine.store.protocols import Store
@@ -186,8 +187,7 @@ PLANNED: dict[str, tuple[ExecutionFilter, str]] = {
 @pytest.mark.parametrize("case", PLANNED)
 async def test_what_has_an_index_is_not_searched_row_by_row(store: Store, tmp_path: Path, case: str) -> None:
     where, expected = PLANNED[case]
-    connection = connect(tmp_path / DATABASE, Sqlite())
-    add_functions(connection)
+    connection = Limited(connect(tmp_path / DATABASE, Sqlite())).connection
     try:
         for query, params in (list_query(where), count_query(where, 10_000)):
             plan = [row[3] for row in connection.execute(f"explain query plan {query}", params)]

@@ -1,0 +1,1 @@
+create index metric_by_flow on metric (namespace, flow, name, at);
