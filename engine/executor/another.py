@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from engine.errors import NotFound, Refused
+from engine.executor.draft import Draft, cleared, unstopped
 from engine.executor.edit import (
     RESTARTED_LABEL,
-    Draft,
     check_restart,
-    cleared,
     find_run,
     labelled,
     run_failed_again,
@@ -129,6 +128,7 @@ def _go_back(draft: Draft, run: TaskRun) -> set[str]:
     run = draft.main(draft.of_attempt(run))
     if runs_after(draft.plan, run.path):
         raise Refused(f"'{run.node}' runs after the execution; replay from a task before its end")
+    draft.chosen = {run.path}
     draft.reopen([run.path])
     draft.remove([path for path in draft.runs if draft.places.comes_after(path, run.path)])
     draft.run_again(run, anew=True)
@@ -137,6 +137,11 @@ def _go_back(draft: Draft, run: TaskRun) -> set[str]:
 
 def _finish(draft: Draft, again: set[str]) -> Record:
     """Run again what was still running in the source, and give all of it ids of the new execution."""
+    for other in list(draft.runs.values()):
+        if other.block is not None and other.block.stopping and other.path not in draft.reopened:
+            # It was being ended there, and so it is ended here.
+            draft.close_below(other.path, other.block.stopping)
+            draft.put(replace(draft.runs[other.path], block=unstopped(draft.runs[other.path].block)))
     for other in list(draft.runs.values()):
         if other.state.terminal or other.reported or other.path in draft.reopened or other.path in again:
             continue

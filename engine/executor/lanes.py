@@ -281,10 +281,19 @@ def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
             lane, place = divmod(position, len(children)) if node.kind is EACH_PARALLEL else (position, 0)
             child = children[place]
             child_path = f"{path}#{lane}/{child.id}"
-            is_block = open_run(work, child_path, child, values[lane], lane)
         else:
             child = children[position]
             child_path = prefix + child.id
+        if work.run(child_path) is not None:
+            # It was there before an edit.
+            left = _left_in_lane(work, path, lane, children) if looping and node.kind is FOREACH else None
+            if left is None:
+                position += 1
+                continue
+            child, child_path = left, f"{path}#{lane}/{left.id}"
+        if looping:
+            is_block = open_run(work, child_path, child, values[lane], lane)
+        else:
             is_block = open_run(work, child_path, child, None, iteration)
         position += 1
         live += 1
@@ -294,6 +303,19 @@ def _open_more(work: Work, path: str, node: Node, block: Phase) -> Phase | None:
             return None
     work.blocks[path] = block = replace(block, next=position, live=live)
     return block
+
+
+def _left_in_lane(work: Work, path: str, lane: int, children: tuple[Node, ...]) -> Node | None:
+    """The task with which a lane goes on that was left before an edit; None where it is over, or going on."""
+    lane_path = f"{path}#{lane}"
+    for child in children:
+        run = work.run(f"{lane_path}/{child.id}")
+        if run is None:
+            going_on = lane_path in work.todo or lane_path in work.get("pending")
+            return None if going_on else child
+        if not run.state.terminal:
+            return None
+    return None
 
 
 def _open_ready(work: Work, path: str, node: Node, block: Phase) -> Phase | None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from engine.executor.after import is_asking
 from engine.executor.finish import ASKING, OUTPUTS, WAITING, calls_many
 from engine.executor.lanes import RUN_IF
+from engine.executor.names import CALLERS
 from engine.executor.plan import Plan
 from engine.executor.work import awaited
-from engine.state.command import Again, Command, Evaluate, RunTask, StartMissing, StopBelow, WakeAt
+from engine.state.command import Again, Command, Evaluate, RunTask, StartMissing, StopBelow, StopStarted, WakeAt
 from engine.state.execution import Execution, TaskRun, parent_path
 from engine.state.record import Record
 from engine.state.status import Status
@@ -23,7 +24,7 @@ def outstanding(plan: Plan, record: Record) -> tuple[Command, ...]:
     execution = record.execution
     if execution.finished or execution.state is Status.QUEUED or execution.block is None:
         return ()
-    commands = [command for run in record.runs.values() for command in _of_run(plan, run)]
+    commands = [command for run in record.runs.values() for command in _of_run(plan, run, execution.attempt)]
     if is_asking(execution.block):
         commands.append(Evaluate("", execution.block.branch))
     if execution.block.phase == OUTPUTS:
@@ -56,7 +57,9 @@ def ending(record: Record, path: str) -> Status | None:
     return None if above is None or above.block is None else above.block.stopping
 
 
-def _of_run(plan: Plan, run: TaskRun) -> Iterator[Command]:
+def _of_run(plan: Plan, run: TaskRun, attempt: int) -> Iterator[Command]:
+    if run.block is not None and run.state.terminal and run.block.live and plan.nodes[run.node].kind in CALLERS:
+        yield StopStarted(run.path, attempt)
     if run.state.terminal or run.reported:
         return
     if run.block is not None:

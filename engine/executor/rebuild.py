@@ -55,7 +55,7 @@ class Lane:
 class Tally:
     """What the children of one block come to."""
 
-    __slots__ = ("failing", "lanes", "live", "opened", "places", "ranks", "reached", "stopped", "worst")
+    __slots__ = ("failing", "lanes", "live", "opened", "places", "positions", "ranks", "reached", "stopped", "worst")
 
     def __init__(self, node: Node) -> None:
         self.places = {
@@ -71,6 +71,7 @@ class Tally:
         self.worst = Status.SUCCESS
         self.ranks = ranks(node)
         self.lanes: dict[int, Lane] = {}
+        self.positions: set[tuple[int, int]] = set()
 
     def add(self, run: TaskRun) -> None:
         """Count a child of the block."""
@@ -85,6 +86,8 @@ class Tally:
             self.worst = worse(self.worst, run.state, self.ranks)
             self.failing = self.failing or run.state in FAILURES
         number = lane_of(run.path)
+        if phase == MAIN:
+            self.positions.add((number or 0, index))
         if number is not None:
             lane = self.lanes.setdefault(number, Lane())
             lane.last = max(lane.last, index)
@@ -188,20 +191,25 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         position = total if tally.stopped[phase] else position
     elif node.kind is Kind.DAG:
         position = tally.opened[MAIN]
+    elif node.kind is Kind.PARALLEL:
+        position = next((place for place in range(total) if (0, place) not in tally.positions), total)
     elif node.kind is Kind.EACH_PARALLEL and not own_failure:
+        width = total
         total *= len(record.answers[path].value)
-        position = tally.opened[MAIN]
+        position = next((at for at in range(total) if divmod(at, width) not in tally.positions), total)
     elif node.kind is Kind.FOREACH and not own_failure:
-        lanes = [f"{path}#{number}" for number, lane in sorted(tally.lanes.items()) if _stalled(lane, total)]
-        if failed:
-            lanes = [lane for lane in lanes if lane in record.execution.pending]
-        stalled += lanes
+        left = [number for number, lane in sorted(tally.lanes.items()) if _stalled(lane, total)]
+        lanes = [number for number in left if f"{path}#{number}" in record.execution.pending]
+        stalled += (f"{path}#{number}" for number in lanes)
         total = len(record.answers[path].value) if total else 0
-        position = max(tally.lanes, default=-1) + 1
+        # Other lanes that were left before an edit go on when there is room, as those that have not begun.
+        begun = tally.lanes.keys() - (() if failed else set(left) - set(lanes))
+        position = next(number for number in range(total + 1) if number not in begun)
         live = sum(1 for lane in tally.lanes.values() if lane.open) + len(lanes)
     block = Phase(phase, branch=branch, next=position, total=total, live=live, worst=worst, failed=failed)
-    if phase == MAIN and tally.failing and live:
-        block = replace(block, stopping=node.stops)
+    if run is not None and run.block is not None and tally.failing and live:
+        # What failed before an edit ends nothing after it.
+        block = replace(block, stopping=run.block.stopping)
     return settled(block, behavior(record, run)) if node.kind is Kind.APPROVAL and run and phase != MAIN else block
 
 

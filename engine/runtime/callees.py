@@ -7,7 +7,7 @@ from typing import Protocol
 
 from engine.ids import ExecutionId, derived_id
 from engine.runtime.hot import Hot
-from engine.state.command import RunTask
+from engine.state.command import RunTask, StopStarted
 from engine.state.event import AnyEvent, ChildEnded, TaskEnded
 from engine.state.execution import Caller, Execution, TaskRun
 from engine.state.status import Status
@@ -30,6 +30,10 @@ class ManyCallees(Protocol):
 
     async def see_to(self, hot: Hot, path: str, indices: Sequence[int] | None) -> None:
         """Start executions of a task run by their indices, by default those that are missing; or stop them all."""
+        ...
+
+    async def stop_started(self, id: ExecutionId, command: StopStarted) -> None:
+        """Kill what a task run started that an edit has done away with."""
         ...
 
 

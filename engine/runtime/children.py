@@ -15,7 +15,7 @@ import msgspec
 
 from engine.clock import Clock
 from engine.errors import ExpressionError, NotFound, Refused, TaskError, TidegateError
-from engine.executor.edit import Children as Known
+from engine.executor.draft import Children as Known
 from engine.executor.finish import STOPS, calls_many
 from engine.executor.names import CALLERS, ITEMS
 from engine.executor.outstanding import spared_end
@@ -31,6 +31,7 @@ from engine.runtime.lookups import LookUps
 from engine.runtime.renderer import Renderer
 from engine.runtime.subflows import Subflows
 from engine.runtime.variables import Variables
+from engine.state.command import StopStarted
 from engine.state.event import AnyEvent, ChildEnded
 from engine.state.execution import Caller, Execution, TaskRun
 from engine.state.record import Record
@@ -152,16 +153,25 @@ class Children:
         ids = {child_of(id, run, index): index for index in indices}
         return {ids[head.id]: head for head in await self._store.executions.heads(list(ids))}
 
+    async def stop_started(self, id: ExecutionId, command: StopStarted) -> None:
+        """Kill what a task run started that an edit has done away with."""
+        alive = await self._alive(id, command.path)
+        left = [head for head in alive if head.caller is not None and head.caller.attempt < command.before]
+        await self._each(left, lambda head: self._subflows.kill(head.id))
+
     async def _stop(self, hot: Hot, path: str) -> None:
         """Kill what a task run started and has not ended."""
+        alive = await self._alive(hot.id, path)
+        await self._each(alive, lambda head: self._subflows.kill(head.id, cascade=not hot.record.execution.sparing))
+
+    async def _alive(self, id: ExecutionId, path: str) -> list[Execution]:
         alive: list[Execution] = []
-        where = ExecutionFilter(kinds=(), caller=hot.id, caller_path=path, states=ALIVE, limit=PAGE)
+        where = ExecutionFilter(kinds=(), caller=id, caller_path=path, states=ALIVE, limit=PAGE)
         while True:
             page = await self._store.executions.list(msgspec.structs.replace(where, offset=len(alive)))
             alive += page
             if len(page) < PAGE:
-                break
-        await self._each(alive, lambda head: self._subflows.kill(head.id, cascade=not hot.record.execution.sparing))
+                return alive
 
     async def _start(self, hot: Hot, run: TaskRun, node: Node, indices: Sequence[int]) -> None:
         if node.kind is not ITEMS:

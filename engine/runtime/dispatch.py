@@ -20,7 +20,7 @@ from engine.runtime.in_hand import InHand
 from engine.runtime.logs import LogPump, said
 from engine.runtime.telling import Post, Spawn, Telling
 from engine.runtime.worker import Worker
-from engine.state.command import Again, Ended, Evaluate, RunTask, Say, StartMissing, StopBelow, StopTask
+from engine.state.command import Again, Ended, Evaluate, RunTask, Say, StartMissing, StopBelow, StopStarted, StopTask
 from engine.state.event import Continue, Lost
 from engine.state.execution import Execution, TaskRun, node_of
 from engine.state.status import Status
@@ -73,6 +73,8 @@ class Dispatch:
                 self._logs.line(said(hot.record, command, self._clock.now()))
             elif isinstance(command, StartMissing):
                 self._with_children(hot, command.path)
+            elif isinstance(command, StopStarted):
+                self._stop_started(hot, command)
             elif isinstance(command, Ended):
                 self._telling.ended(hot, hot.record.execution, changes.heard)
                 self.on_end(hot.record.execution)
@@ -100,14 +102,18 @@ class Dispatch:
             # The end of one that starts an execution is told by its state, lest that goes on.
             self._worker.stop(hot.id, path, attempt, Status.KILLED if calls(hot, path) else state)
         elif path not in hot.record.runs:
-            # An edit has taken it out, and nothing of it runs.
-            return
+            # An edit has taken it out, and nothing of it runs here.
+            self._stop_started(hot, StopStarted(path, attempt + 1))
         elif calls(hot, path):
             assert self.subflows is not None
             self._spawn(self.subflows.stop, hot.id, hot.record.runs[path], self._clock.now())
         else:
             # Nothing of it lives here: it was another process's and that one is gone.
             self._post(hot.id, Lost(at=self._clock.now(), path=path, attempt=attempt))
+
+    def _stop_started(self, hot: Hot, command: StopStarted) -> None:
+        assert self.children is not None
+        self._spawn(self.children.stop_started, hot.id, command)
 
     def _stop_below(self, hot: Hot, command: StopBelow) -> None:
         for awaited in outstanding(hot.compiled.plan, hot.record):

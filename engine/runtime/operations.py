@@ -11,6 +11,7 @@ from engine.clock import Clock
 from engine.definition.labels import refuse_labels
 from engine.errors import Conflict, Refused
 from engine.executor import another, edit
+from engine.executor.draft import Children
 from engine.executor.plan import Plan
 from engine.files.addresses import execution_folder
 from engine.files.protocol import InternalStorage
@@ -36,7 +37,7 @@ TRIES = 20
 class Restarts(Protocol):
     """Knows the executions that task runs started many of."""
 
-    async def known(self, plan: Plan, record: Record) -> dict[str, edit.Children]: ...
+    async def known(self, plan: Plan, record: Record) -> dict[str, Children]: ...
 
 
 class Operations:
@@ -79,6 +80,8 @@ class Operations:
         if revision is not None:
             return await self._restart_another(await self._reach.held(id), revision)
         held = await self._reach.to_edit(id)
+        if attempt is None:
+            refuse_iteration(held.record.execution, "restarted")
         compiled = await self._plans.of(held.record.execution)
         now = self._clock.now()
         assert self.children is not None
@@ -126,7 +129,7 @@ class Operations:
         """Replay, and see the new execution as it is before it goes on."""
         held = await self._reach.held(id)
         execution = held.record.execution
-        _refuse_iteration(execution, "replayed")
+        refuse_iteration(execution, "replayed")
         compiled = await self._plans.get(execution.namespace, execution.flow, revision or execution.revision)
         new_id = ExecutionId(random_id())
         now = self._clock.now()
@@ -148,6 +151,7 @@ class Operations:
     async def change_status(self, id: ExecutionId, task_run: str, state: Status) -> Execution:
         """Give a task run another state and go on from there. Raises NotFound, Refused."""
         held = await self._reach.to_edit(id)
+        refuse_iteration(held.record.execution, "changed")
         compiled = await self._plans.of(held.record.execution)
         record = edit.change_status(compiled.plan, held.record, task_run, state, self._clock.now())
         return (await self._go_on(held, record, compiled)).execution
@@ -200,7 +204,7 @@ class Operations:
 
     async def _restart_another(self, held: Held, revision: int) -> Record:
         execution = held.record.execution
-        _refuse_iteration(execution, "restarted with another revision")
+        refuse_iteration(execution, "restarted with another revision")
         compiled = await self._plans.get(execution.namespace, execution.flow, revision)
         before = await self._plan_before(held, compiled)
         now = self._clock.now()
@@ -260,6 +264,7 @@ def _as_is(record: Record) -> Record:
 
 def check_set_status(execution: Execution, state: Status) -> None:
     """Raises Refused where an execution can't be said to have ended in a state."""
+    refuse_iteration(execution, "changed")
     if not execution.finished:
         raise Refused("You can only change the status of a terminated execution.")
     if not state.terminal or state is Status.SKIPPED:
@@ -268,6 +273,7 @@ def check_set_status(execution: Execution, state: Status) -> None:
 
 def check_set_labels(execution: Execution, labels: Mapping[str, str], remove: Sequence[str] = ()) -> None:
     """Raises Refused where the labels of an execution can't be changed so."""
+    refuse_iteration(execution, "labelled")
     if not execution.state.terminal:
         raise Refused("The execution is not terminated")
     held = {label.key: label.value for label in execution.labels}
@@ -279,9 +285,10 @@ def check_delete(execution: Execution) -> None:
     """Raises Refused for an execution that can't be deleted as it is."""
     if not execution.finished:
         raise Refused(f"The execution is not terminated, its state is {execution.state}: kill it first")
-    _refuse_iteration(execution, "deleted")
+    refuse_iteration(execution, "deleted")
 
 
-def _refuse_iteration(execution: Execution, done: str) -> None:
+def refuse_iteration(execution: Execution, done: str) -> None:
+    """Raises Refused for an iteration of a loop, which is edited with the execution that it is a part of."""
     if execution.kind is ExecutionKind.LOOP:
         raise Refused(f"An iteration of a loop is {done} with its execution, which is '{execution.home}'")

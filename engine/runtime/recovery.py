@@ -13,7 +13,7 @@ from engine.runtime.dispatch import Dispatch
 from engine.runtime.hot import Hot
 from engine.runtime.in_hand import InHand
 from engine.runtime.telling import Post
-from engine.state.command import Again, Evaluate, RunTask, StartMissing
+from engine.state.command import Again, Evaluate, RunTask, StartMissing, StopStarted
 from engine.state.event import AnyEvent, Continue, Lost, Started
 from engine.state.status import Status
 
@@ -79,7 +79,7 @@ class Recovery:
                 changes.asks.append(command)
             elif isinstance(command, Again):
                 yield Continue(at=now)
-            elif isinstance(command, StartMissing):
+            elif isinstance(command, StartMissing | StopStarted):
                 changes.commands.append(command)
         if execution.block is None and execution.scheduled is None:
             yield Started(at=now)

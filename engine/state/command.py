@@ -104,11 +104,22 @@ class StartMissing(msgspec.Struct, frozen=True, tag=True):
     path: str
 
 
+class StopStarted(msgspec.Struct, frozen=True, tag=True):
+    """Kill the executions that the task run at `path` started: an edit has closed it, or taken it out.
+
+    before: only those for attempts below it: of the task run, or of its execution where one starts several
+    """
+
+    path: str
+    before: int
+
+
 Command = (
     Evaluate
     | RunTask
     | StartChild
     | StartMissing
+    | StopStarted
     | StopTask
     | StopBelow
     | WakeAt

@@ -24,6 +24,7 @@ from engine.state.command import (
     RunTask,
     Say,
     StopBelow,
+    StopStarted,
     TakeSlot,
     TellCaller,
     WakeAt,
@@ -243,7 +244,7 @@ class World:
                 self.new_executions.append(attempt)
             case Say():
                 self.said.append(command.message)
-            case StopBelow() | Ended() | TellCaller() | TakeSlot():
+            case StopBelow() | StopStarted() | Ended() | TellCaller() | TakeSlot():
                 pass
 
     def _first(self) -> list[Callable[[], None]]:
