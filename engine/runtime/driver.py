@@ -237,11 +237,12 @@ class Driver:
                 continue
             except Conflict:
                 hot.drop()
+                left = await self._not_taken_in(without_riders(events, riders))
                 if new or any(isinstance(event, Edited) for event in events):
                     # What was edited or begun is no longer what is stored: whoever did so must look again.
+                    hot.inbox[:0] = [(event, None) for event in left if not isinstance(event, Edited | Started)]
                     raise
-                events = await self._not_taken_in(without_riders(events, riders))
-                riders = ()
+                events, riders = left, ()
                 continue
             for rider in along:
                 rider.written = True

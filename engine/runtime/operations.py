@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -79,24 +79,26 @@ class Operations:
         """Restart, and see the execution as it is before it goes on."""
         if revision is not None:
             return await self._restart_another(await self._reach.held(id), revision)
-        held = await self._reach.to_edit(id)
-        if attempt is None:
-            refuse_iteration(held.record.execution, "restarted")
-        compiled = await self._plans.of(held.record.execution)
-        now = self._clock.now()
-        assert self.children is not None
-        known = await self.children.known(compiled.plan, held.record)
-        try:
-            record = edit.restart(compiled.plan, held.record, now, known)
-        except Refused:
-            if attempt is None or not held.record.execution.state.terminal:
-                raise
-            # All its task runs did well, and yet it failed: at its outputs, or because an item could not be read.
-            record = edit.begin_again(compiled.plan, held.record, now)
-        if attempt is not None and record.execution.caller is not None:
-            caller = msgspec.structs.replace(record.execution.caller, attempt=attempt)
-            record.execution = msgspec.structs.replace(record.execution, caller=caller)
-        return await self._go_on(held, record, compiled)
+
+        async def edited(plan: Plan, before: Record) -> Record:
+            if attempt is None:
+                refuse_iteration(before.execution, "restarted")
+            now = self._clock.now()
+            assert self.children is not None
+            known = await self.children.known(plan, before)
+            try:
+                record = edit.restart(plan, before, now, known)
+            except Refused:
+                if attempt is None or not before.execution.state.terminal:
+                    raise
+                # All its task runs did well, and yet it failed: at its outputs, or because an item could not be read.
+                record = edit.begin_again(plan, before, now)
+            if attempt is not None and record.execution.caller is not None:
+                caller = msgspec.structs.replace(record.execution.caller, attempt=attempt)
+                record.execution = msgspec.structs.replace(record.execution, caller=caller)
+            return record
+
+        return await self._edit(id, edited)
 
     async def replay(
         self,
@@ -150,11 +152,12 @@ class Operations:
 
     async def change_status(self, id: ExecutionId, task_run: str, state: Status) -> Execution:
         """Give a task run another state and go on from there. Raises NotFound, Refused."""
-        held = await self._reach.to_edit(id)
-        refuse_iteration(held.record.execution, "changed")
-        compiled = await self._plans.of(held.record.execution)
-        record = edit.change_status(compiled.plan, held.record, task_run, state, self._clock.now())
-        return (await self._go_on(held, record, compiled)).execution
+
+        async def edited(plan: Plan, before: Record) -> Record:
+            refuse_iteration(before.execution, "changed")
+            return edit.change_status(plan, before, task_run, state, self._clock.now())
+
+        return (await self._edit(id, edited)).execution
 
     async def set_status(self, id: ExecutionId, state: Status) -> Execution:
         """Say that an execution that has ended ended otherwise; nothing runs again. Raises NotFound, Refused."""
@@ -213,11 +216,22 @@ class Operations:
         await self._driver.resume(record, compiled, Edited(at=now))
         return made
 
-    async def _go_on(self, held: Held, record: Record, compiled: Compiled) -> Record:
-        made = _as_is(record)
-        await self._reach.claim(held)
-        await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
-        return made
+    async def _edit(self, id: ExecutionId, edited: Callable[[Plan, Record], Awaitable[Record]]) -> Record:
+        """Let an execution go on as it is after an edit; what changes in it meanwhile is looked at again."""
+        tries = 0
+        while True:
+            held = await self._reach.to_edit(id)
+            compiled = await self._plans.of(held.record.execution)
+            record = await edited(compiled.plan, held.record)
+            made = _as_is(record)
+            await self._reach.claim(held)
+            try:
+                await self._driver.resume(record, compiled, Edited(at=self._clock.now()))
+                return made
+            except Conflict:
+                tries += 1
+                if tries == TRIES:
+                    raise
 
     async def _plan_before(self, held: Held, compiled: Compiled) -> Plan | None:
         """The plan that an execution ran with, where it goes on with another one."""

@@ -87,4 +87,4 @@ async def test_an_iteration_is_edited_with_its_execution_only(engine: Engine) ->
         await engine.control.set_status(iteration, Status.SUCCESS)
     with pytest.raises(Refused, match=said):
         await engine.control.set_labels(iteration, {"a": "b"})
-    await engine.control.kill(execution.id)
+    await end(engine, execution.id)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from engine.errors import InvalidInputs, NotFound, Refused
+from engine.errors import Conflict, InvalidInputs, NotFound, Refused
+from engine.executor.edit import change_status
 from engine.files.addresses import execution_folder
 from engine.runtime.engine import Engine
+from engine.state.event import Edited, TaskEnded
 from engine.state.execution import Execution
 from engine.state.status import Status
-from engine.store.rows import ExecutionFilter
+from engine.store.rows import ExecutionFilter, Write
 from support.running import end, run, runs_of, start, states, until
 
 STEPS = """
@@ -43,6 +46,16 @@ tasks:
   - {id: first, type: core.debug.Return, format: one}
   - {id: pause, type: core.flow.Pause}
   - {id: last, type: core.debug.Return, format: two}
+"""
+HELD = """
+id: held
+namespace: test
+tasks:
+  - id: all
+    type: core.flow.Parallel
+    tasks:
+      - {id: pause, type: core.flow.Pause}
+      - {id: sleep, type: core.flow.Sleep, duration: PT300S}
 """
 
 
@@ -262,3 +275,20 @@ tasks:
     assert await left(record.execution.id) == (0, 0, 0)
     with pytest.raises(NotFound, match="execution list"):
         await engine.control.delete(record.execution.id)
+
+
+async def test_what_happens_while_an_edit_is_refused_is_not_lost(engine: Engine) -> None:
+    execution = await start(engine, HELD)
+    await until(engine, execution.id, "all/pause", Status.PAUSED)
+    await until(engine, execution.id, "all/sleep", Status.RUNNING)
+    held = await engine.store.executions.load(execution.id)
+    compiled = await engine.plans.of(held.record.execution)
+    edited = change_status(compiled.plan, held.record, "pause", Status.SUCCESS, 1)
+    changed = msgspec.structs.replace(held.record.execution, version=held.record.execution.version + 1)
+    await engine.store.executions.commit(Write(execution=changed, owner=held.owner))
+    engine.driver.post(execution.id, TaskEnded(at=2, path="all/sleep", attempt=1, state=Status.SUCCESS))
+    with pytest.raises(Conflict):
+        await engine.driver.resume(edited, compiled, Edited(at=3))
+    await until(engine, execution.id, "all/sleep", Status.SUCCESS)
+    await engine.control.kill(execution.id)
+    await end(engine, execution.id)
