@@ -26,8 +26,8 @@ class Operation:
         yield _bare("/health", self.health, "Whether the server is well: 200, or 503", dict)
         yield _bare("/health/liveness", self.liveness, "Whether the process answers at all", dict)
         yield _bare("/health/readiness", self.health, "Whether the server takes requests: 200, or 503", dict)
-        yield _bare("/prometheus", self.metrics, "Metrics, as Prometheus reads them", str)
-        yield _bare("/metrics", self.metrics, "Metrics, as Prometheus reads them", str)
+        yield _bare("/prometheus", self.metrics, "Metrics, as Prometheus reads them", str, Role.VIEWER)
+        yield _bare("/metrics", self.metrics, "Metrics, as Prometheus reads them", str, Role.VIEWER)
         yield _bare("/version", self.version, "The version of the server", dict)
 
     async def health(self, call: Call) -> web.Response:
@@ -54,5 +54,5 @@ class Operation:
         return {"version": __version__}
 
 
-def _bare(path: str, handler: Any, summary: str, answers: Any) -> Route:
-    return Route("GET", path, handler, summary, answers, role=Role.NOBODY, fronts=("",))
+def _bare(path: str, handler: Any, summary: str, answers: Any, role: Role = Role.NOBODY) -> Route:
+    return Route("GET", path, handler, summary, answers, role=role, fronts=("",))

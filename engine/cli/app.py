@@ -18,8 +18,16 @@ INTERRUPTED = 130
 # Click's exceptions, from click itself or from the copy that some versions of Typer bring along.
 mistakes: Any = import_module(typer.BadParameter.__module__)
 
-# Command or group of commands, and the module that has it.
-COMMANDS = {"run": "run", "validate": "validate", "eval": "evaluate", "doctor": "doctor", "serve": "serve"}
+# Commands with module and function; groups of commands are modules by their names.
+COMMANDS = {
+    "run": ("run", "run"),
+    "validate": ("validate", "validate"),
+    "eval": ("evaluate", "evaluate"),
+    "doctor": ("doctor", "doctor"),
+    "serve": ("serve", "serve"),
+    "backup": ("backup", "backup"),
+    "restore": ("backup", "restore"),
+}
 GROUPS = (
     "audit",
     "test",
@@ -54,9 +62,9 @@ def build(wanted: str) -> typer.Typer:
     # Typer takes a single command for the whole program unless there is a callback.
     app.callback()(lambda: None)
     known = wanted in COMMANDS or wanted in GROUPS
-    for name, module in COMMANDS.items():
+    for name, (module, function) in COMMANDS.items():
         if name == wanted or not known:
-            app.command(name)(getattr(import_module(f"engine.cli.{module}"), module))
+            app.command(name)(getattr(import_module(f"engine.cli.{module}"), function))
     for name in GROUPS:
         if name == wanted or not known:
             app.add_typer(import_module(f"engine.cli.{name}").app, name=name)

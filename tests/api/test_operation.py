@@ -9,7 +9,9 @@ import pytest
 
 from engine.runtime import health
 from engine.runtime.engine import Engine
+from engine.state.user import Role
 from support.running import run
+from support.signing_in import PASSWORD, basic
 
 FLOW = """
 id: two
@@ -74,3 +76,15 @@ async def test_metrics_count_executions_task_runs_and_requests(
     seen = 'method="GET",uri="/api/v1/main/flows/{namespace}/{id}",status="200"'
     assert numbers[f"http_server_requests_seconds_count{{{seen}}}"] == "1"
     assert float(numbers["process_resident_memory_bytes"]) > 0
+
+
+async def test_metrics_are_for_those_who_see_all_namespaces(client: aiohttp.ClientSession, engine: Engine) -> None:
+    await engine.users.add("all@here", PASSWORD, {"": Role.VIEWER})
+    await engine.users.add("one@here", PASSWORD, {"team": Role.ADMIN})
+    for name, status in (("all@here", 200), ("one@here", 403)):
+        async with client.get("/metrics", headers=basic(name, PASSWORD)) as answer:
+            assert answer.status == status
+    async with client.get("/metrics") as answer:
+        assert answer.status == 401
+    async with client.get("/health") as answer:
+        assert (answer.status, await answer.json()) == (200, {"name": "tidegate", "status": "UP"})
