@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import anyio
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.api.problems import Illegal
 
@@ -16,23 +18,34 @@ BYTES = "application/octet-stream"
 CHUNK = 256 * 1024
 
 
+@contextmanager
+def readable_form() -> Iterator[None]:
+    """Raises Illegal for a form that is broken."""
+    try:
+        yield
+    except (ValueError, HttpProcessingError) as error:
+        raise Illegal(f"the form can't be read: {error}") from None
+
+
 async def file_of(request: web.Request, name: str) -> BodyPartReader:
     """The part of a form that has this name. Raises Illegal where there is none."""
     if not request.content_type.startswith("multipart/"):
         raise Illegal(f"a form ({FORM}) with a file called '{name}' is wanted, not {request.content_type}")
-    try:
+    with readable_form():
         reader = await request.multipart()
         while (part := await reader.next()) is not None:
             if isinstance(part, BodyPartReader) and part.name == name:
                 return part
-    except ValueError as error:
-        raise Illegal(f"the form can't be read: {error}") from None
     raise Illegal(f"the form has no file called '{name}'")
 
 
 async def chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     """What a part of a form holds."""
-    while chunk := await part.read_chunk(CHUNK):
+    while True:
+        with readable_form():
+            chunk = await part.read_chunk(CHUNK)
+        if not chunk:
+            return
         yield chunk
 
 

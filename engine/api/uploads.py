@@ -12,9 +12,9 @@ import anyio.to_thread
 from aiohttp import BodyPartReader, web
 
 from engine.api.problems import Illegal
+from engine.api.transfer import readable_form, saved
 from engine.definition.inputs import Upload
 
-CHUNK = 256 * 1024
 OLD_NAME = "files"
 """What clients of earlier versions call every file; the name of the file is that of the input then."""
 
@@ -26,10 +26,9 @@ async def uploaded(request: web.Request) -> AsyncIterator[Mapping[str, str]]:
         yield {} if not request.body_exists else {name: str(value) for name, value in (await request.post()).items()}
         return
     with tempfile.TemporaryDirectory(prefix="tidegate-upload-") as folder:
-        try:
-            yield await _parts(request, Path(folder))
-        except ValueError as error:
-            raise Illegal(f"the form can't be read: {error}") from None
+        with readable_form():
+            inputs = await _parts(request, Path(folder))
+        yield inputs
 
 
 async def _parts(request: web.Request, folder: Path) -> dict[str, str]:
@@ -44,9 +43,7 @@ async def _parts(request: web.Request, folder: Path) -> dict[str, str]:
             continue
         target = folder / str(len(inputs)) / (PurePosixPath(part.filename).name or "file")
         await anyio.Path(target.parent).mkdir()
-        async with await anyio.open_file(target, "wb") as file:
-            while chunk := await part.read_chunk(CHUNK):
-                await file.write(chunk)
+        await saved(part, target)
         inputs[part.name or part.filename] = Upload(target)
         if part.name == OLD_NAME:
             # What is not declared is ignored.

@@ -140,6 +140,13 @@ async def test_where_the_flows_would_be_is_no_place_for_files(client: ClientSess
             assert (await answer.json())["message"].startswith("Illegal argument: Forbidden path: ")
 
 
+async def test_a_form_that_can_not_be_read_is_told(client: ClientSession) -> None:
+    for body in (b'--x\r\nContent-Disposition: form-data; name="\x01"\r\n\r\n1\r\n--x--\r\n', b"--y\r\n", b"--x\r\n"):
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        async with client.post(FILES, params={"path": "/a"}, data=body, headers=headers) as answer:
+            assert (answer.status, "form" in await answer.text()) == (422, True)
+
+
 async def test_a_form_without_the_file_is_told(client: ClientSession) -> None:
     async with client.post(FILES, params={"path": "/a"}, data=b"bare") as answer:
         assert (answer.status, "form" in await answer.text()) == (422, True)
