@@ -32,6 +32,13 @@ class Credentials(msgspec.Struct, frozen=True):
     password: str
 
 
+class NewPassword(msgspec.Struct, frozen=True, rename="camel"):
+    """All sessions of the user end, also the one that asks."""
+
+    old_password: str
+    new_password: str
+
+
 class MeShape(Shape, frozen=True):
     """Whoever asks. `roles`: names of roles by namespace. `csrfToken`: what a page sends as X-CSRF-TOKEN."""
 
@@ -95,6 +102,7 @@ class Login:
             role=Role.VIEWER,
         )
         yield self._here("GET", "/me", self.me, "Who I am", MeShape, role=Role.VIEWER)
+        yield self._here("PUT", "/me/password", self.password, "Set my password", body=NewPassword, role=Role.VIEWER)
         yield self._here("GET", "/me/api-tokens", self.tokens, "My API tokens", list[TokenShape], role=Role.VIEWER)
         yield self._here(
             "POST", "/me/api-tokens", self.create, "Make an API token for me", TokenShape, NewToken, role=Role.VIEWER
@@ -162,6 +170,12 @@ class Login:
     async def me(self, call: Call) -> MeShape:
         secret = call.request.cookies.get(COOKIE)
         return _me(call.user, csrf_of(secret) if secret and "Authorization" not in call.request.headers else None)
+
+    async def password(self, call: Call) -> None:
+        given: NewPassword = await call.json(NewPassword)
+        # Whoever found a page open or a token must not lock its user out.
+        await self._access.by_password(call.user.name, given.old_password, self._peers.address(call.request))
+        await self._engine.users.set_password(call.user.name, given.new_password)
 
     async def tokens(self, call: Call) -> list[TokenShape]:
         return [token_shape(token) for token in await self._engine.tokens.list(call.user.name)]

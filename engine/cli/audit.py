@@ -10,7 +10,9 @@ from engine.cli.options import Config, Data, Json
 from engine.cli.resolve import moment
 from engine.cli.session import run_async, session
 
-app = typer.Typer(help="Who changed what over the API.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Who changed what over the API, and users and tokens by commands.", no_args_is_help=True, rich_markup_mode=None
+)
 app.callback()(lambda: None)
 
 

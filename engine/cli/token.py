@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.noted import note
 from engine.cli.options import Config, Data, Json
 from engine.cli.session import run_async, session
 from engine.errors import Refused
@@ -44,6 +45,7 @@ def add(
         days = load_settings(config).server.auth.token_days
         async with session(data, config) as engine:
             token, secret = await engine.tokens.create(user, name, _lifetime(lifetime, days))
+            await note(engine, "token add", f"{token.account}/{token.name}")
         if as_json:
             typer.echo(look.as_json({**_shown(token), "fullToken": secret}))
         else:
@@ -93,7 +95,8 @@ def remove(
 
     async def work() -> None:
         async with session(data, config) as engine:
-            await engine.tokens.revoke(user, token)
+            revoked = await engine.tokens.revoke(user, token)
+            await note(engine, "token remove", f"{revoked.account}/{revoked.name}")
 
     run_async(work)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.noted import note
 from engine.cli.options import Config, Data, Json
 from engine.cli.session import run_async, session
 from engine.errors import Refused
@@ -48,6 +49,7 @@ def add(
 
         async with session(data, config) as engine:
             account = await engine.users.add(user, password, {_valid(namespace): held})
+            await note(engine, "user add", account.name, namespace)
         if as_json:
             typer.echo(look.as_json(_shown(account)))
         else:
@@ -88,6 +90,7 @@ def remove(user: User, data: Data = None, config: Config = None) -> None:
     async def work() -> None:
         async with session(data, config) as engine:
             await engine.users.remove(user)
+            await note(engine, "user remove", user)
 
     run_async(work)
 
@@ -100,6 +103,7 @@ def password(user: User, data: Data = None, config: Config = None) -> None:
     async def work() -> None:
         async with session(data, config) as engine:
             await engine.users.set_password(user, given)
+            await note(engine, "user password", user)
 
     run_async(work)
 
@@ -121,6 +125,7 @@ def role(
 
         async with session(data, config) as engine:
             account = await engine.users.set_roles(user, {_valid(namespace): held})
+            await note(engine, "user role", account.name, namespace)
         if as_json:
             typer.echo(look.as_json(_shown(account)))
         else:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 
 from engine.clock import Clock
-from engine.errors import Conflict, NotFound, Refused
+from engine.errors import Conflict, Malformed, NotFound
 from engine.ids import random_id, random_secret
 from engine.runtime.users import Users
 from engine.store.access import TokenStore
@@ -35,10 +35,10 @@ class Tokens:
     async def create(self, user: str, name: str, lifetime: int | None) -> tuple[Token, str]:
         """A new API token and its secret, which nobody can see again. `lifetime`: milliseconds, None for ever.
 
-        Raises NotFound for an unknown user, Conflict where he has a token of this name, Refused for a bad name.
+        Raises NotFound for an unknown user, Conflict where he has a token of this name, Malformed for a bad name.
         """
         if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-            raise Refused(f"A token needs a name of at most {LONGEST_NAME} characters, which says what it is for")
+            raise Malformed(f"A token needs a name of at most {LONGEST_NAME} characters, which says what it is for")
         account = await self._users.get(user)
         token, secret = self._made(account.name, API, name, lifetime), f"{PREFIX}{random_secret()}"
         if not await self._store.add(token, _hash(secret)):

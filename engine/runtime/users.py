@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from engine.clock import Clock
-from engine.errors import Conflict, NotFound, Refused
+from engine.errors import Conflict, Malformed, NotFound, Refused
 from engine.runtime.passwords import Passwords, weakness
 from engine.state.user import EVERYWHERE, Role
 from engine.store.access import AccountStore
@@ -51,10 +51,10 @@ class Users:
         """Add a user; one without a password signs in elsewhere. The first one becomes ADMIN of all.
 
         first: only as the first one
-        Raises Refused for a bad name or password, Conflict where the name is taken or `first` is too late.
+        Raises Malformed for a bad name or password, Conflict where the name is taken or `first` is too late.
         """
         if not NAME.fullmatch(name.lower()):
-            raise Refused(
+            raise Malformed(
                 "A user's name has at most 256 letters, digits, '.', '_', '@', '+' and '-', and begins with one of the "
                 f"first two: '{name[:100]}'"
             )
@@ -90,7 +90,7 @@ class Users:
         return await self._passwords.matches(password, account.password if account else "")
 
     async def set_password(self, name: str, password: str) -> None:
-        """Ends all sessions of the user. Raises NotFound, Refused for a weak password."""
+        """Ends all sessions of the user. Raises NotFound, Malformed for a weak password."""
         hashed = await self._hashed(password)
         if not await self._store.set_password(name.lower(), hashed, self._clock.now()):
             raise _nobody(name)
@@ -120,7 +120,7 @@ class Users:
 
     async def _hashed(self, password: str) -> str:
         if (lack := weakness(password)) is not None:
-            raise Refused(lack)
+            raise Malformed(lack)
         return await self._passwords.hashed(password)
 
 

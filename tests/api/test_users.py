@@ -121,6 +121,15 @@ async def test_a_session_is_no_token_and_a_token_no_session(client: ClientSessio
 
 
 @pytest.mark.usefixtures("root")
+async def test_a_user_sets_his_password_if_he_knows_it(client: ClientSession) -> None:
+    for old, new, wanted in (("Wrong!1234", "Next!1234", 401), (PASSWORD, "weak", 422), (PASSWORD, "Next!1234", 204)):
+        given = {"oldPassword": old, "newPassword": new}
+        assert await status(client, "PUT", f"{ME}/password", json=given, headers=ADMIN) == wanted
+    assert await status(client, "GET", ME, headers=ADMIN) == 401
+    assert await status(client, "GET", ME, headers=basic(password="Next!1234")) == 200
+
+
+@pytest.mark.usefixtures("root")
 async def test_a_wrong_login_is_the_same_for_unknown_users(client: ClientSession) -> None:
     answers = []
     for name, password in ((ROOT, "Wrong!1234"), ("eve@root.com", PASSWORD)):
@@ -138,7 +147,7 @@ async def test_only_an_admin_of_all_handles_users(client: ClientSession, engine:
     ann = basic("ann", "Shop!1234")
     assert await status(client, "GET", "/api/v1/users", headers=ann) == 403
     assert await status(client, "POST", "/api/v1/users", json=new, headers=ADMIN) == 409
-    assert await status(client, "POST", "/api/v1/users", json={**new, "username": " "}, headers=ADMIN) == 409
+    assert await status(client, "POST", "/api/v1/users", json={**new, "username": " "}, headers=ADMIN) == 422
     assert await status(client, "PUT", "/api/v1/users/ann/roles", json={"shop": "KING"}, headers=ADMIN) == 422
     roles = await told(client, "PUT", "/api/v1/users/ann/roles", json={"attic": "VIEWER"}, headers=ADMIN)
     assert roles["roles"] == {"attic": "VIEWER"}

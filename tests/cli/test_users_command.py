@@ -45,6 +45,15 @@ def test_the_first_user_is_admin_and_others_get_roles(place: Place) -> None:
     assert "only ADMIN" in place.call("user", "remove", ROOT, code=2)
     place.call("user", "remove", "ann")
     assert "does not exist" in place.call("user", "remove", "ann", code=2)
+    noted = json.loads(place.call("audit", "list", "--json"))
+    assert [(one["method"], one["resource"], one["id"], one["namespace"]) for one in noted] == [
+        ("CLI", "tidegate user remove", "ann", ""),
+        ("CLI", "tidegate user role", "ann", "shop"),
+        ("CLI", "tidegate user role", "ann", "attic"),
+        ("CLI", "tidegate user add", "ann", "shop"),
+        ("CLI", "tidegate user add", ROOT, ""),
+    ]
+    assert PASSWORD not in str(noted)
 
 
 def test_mistakes_are_told_in_a_sentence(place: Place) -> None:
