@@ -43,6 +43,7 @@ class Cron(NamedTuple):
     """The numbers that each field allows; Sunday is 0.
 
     either: days of month and of week are both restricted, so that a date fits when one of them does
+    fixed: minute and hour are written as numbers, so that it names times of the day and not a pace
     """
 
     seconds: frozenset[int]
@@ -52,6 +53,7 @@ class Cron(NamedTuple):
     months: frozenset[int]
     weekdays: frozenset[int]
     either: bool
+    fixed: bool = False
 
 
 def parse_cron(text: str, with_seconds: bool = False) -> Cron:
@@ -69,13 +71,13 @@ def parse_cron(text: str, with_seconds: bool = False) -> Cron:
     sets = [_field(part, field) for part, field in zip(parts, wanted, strict=True)]
     seconds = sets.pop(0) if with_seconds else frozenset({0})
     minutes, hours, days, months, weekdays = sets
-    day, _, weekday = parts[-3:]
+    minute, hour, day, _, weekday = parts[-5:]
     if weekday == "*" and all(min(days) > LONGEST[month - 1] for month in months):
         raise ValueError("there is no such date")
     weekdays = frozenset(number % 7 for number in weekdays)
-    return Cron(
-        seconds, minutes, hours, days, months, weekdays, not day.startswith("*") and not weekday.startswith("*")
-    )
+    either = not day.startswith("*") and not weekday.startswith("*")
+    fixed = not any(sign in minute + hour for sign in "*/")
+    return Cron(seconds, minutes, hours, days, months, weekdays, either, fixed)
 
 
 def _field(text: str, field: Field) -> frozenset[int]:

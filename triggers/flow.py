@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -105,6 +105,8 @@ class OnMiss(Part):
 
 class Flow(Trigger):
     """Start an execution when executions of other flows have come to something."""
+
+    has_conditions: ClassVar[bool] = False
 
     states: list[Status] | None = Field(None, description="States that count; by default all at the end, and PAUSED.")
     preconditions: Preconditions | None = Field(None, description="Executions that must all have happened.")

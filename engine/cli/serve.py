@@ -48,6 +48,7 @@ def serve(
         from engine.cli.session import session
         from engine.observe.log import write_log
         from engine.runtime.flow_folder import following
+        from engine.runtime.services import serving_services
         from engine.settings import load_settings
 
         settings = load_settings(config)
@@ -60,6 +61,7 @@ def serve(
             async with (
                 session(data, config, flows, recovers=True) as engine,
                 following(engine, watch),
+                serving_services(engine),
                 serving(engine, options) as url,
             ):
                 sys.stdout.write(f"Tidegate is ready at {url}\n")

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from engine.definition.annotations import as_texts, property_names
 from engine.definition.collect import Collector
+from engine.definition.conditions import read_conditions
 from engine.definition.diagnostic import Path
 from engine.definition.dialect import difference
 from engine.definition.labels import Labels, check_labels
@@ -19,6 +20,7 @@ from engine.definition.references import check_unique
 from engine.definition.task import WorkerGroup
 from engine.ids import derived_id
 from engine.plugin.base import Trigger
+from engine.plugin.conditions import Condition
 from engine.plugin.index import Index
 from engine.state.status import Status
 
@@ -59,6 +61,7 @@ class TriggerDefinition(NamedTuple):
     """A trigger as it is written in a flow.
 
     own: the properties of its type; plugin: the same as one value, None where templates have to be rendered before
+    conditions: what must hold besides `when`
     fingerprint: differs when anything is written otherwise that matters
     """
 
@@ -66,6 +69,7 @@ class TriggerDefinition(NamedTuple):
     type: str
     own: Mapping[str, Any]
     plugin: Trigger | None
+    conditions: tuple[Condition, ...]
     fingerprint: str
 
 
@@ -74,7 +78,7 @@ COMMON = property_names(TriggerFields)
 
 
 def read_triggers(raw: Any, collector: Collector, index: Index, dialect: int) -> tuple[TriggerDefinition, ...]:
-    """The triggers, after reporting all that is wrong with them, and that none starts anything yet."""
+    """The triggers, after reporting all that is wrong with them, and those that start nothing yet."""
     items = raw if isinstance(raw, list) else []
     check_unique(raw, ("triggers",), "trigger id", collector)
     check_preconditions(raw, collector)
@@ -83,9 +87,6 @@ def read_triggers(raw: Any, collector: Collector, index: Index, dialect: int) ->
         for place, item in enumerate(items)
         if isinstance(item, dict)
     ]
-    if items:
-        text = "this version does not start executions by triggers; run the flow by hand"
-        collector.warn(("triggers",), text, "no-effect", key=True)
     return tuple(trigger for trigger in read if trigger is not None)
 
 
@@ -104,10 +105,15 @@ def _read(
     place = (*path, "type")
     plugin = find_plugin(index, type, place, collector, required=index.holds(type))
     if plugin is None:
+        if not index.holds(type):
+            collector.warn(place, f"{type} is not installed, so that nothing is started by it", "no-effect")
         return None
     if not issubclass(plugin, Trigger):
         collector.error(place, f"Invalid type: {type} is not a trigger", "unknown-type")
         return None
+    if not plugin.starts:
+        text = f"this version does not start executions by {type}; run the flow by hand"
+        collector.warn(place, text, "no-effect")
     names = property_names(plugin)
     own = {name: value for name, value in item.items() if name not in COMMON or name in names}
     own = as_texts((plugin,), own, path, collector.text)
@@ -116,9 +122,13 @@ def _read(
         collector.error((*path, *below), text, "trigger")
     for text in plugin.warn(item):
         collector.warn(path, text, "trigger")
+    names = ("conditions", "scheduleConditions") if plugin.has_conditions else ()
+    conditions = [read_conditions(item.get(name), (*path, name), collector, index) for name in names]
     if fields is None:
         return None
-    return TriggerDefinition(fields, index.canonical(type), own, made, _fingerprint(item))
+    return TriggerDefinition(
+        fields, index.canonical(type), own, made, tuple(it for them in conditions for it in them), _fingerprint(item)
+    )
 
 
 def _fingerprint(item: Mapping[str, Any]) -> str:

@@ -256,7 +256,14 @@ class FolderBlock(Block):
 
 
 class Trigger(Plugin):
-    """What starts executions. `id`, `conditions`, `inputs`, `labels` and so on are the engine's: not seen here."""
+    """What starts executions. `id`, `conditions`, `inputs`, `labels` and so on are the engine's: not seen here.
+
+    has_conditions: the engine asks its conditions; else the trigger sees to them
+    starts: executions are started by it; else it is only checked
+    """
+
+    has_conditions: ClassVar[bool] = True
+    starts: ClassVar[bool] = False
 
     @classmethod
     def diagnose(cls, raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -17,7 +17,8 @@ from engine.durations import parse_duration
 from engine.errors import InvalidFlow, InvalidInputs, NotFound, Refused
 from engine.expressions.needs import Missing
 from engine.ids import ExecutionId, derived_id
-from engine.runtime.control import Child, Control
+from engine.runtime.control import Control
+from engine.runtime.creation import Child
 from engine.runtime.outputs import revive
 from engine.settings import Expressions
 from engine.state.execution import Caller, Execution, ExecutionKind

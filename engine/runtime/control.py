@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
-import msgspec
 
 from engine.clock import Clock
 from engine.definition.inputs import InputState
-from engine.definition.labels import refuse_labels
 from engine.errors import Conflict, ExpressionError, NotFound, Refused
 from engine.executor.limits import FORCED
 from engine.expressions.masks import masked, masked_value
 from engine.files.protocol import InternalStorage
-from engine.ids import ExecutionId, random_id
+from engine.ids import ExecutionId
 from engine.runtime.admission import unqueued
 from engine.runtime.asked import Asked
 from engine.runtime.checks import Checks
+from engine.runtime.creation import Creation
 from engine.runtime.driver import Driver
 from engine.runtime.inputs import Inputs
 from engine.runtime.lookups import LookUps
@@ -30,7 +29,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.triggers import declared_triggers
 from engine.runtime.variables import View
 from engine.state.event import AnyEvent, KillAsked, PauseAsked, Started
-from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
+from engine.state.execution import Execution, ExecutionKind
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
 from engine.store.protocols import Store
@@ -42,14 +41,6 @@ OWN_WAIT_SECONDS = 5.0
 
 ALIVE = tuple(status for status in Status if status not in TERMINAL)
 PAGE = 500
-
-
-class Child(NamedTuple):
-    """What an execution that a task starts has besides: its id, labels that come with it, who waits."""
-
-    id: ExecutionId
-    inherited: Mapping[str, str]
-    caller: Caller | None
 
 
 class Control:
@@ -77,12 +68,13 @@ class Control:
         self.look_ups = look_ups
         self._inputs = inputs
         self._clock = clock
-        self._checks = Checks(renderer, look_ups)
         self._head, self._held, self._tell = reach.head, reach.held, reach.tell
         self.restart, self.replay, self.change_status = operations.restart, operations.replay, operations.change_status
         self.restarted, self.replayed = operations.restarted, operations.replayed
         self.set_status, self.set_labels = operations.set_status, operations.set_labels
         self.delete = operations.delete
+        creation = Creation(store, plans, driver, inputs, Checks(renderer, look_ups), clock)
+        self.create, self.preview_inputs = creation.create, creation.preview_inputs
 
     async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
         """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
@@ -99,59 +91,6 @@ class Control:
         """Delete a flow; its executions stay, and those that run go on. Raises NotFound."""
         await self._store.flows.delete(namespace, id, self._clock.now())
         self._plans.outdated(namespace, id)
-
-    async def create(
-        self,
-        namespace: str,
-        flow: str,
-        *,
-        revision: int | None = None,
-        inputs: Mapping[str, Any] | None = None,
-        labels: Mapping[str, str] | None = None,
-        trigger: TriggeredBy | None = None,
-        child: Child | None = None,
-        scheduled: int | None = None,
-        kind: ExecutionKind = ExecutionKind.NORMAL,
-        here: bool = True,
-    ) -> Execution:
-        """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
-
-        scheduled: when its first task begins, in milliseconds; by default at once
-        here: whoever asks is a user of this machine, and may name files of it as inputs
-
-        Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow or a label that
-        nobody may give, Blocked by a check.
-        """
-        if trigger is None and child is None:
-            refuse_labels(labels or {})
-        id = ExecutionId(random_id()) if child is None else child.id
-        while True:
-            compiled = await self._plans.get(namespace, flow, revision)
-            if compiled.flow.disabled:
-                raise Refused(f"Cannot execute a disabled flow: {namespace}.{flow}; remove `disabled: true` to run it")
-            execution = self._blank(id, compiled, labels or {}, trigger, child, scheduled, kind)
-            view = View(compiled.plan, Record(execution))
-            declared, seen = compiled.flow.inputs or (), view.of_flow()
-            values = await self._inputs.resolve(declared, execution, seen, inputs or {}, here=here)
-            execution = msgspec.structs.replace(execution, inputs=values)
-            event = await self._checks.first_event(compiled, execution, self._clock.now())
-            try:
-                await self._driver.begin(execution, compiled, event, latest=revision is None)
-                return execution
-            except Conflict:
-                if child is not None and await self.exists(child.id):
-                    return execution
-                # Another process stored a later revision.
-                self._plans.outdated(namespace, flow)
-
-    async def preview_inputs(
-        self, namespace: str, flow: str, inputs: Mapping[str, Any] | None = None, *, revision: int | None = None
-    ) -> list[InputState]:
-        """What would become of the inputs of an execution, without creating one. Raises NotFound, InvalidFlow."""
-        compiled = await self._plans.get(namespace, flow, revision)
-        execution = self._blank(ExecutionId(random_id()), compiled, {}, None, None, None, ExecutionKind.NORMAL)
-        seen = View(compiled.plan, Record(execution)).of_flow()
-        return await self._inputs.preview(compiled.flow.inputs or (), execution, seen, inputs or {})
 
     async def wait(self, id: ExecutionId, *, wholly: bool = False) -> Execution:
         """The execution when it has ended, whichever process drives it; `wholly`: its afterExecution tasks too."""
@@ -349,34 +288,6 @@ class Control:
         except ExpressionError as error:
             raise ExpressionError(masked(str(error), masks)) from None
         return self.look_ups.vault.seal_secrets(plain(found), masks)
-
-    def _blank(
-        self,
-        id: ExecutionId,
-        compiled: Compiled,
-        labels: Mapping[str, str],
-        trigger: TriggeredBy | None,
-        child: Child | None,
-        scheduled: int | None,
-        kind: ExecutionKind,
-    ) -> Execution:
-        now = self._clock.now()
-        inherited = {} if child is None else child.inherited
-        merged = {"system.correlationId": id, **compiled.flow.label_map(), **inherited, **labels}
-        return Execution(
-            id=id,
-            namespace=compiled.flow.namespace,
-            flow=compiled.flow.id,
-            revision=compiled.plan.revision,
-            history=(Change(Status.CREATED, now),),
-            labels=tuple(Label(key, value) for key, value in merged.items()),
-            trigger=trigger,
-            original=id,
-            created=now,
-            caller=child.caller if child else None,
-            scheduled=scheduled,
-            kind=kind,
-        )
 
     async def _compiled(self, held: Held) -> Compiled:
         return await self._plans.of(held.record.execution)

@@ -41,6 +41,7 @@ from engine.state.event import AnyEvent, ChildEnded, Continue, Edited, Started
 from engine.state.execution import Execution
 from engine.state.record import Record
 from engine.state.status import Status
+from engine.state.trigger import TriggerState
 from engine.store.protocols import Store
 from engine.store.rows import Timer, Write
 
@@ -127,17 +128,28 @@ class Driver:
         await self.recover(id)
         await self.submit(id, Continue(at=self._clock.now()))
 
-    async def begin(self, execution: Execution, compiled: Compiled, event: AnyEvent, *, latest: bool = False) -> None:
+    async def begin(
+        self,
+        execution: Execution,
+        compiled: Compiled,
+        event: AnyEvent,
+        *,
+        latest: bool = False,
+        trigger: TriggerState | None = None,
+    ) -> None:
         """Take up a new execution; returns when it is committed.
 
-        latest: only while its revision is the latest of its flow; raises Conflict when it isn't, or the id is taken
+        latest: only while its revision is the latest of its flow
+        trigger: the state that is stored with it, of what starts it
+        Raises Conflict when it isn't the latest one, the id is taken or the state of the trigger is another one.
         """
         if self._hand.get(execution.id) is not None:
             raise Conflict(f"execution '{execution.id}' exists already")
         if self._skips.has(execution):
-            await self._store_write(Write(msgspec.structs.replace(execution, version=1), owner=SKIPPED, latest=latest))
+            made = msgspec.structs.replace(execution, version=1)
+            await self._store_write(Write(made, owner=SKIPPED, latest=latest, trigger=trigger))
             return
-        hot = Hot(execution.id, latest)
+        hot = Hot(execution.id, latest, trigger)
         self._hand.add(hot)
         self._hand.belong(hot, execution)
         await self.resume(Record(execution), compiled, event)
@@ -323,6 +335,7 @@ class Driver:
             latest=hot.latest,
             slot=slot_of(hot, changes.slot),
             told=changes.told,
+            trigger=hot.trigger if record.execution.version == 1 else None,
         )
 
     async def around(self, execution: Execution) -> View | None:

@@ -26,6 +26,7 @@ from engine.runtime.dependencies import Dependencies
 from engine.runtime.driver import Driver
 from engine.runtime.environments import Environments
 from engine.runtime.evaluate import Evaluator
+from engine.runtime.firing import Firing
 from engine.runtime.flow_changes import FlowChanges
 from engine.runtime.flow_list import FlowList
 from engine.runtime.following import Following
@@ -98,6 +99,8 @@ class Engine(NamedTuple):
     health: Health
     flow_list: FlowList
     triggers: Triggers
+    firing: Firing
+    clock: Clock
     graphs: Graphs
     following: Following
     dependencies: Dependencies
@@ -303,6 +306,8 @@ async def _assemble(
         Health(folder, store.nodes),
         flow_list,
         triggers,
+        Firing(control, plans, index, renderer, look_ups, clock),
+        clock,
         Graphs(store, plans, control),
         Following(store, driver, logs, node.id),
         Dependencies(flow_list, index),

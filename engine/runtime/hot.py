@@ -14,6 +14,7 @@ from engine.runtime.variables import View
 from engine.state.event import AnyEvent
 from engine.state.execution import Execution
 from engine.state.record import Record
+from engine.state.trigger import TriggerState
 
 
 class Done:
@@ -97,7 +98,10 @@ class Known(NamedTuple):
 
 
 class Hot:
-    """An execution that this process has in hand. `record`, `compiled` and `view` are there while it is `loaded`."""
+    """An execution that this process has in hand. `record`, `compiled` and `view` are there while it is `loaded`.
+
+    trigger: the state that is stored with its first step, of what starts it
+    """
 
     __slots__ = (
         "_known",
@@ -110,11 +114,13 @@ class Hot:
         "latest",
         "parent",
         "running",
+        "trigger",
     )
 
-    def __init__(self, id: ExecutionId, latest: bool = False) -> None:
+    def __init__(self, id: ExecutionId, latest: bool = False, trigger: TriggerState | None = None) -> None:
         self.id = id
         self.latest = latest
+        self.trigger = trigger
         self.inbox: list[tuple[AnyEvent, Done | None]] = []
         self.draining = False
         self.ended = False

@@ -20,7 +20,13 @@ def declared_triggers(flow: Flow) -> list[DeclaredTrigger]:
     """The triggers of a flow, for the store."""
     definitions: tuple[TriggerDefinition, ...] = flow.trigger_definitions
     return [
-        DeclaredTrigger(it.fields.id, it.type, it.fingerprint, tuple(it.fields.stop_after or ()), it.fields.disabled)
+        DeclaredTrigger(
+            it.fields.id,
+            it.type,
+            f"{it.fingerprint}-" if flow.disabled else it.fingerprint,
+            tuple(it.fields.stop_after or ()),
+            flow.disabled or it.fields.disabled,
+        )
         for it in definitions
     ]
 

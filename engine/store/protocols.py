@@ -171,6 +171,10 @@ class TimerStore(Protocol):
 class TriggerStore(Protocol):
     """What is remembered of triggers. Their states come and go with flows, and change with executions."""
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Tell a listener that this process's transactions changed some, after their commit, in the loop."""
+        ...
+
     async def get(self, namespace: str, flow: str, id: str) -> TriggerState:
         """Raises NotFound, also for a trigger that is in no flow any more."""
         ...

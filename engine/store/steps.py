@@ -48,13 +48,17 @@ class Prepared(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What became of a group: who was left out because no slot was free, and who was granted one."""
+    """What became of a group: who was left out because no slot was free, and who was granted one.
+
+    triggers: states of triggers have changed by ends of their executions
+    """
 
     away: Mapping[ExecutionId, AtLimit]
     granted: Sequence[Granted]
+    triggers: bool
 
 
-NOTHING_OF_SLOTS = Written({}, ())
+NOTHING_ELSE = Written({}, (), False)
 
 # In this order: what a step removes it may also write anew.
 TABLES: tuple[tuple[str, Callable[[Prepared], Sequence[Row]]], ...] = (
@@ -119,8 +123,7 @@ def write_steps(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> Wr
     freed = free(connection, [step.id for step in steps if step.ended])
     limited = [step for step in steps if step.slot is not KEEP]
     if not (freed or limited):
-        _write(connection, steps)
-        return NOTHING_OF_SLOTS
+        return NOTHING_ELSE._replace(triggers=True) if _write(connection, steps) else NOTHING_ELSE
     return _write_limited(connection, steps, limited, freed)
 
 
@@ -136,10 +139,10 @@ def _write_limited(
     ended = {step.id for step in steps if step.ended}
     forced = [(_flow_of(step), step.id) for step in limited if step.slot is Slot.FORCE]
     waiting = [(_flow_of(step), step.id) for step in limited if step.slot is Slot.WAIT]
-    _write(connection, [step for step in steps if step.id not in away and step.part_of not in away])
+    triggers = _write(connection, [step for step in steps if step.id not in away and step.part_of not in away])
     take(connection, [(flow, id) for flow, id in (*taken, *forced) if id not in ended])
     wait(connection, waiting)
-    return Written(away, grant(connection, freed.union(flow for flow, _ in waiting)))
+    return Written(away, grant(connection, freed.union(flow for flow, _ in waiting)), triggers)
 
 
 def _flow_of(step: Prepared) -> FlowKey:
@@ -147,7 +150,8 @@ def _flow_of(step: Prepared) -> FlowKey:
     return FlowKey(str(tenant), str(namespace), str(flow))
 
 
-def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> None:
+def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> bool:
+    """Write all rows; whether states of triggers have changed by ends of executions."""
     _save(connection, "insert_executions", [step for step in steps if step.new])
     _save(connection, "update_executions", [step for step in steps if not step.new])
     _forget_told(connection, [id for step in steps for id in step.told])
@@ -156,8 +160,8 @@ def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> None:
             connection.execute(SQL[query], {"rows": encode(rows)})
     if fired := [step.fired for step in steps if step.fired is not None]:
         save_triggers(connection, fired)
-    if triggered := [step.triggered for step in steps if step.triggered is not None]:
-        executions_ended(connection, triggered)
+    triggered = [step.triggered for step in steps if step.triggered is not None]
+    return bool(triggered) and executions_ended(connection, triggered)
 
 
 def _save(connection: sqlite3.Connection, query: str, steps: Sequence[Prepared]) -> None:

@@ -61,17 +61,17 @@ def save_triggers(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 def ended_row(execution: Execution) -> Row | None:
     """What a trigger is told of the end of an execution that it started; None where there is nothing to tell."""
     by = execution.trigger
-    if by is None or execution.caller is not None or execution.original is not None:
+    if by is None or execution.caller is not None or execution.original not in (None, execution.id):
         return None
     if not execution.state.terminal or execution.kind is not ExecutionKind.NORMAL:
         return None
     return execution.tenant, execution.namespace, execution.flow, by.id, execution.id, execution.state.value
 
 
-def executions_ended(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Let triggers go on that waited for executions, and switch off those that stop after such an end."""
-    for name in ("unlock_triggers", "stop_triggers"):
-        connection.execute(SQL[name], {"rows": encode(rows)})
+def executions_ended(connection: sqlite3.Connection, rows: Sequence[Row]) -> bool:
+    """Let triggers go on that waited, switch off those that stop after such ends; whether there are any."""
+    params = {"rows": encode(rows)}
+    return sum(connection.execute(SQL[name], params).rowcount for name in ("unlock_triggers", "stop_triggers")) > 0
 
 
 def _spaced(states: Iterable[Status]) -> str:

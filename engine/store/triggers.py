@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -27,6 +27,9 @@ class Triggers:
         self._reader = reader
         self._writer = writer
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        self._writer.on_triggers = listener
+
     async def get(self, namespace: str, flow: str, id: str) -> TriggerState:
         params = {"tenant": TENANT, "namespace": namespace, "flow": flow, "id": id}
         row = await self._reader.row(SQL["get_trigger"], params)
@@ -45,6 +48,7 @@ class Triggers:
 
     async def save(self, state: TriggerState) -> None:
         await self._writer.run(lambda connection: save_triggers(connection, [saved_row(TENANT, state)]))
+        self._writer.on_triggers()
 
     async def purge(self, before: int) -> int:
         def work(connection: sqlite3.Connection) -> int:

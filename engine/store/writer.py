@@ -64,7 +64,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
         self._granted: list[Granted] = []
+        self._triggers = False
         self.on_granted: Callable[[Sequence[Granted]], None] = lambda _granted: None
+        self.on_triggers: Callable[[], None] = lambda: None
         self._thread.start()
 
     async def commit(self, step: Write) -> None:
@@ -104,7 +106,8 @@ class Writer:
                 self._committed(monotonic() - began, len(jobs), self._jobs.qsize())
                 try:
                     granted, self._granted = self._granted, []
-                    self._loop.call_soon_threadsafe(self._tell, outcomes, granted)
+                    triggers, self._triggers = self._triggers, False
+                    self._loop.call_soon_threadsafe(self._tell, outcomes, granted, triggers)
                 except RuntimeError:
                     # The loop is gone, and with it everybody who waited.
                     return
@@ -161,6 +164,7 @@ class Writer:
             middle = len(group) // 2
             return self._write(group[:middle]) + self._write(group[middle:])
         self._granted += written.granted
+        self._triggers = self._triggers or written.triggers
         return [Outcome(job.waiter, error=written.away.get(steps[0].id)) for job, steps in group]
 
     def _transact(self, work: Work[T]) -> T:
@@ -170,8 +174,10 @@ class Writer:
         fault_point("after commit")
         return result
 
-    def _tell(self, outcomes: Sequence[Outcome], granted: Sequence[Granted]) -> None:
+    def _tell(self, outcomes: Sequence[Outcome], granted: Sequence[Granted], triggers: bool) -> None:
         _tell(outcomes)
+        if triggers:
+            self.on_triggers()
         if granted:
             self.on_granted(granted)
 

@@ -139,6 +139,7 @@ async def test_the_end_of_its_execution_lets_it_go_on(store: Store) -> None:
     ("made", "disabled"),
     [
         (started("a", version=2, status=Status.FAILED), True),
+        (replace(started("a", version=2, status=Status.FAILED), original=ExecutionId("a")), True),
         (started("a", version=2, status=Status.WARNING), False),
         (replace(started("a", version=2, status=Status.FAILED), original=ExecutionId("x")), False),
         (replace(started("a", version=2, status=Status.FAILED), caller=Caller(ExecutionId("x"), "t", 1)), False),

@@ -215,7 +215,7 @@ def test_an_old_name_of_a_type_still_works() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (flow("triggers: [{id: a, type: x.Y}]"), "this version does not start executions by triggers"),
+        (flow("triggers: [{id: a, type: x.Y}]"), "x.Y is not installed, so that nothing is started by it"),
         (
             task(
                 "type: core.flow.Sequential, tasks: [{id: x, type: core.log.Log, message: m}], taskCache: {enabled: 1}"

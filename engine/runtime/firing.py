@@ -1,0 +1,207 @@
+"""Starts executions for what triggers have seen, each once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from engine.clock import Clock
+from engine.definition.labels import label_map
+from engine.definition.triggers import TriggerDefinition
+from engine.errors import ExpressionError, NotFound, TaskError
+from engine.executor.lanes import truthy
+from engine.expressions.masks import masked
+from engine.expressions.template import holds_template
+from engine.ids import ExecutionId, derived_id
+from engine.plugin.base import Plugin
+from engine.plugin.conditions import Subject
+from engine.plugin.index import Index
+from engine.runtime.conditions import Sight
+from engine.runtime.control import Control
+from engine.runtime.creation import Child
+from engine.runtime.lookups import LookUps
+from engine.runtime.places import placed
+from engine.runtime.plans import Compiled, Plans
+from engine.runtime.renderer import Renderer
+from engine.runtime.variables import View
+from engine.state.execution import Change, Execution, Label, TriggeredBy
+from engine.state.record import Record
+from engine.state.status import Status
+from engine.state.trigger import TriggerState
+
+
+class Event(NamedTuple):
+    """Something that a trigger has seen.
+
+    key: tells it from everything else that this trigger ever sees; of one key there is one execution
+    variables: what expressions see as `trigger.*`
+    inputs, labels: besides those that are written at the trigger
+    scheduled: the date that it was for, in milliseconds
+    """
+
+    key: str
+    variables: Mapping[str, Any]
+    inputs: Mapping[str, Any] = {}
+    labels: Mapping[str, str] = {}
+    scheduled: int | None = None
+
+
+class Loaded(NamedTuple):
+    """A trigger and the flow that it is written in, as they are now."""
+
+    compiled: Compiled
+    definition: TriggerDefinition
+
+
+class Firing:
+    """What triggers ask of the engine."""
+
+    def __init__(
+        self,
+        control: Control,
+        plans: Plans,
+        index: Index,
+        renderer: Renderer,
+        look_ups: LookUps,
+        clock: Clock,
+    ) -> None:
+        self._control = control
+        self._index = index
+        self._plans = plans
+        self._renderer = renderer
+        self._look_ups = look_ups
+        self._clock = clock
+
+    async def load(self, namespace: str, flow: str, id: str) -> Loaded:
+        """A trigger by its name. Raises NotFound, InvalidFlow."""
+        compiled = await self._plans.get(namespace, flow)
+        definitions: tuple[TriggerDefinition, ...] = compiled.flow.trigger_definitions
+        for definition in definitions:
+            if definition.fields.id == id:
+                return Loaded(compiled, definition)
+        self._plans.outdated(namespace, flow)
+        raise NotFound("trigger", id, f"the flow {namespace}.{flow} has none of this id any more")
+
+    def plugin(self, name: str) -> type[Plugin] | None:
+        """The class of a trigger's type, None where it isn't installed."""
+        try:
+            return self._index.find(name)
+        except NotFound:
+            return None
+
+    async def holds(self, loaded: Loaded, variables: Mapping[str, Any], subject: Subject | None = None) -> bool:
+        """Whether the conditions of a trigger and its `when` hold.
+
+        variables: what they see as `trigger.*`; subject: the execution that they are about
+        Raises ExpressionError, TaskError where that can't be told.
+        """
+        fields = loaded.definition.fields
+        if not loaded.definition.conditions and fields.when is None:
+            return True
+        scene = self._scene(loaded, variables)
+        flow = loaded.compiled.flow
+        sight = Sight(flow.namespace, flow.id, scene.render, subject)
+        for condition in loaded.definition.conditions:
+            try:
+                if not await condition.holds(sight):
+                    return False
+            except (ExpressionError, TaskError) as error:
+                raise TaskError(f"The condition {type(condition).__name__} can't be told: {error}") from None
+        return fields.when is None or truthy(await scene.named("when", fields.when))
+
+    async def fire(self, loaded: Loaded, event: Event, state: TriggerState | None = None) -> Execution:
+        """Start the execution of an event; returns when it is committed.
+
+        state: the next one of the trigger, which is stored with the execution or not at all
+        Raises Conflict where that execution exists or another state is stored, and as `Control.create` does.
+        """
+        definition = loaded.definition
+        scene = self._scene(loaded, event.variables)
+        given = await scene.named("inputs", dict(definition.fields.inputs or {}))
+        return await self._create(loaded, event, state, given, await self._labels(loaded, scene))
+
+    async def fail(self, loaded: Loaded, event: Event, why: str, state: TriggerState | None = None) -> Execution:
+        """Create the execution of an event as one that FAILED, for the reason given. Raises as `fire`."""
+        return await self._create(loaded, event, state, {}, {}, why)
+
+    async def _create(
+        self,
+        loaded: Loaded,
+        event: Event,
+        state: TriggerState | None,
+        inputs: Mapping[str, Any],
+        labels: Mapping[str, str],
+        failure: str | None = None,
+    ) -> Execution:
+        flow, definition = loaded.compiled.flow, loaded.definition
+        return await self._control.create(
+            flow.namespace,
+            flow.id,
+            inputs={**inputs, **event.inputs},
+            labels={**labels, **event.labels},
+            trigger=TriggeredBy(definition.fields.id, definition.type, dict(event.variables)),
+            child=Child(execution_of(loaded, event), {}, None),
+            scheduled=event.scheduled,
+            here=False,
+            state=state,
+            failure=failure,
+        )
+
+    async def _labels(self, loaded: Loaded, scene: Scene) -> dict[str, str]:
+        """The labels that are written at the trigger, without those that can't be rendered."""
+        found = {}
+        for key, value in label_map(loaded.definition.fields.labels).items():
+            try:
+                found[key] = str(await scene.named(f"labels.{key}", value) or "")
+            except ExpressionError as error:
+                name = f"{loaded.compiled.flow.namespace}.{loaded.compiled.flow.id}.{loaded.definition.fields.id}"
+                logging.getLogger("tidegate").warning("Trigger %s: the label is left out: %s", name, error)
+        return found
+
+    def _scene(self, loaded: Loaded, variables: Mapping[str, Any]) -> Scene:
+        flow, definition = loaded.compiled.flow, loaded.definition
+        defaults = {it.id: it.defaults for it in flow.inputs or () if it.defaults is not None}
+        trigger = {"id": definition.fields.id, "type": definition.type, **variables}
+        execution = Execution(
+            id=ExecutionId(""),
+            namespace=flow.namespace,
+            flow=flow.id,
+            revision=loaded.compiled.plan.revision,
+            history=(Change(Status.CREATED, self._clock.now()),),
+            inputs={id: value for id, value in defaults.items() if not holds_template(value)},
+            labels=tuple(Label(key, value) for key, value in flow.label_map().items()),
+            trigger=TriggeredBy(definition.fields.id, definition.type, trigger),
+        )
+        return Scene(self._renderer, self._look_ups, execution, View(loaded.compiled.plan, Record(execution)))
+
+
+class Scene:
+    """What the templates of a trigger see."""
+
+    def __init__(self, renderer: Renderer, look_ups: LookUps, execution: Execution, view: View) -> None:
+        self._renderer = renderer
+        self._variables = view.of_flow()
+        self._look_up = look_ups.for_execution(execution, self._variables)
+        self._masks: set[str] = set()
+
+    async def render(self, source: Any) -> Any:
+        """Raises ExpressionError, which shows no secret."""
+        try:
+            return await self._renderer.render(source, self._variables, look_up=self._look_up, masks=self._masks)
+        except ExpressionError as error:
+            error.args = (masked(str(error), self._masks),)
+            raise
+
+    async def named(self, name: str, source: Any) -> Any:
+        """The same; the error says that it is the property of this name."""
+        try:
+            return await self.render(source)
+        except ExpressionError as error:
+            raise ExpressionError(placed(error, source, name)) from None
+
+
+def execution_of(loaded: Loaded, event: Event) -> ExecutionId:
+    """Id of the execution of an event; the same for the same event, whoever asks."""
+    flow = loaded.compiled.flow
+    return ExecutionId(derived_id("trigger", flow.namespace, flow.id, loaded.definition.fields.id, event.key))
