@@ -15,7 +15,7 @@ from engine.api.routing import Call, Role, Route
 from engine.api.shapes import Page, Shape
 from engine.clock import iso
 from engine.durations import parse_duration
-from engine.errors import NotFound
+from engine.errors import Expired, NotFound
 from engine.expressions.ion import IonError, loads
 from engine.runtime.engine import Engine
 from engine.runtime.keys import checked, stored, with_parents
@@ -110,7 +110,11 @@ class Keys:
 
     async def one(self, call: Call) -> ValueShape:
         namespace, key = _place(call)
-        entry = await self._keys.get(namespace, key)
+        try:
+            entry = await self._keys.get(namespace, key)
+        except Expired:
+            # Clients look for these words alone.
+            raise Expired("The requested value has expired") from None
         if entry is None:
             raise NoValue(namespace, key)
         return ValueShape(entry.type, covered(stored(entry)), entry.revision, iso(entry.updated))

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.bench import Bench
 from conformance.bindings import (
+    api_flows,
+    api_stores,
     children,
     definitions,
     engine_units,
@@ -20,6 +22,8 @@ from conformance.bindings import (
 )
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
+    **api_flows.BINDINGS,
+    **api_stores.BINDINGS,
     **definitions.BINDINGS,
     **children.BINDINGS,
     **engine_units.BINDINGS,
