@@ -66,6 +66,11 @@ def _one_of(*known: str) -> Read:
     return read
 
 
+def _kind(text: str) -> Value:
+    # Clients know the usual kind by this name, too.
+    return _one_of(*ExecutionKind)("NORMAL" if text.upper() == "DEFAULT" else text)
+
+
 class Field(NamedTuple):
     """A field of filters: its operators, and how a value of it is read. That raises ValueError with what is right."""
 
@@ -89,7 +94,7 @@ FIELDS: Mapping[str, Field] = {
     "updated": Field(ORDERED | EQUAL, _date),
     "timeRange": Field(frozenset({Op.EQUALS}), _back),
     "state": Field(LISTED, _one_of(*Status)),
-    "kind": Field(LISTED, _one_of(*ExecutionKind)),
+    "kind": Field(LISTED, _kind),
     "triggerId": Field(PARTS | NULL),
     "executionId": Field(PARTS),
     "id": Field(PARTS),

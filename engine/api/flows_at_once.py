@@ -12,7 +12,7 @@ from engine.api.flow_lists import selected
 from engine.api.flows import YAML, shown_all
 from engine.api.problems import BadQuery
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import FlowShape, Shape
+from engine.api.shapes import Count, FlowShape, Shape
 from engine.errors import InvalidFlow, NotFound
 from engine.runtime.engine import Engine
 from engine.runtime.flow_changes import Draft, FlowChanges, mistake
@@ -38,10 +38,6 @@ class BulkQuery(ReplaceQuery, frozen=True, rename="camel"):
 class FlowName(Shape, frozen=True):
     namespace: str
     id: str
-
-
-class Count(Shape, frozen=True, omit_defaults=False):
-    count: int
 
 
 class FlowsAtOnce:

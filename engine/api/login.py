@@ -13,7 +13,7 @@ from engine.api.oidc_provider import Provider
 from engine.api.peers import Peers
 from engine.api.problems import Illegal, Unauthenticated
 from engine.api.routing import BASE, JSON, USER, Call, Role, Route, encode
-from engine.api.shapes import Shape
+from engine.api.shapes import Page, Shape
 from engine.clock import SystemClock, iso
 from engine.durations import parse_duration
 from engine.errors import Conflict
@@ -42,8 +42,10 @@ class NewPassword(msgspec.Struct, frozen=True, rename="camel"):
 class MeShape(Shape, frozen=True):
     """Whoever asks. `roles`: names of roles by namespace. `csrfToken`: what a page sends as X-CSRF-TOKEN."""
 
+    id: str
     username: str
     roles: dict[str, str]
+    instance_owner: bool
     csrf_token: str | None = None
 
 
@@ -103,7 +105,7 @@ class Login:
         )
         yield self._here("GET", "/me", self.me, "Who I am", MeShape, role=Role.VIEWER)
         yield self._here("PUT", "/me/password", self.password, "Set my password", body=NewPassword, role=Role.VIEWER)
-        yield self._here("GET", "/me/api-tokens", self.tokens, "My API tokens", list[TokenShape], role=Role.VIEWER)
+        yield self._here("GET", "/me/api-tokens", self.tokens, "My API tokens", Page[TokenShape], role=Role.VIEWER)
         yield self._here(
             "POST", "/me/api-tokens", self.create, "Make an API token for me", TokenShape, NewToken, role=Role.VIEWER
         )
@@ -177,8 +179,9 @@ class Login:
         await self._access.by_password(call.user.name, given.old_password, self._peers.address(call.request))
         await self._engine.users.set_password(call.user.name, given.new_password)
 
-    async def tokens(self, call: Call) -> list[TokenShape]:
-        return [token_shape(token) for token in await self._engine.tokens.list(call.user.name)]
+    async def tokens(self, call: Call) -> Page[TokenShape]:
+        found = [token_shape(token) for token in await self._engine.tokens.list(call.user.name)]
+        return Page(found, len(found))
 
     async def create(self, call: Call) -> TokenShape:
         new: NewToken = await call.json(NewToken)
@@ -212,7 +215,8 @@ def sign_in(answer: web.Response, secret: str, options: Options, *, secure: bool
 
 
 def _me(user: User, csrf: str | None) -> MeShape:
-    return MeShape(user.name, {namespace: Role(role).name for namespace, role in user.roles.items()}, csrf)
+    roles = {namespace: Role(role).name for namespace, role in user.roles.items()}
+    return MeShape(user.name, user.name, roles, user.role(EVERYWHERE) >= Role.ADMIN, csrf)
 
 
 def token_shape(token: Token, secret: str | None = None) -> TokenShape:

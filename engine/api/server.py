@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from engine.api.access import Access, asking
 from engine.api.audit import AuditLogs, auditing
+from engine.api.concurrency import ConcurrencyLimits
 from engine.api.documentation import Documentation
 from engine.api.execution_actions import ExecutionActions
 from engine.api.execution_files import ExecutionFiles
@@ -42,6 +43,7 @@ from engine.api.routing import Resource, Route, register
 from engine.api.secrets import Secrets
 from engine.api.security import Guard, check_bind
 from engine.api.streams import CLOSING, Streams
+from engine.api.triggers import Triggers
 from engine.api.users import Users
 from engine.api.validation import Validation
 from engine.clock import monotonic
@@ -77,6 +79,8 @@ def resources(
         Metrics(engine),
         Outputs(engine),
         Executions(engine),
+        Triggers(engine),
+        ConcurrencyLimits(engine),
         Users(engine),
         AuditLogs(engine),
         Login(engine, access, peers, provider, options),

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.clock import iso
 from engine.durations import duration_text
+from engine.ids import random_id
 from engine.state.execution import Attempt, Execution, History, Label, TaskRun, parent_path
 from engine.state.record import Record
 from engine.state.sealed import covered
@@ -117,6 +118,23 @@ class MetricShape(Shape, frozen=True):
     tags: dict[str, str]
     task_id: str | None = None
     task_run_id: str | None = None
+
+
+class Count(Shape, frozen=True, omit_defaults=False):
+    """To how many something was done."""
+
+    count: int
+
+
+class Operated(Count, frozen=True, omit_defaults=False):
+    """The same, as newer versions say it too."""
+
+    operation_id: str
+    total_items: int
+
+
+def operated(count: int) -> Operated:
+    return Operated(count, random_id(), count)
 
 
 class Page(Shape, Generic[T], frozen=True, omit_defaults=False):

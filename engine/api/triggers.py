@@ -14,12 +14,13 @@ from aiohttp import web
 from engine.api.filterable import TRIGGER
 from engine.api.filters import condition_of, narrowed
 from engine.api.paging import Paged, page_of
-from engine.api.problems import BadQuery, BadRequest, Illegal
+from engine.api.problems import BadRequest, Illegal
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import Count, LabelShape, Page
+from engine.api.shapes import LabelShape, Operated, Page, operated
 from engine.api.trigger_shapes import TriggerItem, TriggerStateShape, trigger_item, trigger_state_shape
-from engine.clock import to_millis
+from engine.clock import SystemClock, to_millis
 from engine.errors import Conflict, NotFound, Refused
+from engine.runtime.backfills import Backfills
 from engine.runtime.engine import Engine
 from engine.state.trigger import TriggerState
 from engine.store.matching import holds
@@ -92,7 +93,7 @@ class Triggers:
 
     def __init__(self, engine: Engine) -> None:
         self._triggers = engine.triggers
-        self._backfills = engine.backfills
+        self._backfills = Backfills(engine.store.triggers, engine.triggers, SystemClock())
         self._flows = engine.store.flows
         self._list = engine.flow_list
 
@@ -107,22 +108,28 @@ class Triggers:
         yield _acting("POST", f"{one}/unlock", self.unlock, "No longer wait for its execution", TriggerStateShape)
         yield _acting("POST", f"{one}/restart", self.retry, "Forget its failures", TriggerStateShape)
         yield _acting("DELETE", one, self.delete, "Forget a trigger that is in no flow")
-        yield _acting("PUT", "/triggers", self.update, "Switch a trigger, or make up for dates", TriggerStateShape, Whole)
+        yield _acting(
+            "PUT", "/triggers", self.update, "Switch a trigger, or make up for dates", TriggerStateShape, Whole
+        )
         yield _acting("PUT", "/triggers/set-disabled", self.switch, "Switch a trigger", TriggerStateShape, Switch)
-        yield _acting("POST", "/triggers/set-disabled/by-triggers", self.switch_all, "Switch triggers", Count, SwitchMany)
+        yield _acting(
+            "POST", "/triggers/set-disabled/by-triggers", self.switch_all, "Switch triggers", Operated, SwitchMany
+        )
         yield Route(
             "POST",
             "/triggers/set-disabled/by-query",
             self.switch_found,
             "Switch the triggers that filters select",
-            Count,
+            Operated,
             query=SwitchQuery,
             filters=TRIGGER,
             role=Role.OPERATOR,
         )
         yield from _at_once("POST", "unlock", self._backfills.unlock, self._found, "No longer wait for executions")
         yield from _at_once("DELETE", "delete", self._forgotten, self._found, "Forget triggers that are in no flow")
-        yield _acting("PUT", "/triggers/backfill/create", self.create, "Make up for dates", TriggerStateShape, NewBackfill)
+        yield _acting(
+            "PUT", "/triggers/backfill/create", self.create, "Make up for dates", TriggerStateShape, NewBackfill
+        )
         for method, verb, act, summary in (
             ("PUT", "pause", self._backfills.pause, "Let a backfill start nothing more"),
             ("PUT", "unpause", self._unpaused, "Let a backfill go on"),
@@ -135,7 +142,8 @@ class Triggers:
     async def search(self, call: Call) -> Page[TriggerItem]:
         found = page_of(await self._found(call), call.query(Paged), ORDER, getattr)
         written = await self._written(found.results)
-        return Page([trigger_item(written.get(it.key, {"id": it.id, "type": it.type}), it) for it in found.results], found.total)
+        items = [trigger_item(written.get(it.key, {"id": it.id, "type": it.type}), it) for it in found.results]
+        return Page(items, found.total)
 
     async def of_flow(self, call: Call) -> Page[TriggerStateShape]:
         query = call.query(NameQuery)
@@ -160,19 +168,19 @@ class Triggers:
             raise Illegal(f"recoverMissedSchedules is NONE, LAST or ALL, not '{recover}'")
         return trigger_state_shape(await self._triggers.set_disabled(*_key(asked), asked.disabled, recover))
 
-    async def switch_all(self, call: Call) -> Count:
+    async def switch_all(self, call: Call) -> Operated:
         asked: SwitchMany = await call.json(SwitchMany)
         states = await self._all(call, asked.triggers)
         for state in states:
             await self._triggers.set_disabled(*state.key, asked.disabled)
-        return Count(len(states))
+        return operated(len(states))
 
-    async def switch_found(self, call: Call) -> Count:
+    async def switch_found(self, call: Call) -> Operated:
         disabled = call.query(SwitchQuery).disabled
         states = await self._found(call, Role.OPERATOR)
         for state in states:
             await self._triggers.set_disabled(*state.key, disabled)
-        return Count(len(states))
+        return operated(len(states))
 
     async def update(self, call: Call) -> TriggerStateShape:
         asked: Whole = await call.json(Whole)
@@ -212,7 +220,7 @@ class Triggers:
 
     async def _forgotten(self, namespace: str, flow: str, id: str) -> TriggerState:
         await self._triggers.get(namespace, flow, id)
-        raise Conflict(f"the flow {namespace}.{flow} still has the trigger '{id}': take it out of the flow")
+        raise Conflict(f"trigger '{id}' can't be deleted because the flow still declares it: take it out of the flow")
 
     async def _found(self, call: Call, role: Role = Role.VIEWER) -> list[TriggerState]:
         """The triggers that the filters of a request select where the user has a role."""
@@ -239,9 +247,7 @@ class Triggers:
         }
 
 
-def _acting(
-    method: str, path: str, handler: Any, summary: str, answers: Any = None, body: Any = None
-) -> Route:
+def _acting(method: str, path: str, handler: Any, summary: str, answers: Any = None, body: Any = None) -> Route:
     return Route(method, path, handler, summary, answers, body=body, role=Role.OPERATOR)
 
 
@@ -266,7 +272,7 @@ def _at_once(
 ) -> Iterable[Route]:
     """What acts on the triggers of the body, or on those that filters select; counts those where there was need."""
 
-    async def count(keys: Iterable[tuple[str, str, str]]) -> Count:
+    async def count(keys: Iterable[tuple[str, str, str]]) -> Operated:
         done = 0
         for key in keys:
             try:
@@ -274,22 +280,20 @@ def _at_once(
                 done += 1
             except (Conflict, NotFound, Refused):
                 continue
-        return Count(done)
+        return operated(done)
 
-    async def by_triggers(call: Call) -> Count:
+    async def by_triggers(call: Call) -> Operated:
         names: list[TriggerName] = await call.json(list[TriggerName])
         for name in names:
             call.require(Role.OPERATOR, name.namespace)
         return await count(_key(name) for name in dict.fromkeys(names))
 
-    async def by_query(call: Call) -> Count:
-        if condition_of(call.request.query, TRIGGER) is None:
-            raise BadQuery("say by a filter which triggers, as filters[namespace][EQUALS]=company.team")
+    async def by_query(call: Call) -> Operated:
         return await count(state.key for state in await found(call, Role.OPERATOR))
 
     front = f"/triggers/{path}"
-    yield _acting(method, f"{front}/by-triggers", by_triggers, summary, Count, list[TriggerName])
-    yield Route(method, f"{front}/by-query", by_query, summary, Count, filters=TRIGGER, role=Role.OPERATOR)
+    yield _acting(method, f"{front}/by-triggers", by_triggers, summary, Operated, list[TriggerName])
+    yield Route(method, f"{front}/by-query", by_query, summary, Operated, filters=TRIGGER, role=Role.OPERATOR)
 
 
 def _key(name: TriggerName) -> tuple[str, str, str]:

@@ -24,7 +24,7 @@ def is_schedule(type: str) -> bool:
 
 
 class Backfills:
-    """What people ask of one trigger, besides switching it on and off. Everything raises NotFound for one that isn't."""
+    """What people ask of one trigger, besides switching it. Everything raises NotFound for one that does not exist."""
 
     def __init__(self, store: TriggerStore, triggers: Triggers, clock: Clock) -> None:
         self._store = store

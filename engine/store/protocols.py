@@ -21,6 +21,7 @@ from engine.store.rows import (
     FoundLines,
     Granted,
     Held,
+    LimitUse,
     LogFilter,
     LogLine,
     LogSearch,
@@ -146,6 +147,10 @@ class SlotStore(Protocol):
         ...
 
     async def of(self, namespace: str, flow: str, tenant: str = "main") -> SlotUse: ...
+
+    async def all(self, tenant: str = "main") -> Sequence[LimitUse]:
+        """The flows whose latest revision has a limit, by namespace and id."""
+        ...
 
     async def repair(self) -> int:
         """Compare slots with executions and put right what can't be; returns how much was wrong. It should be 0."""

@@ -18,6 +18,7 @@ from engine.store.rows import (
     ExecutionFilter,
     Granted,
     Held,
+    LimitUse,
     Message,
     NodeRow,
     SlotUse,
@@ -208,6 +209,9 @@ class Slots:
             )
 
         return await self._reader.run(work)
+
+    async def all(self, tenant: str = "main") -> Sequence[LimitUse]:
+        return [LimitUse(*row) for row in await self._reader.rows(SQL["limited_flows"], {"tenant": tenant})]
 
     async def repair(self) -> int:
         if not await self._reader.rows(SQL["slot_faults"], {}):

@@ -82,6 +82,17 @@ class SlotUse(NamedTuple):
     waiting: tuple[ExecutionId, ...]
 
 
+class LimitUse(NamedTuple):
+    """The limit of a flow's latest revision, and how many run and wait."""
+
+    namespace: str
+    flow: str
+    limit: int
+    behavior: str
+    running: int
+    waiting: int
+
+
 class Concurrency(NamedTuple):
     """How many executions of a flow may run at once, and what becomes of more: QUEUE, CANCEL or FAIL."""
 

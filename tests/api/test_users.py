@@ -73,7 +73,12 @@ async def test_the_first_user_is_made_once(client: ClientSession) -> None:
     assert await status(client, "POST", "/api/v1/main/basicAuth", json=first) == 204
     assert await status(client, "POST", "/api/v1/main/basicAuth", json=first) == 401
     assert (await told(client, "GET", "/api/v1/configs"))["isBasicAuthInitialized"] is True
-    assert await told(client, "GET", ME, headers=ADMIN) == {"username": ROOT, "roles": {"": "ADMIN"}}
+    assert await told(client, "GET", ME, headers=ADMIN) == {
+        "id": ROOT,
+        "username": ROOT,
+        "roles": {"": "ADMIN"},
+        "instanceOwner": True,
+    }
 
 
 @pytest.mark.usefixtures("root")
@@ -85,7 +90,7 @@ async def test_a_token_stands_for_its_user_until_it_is_revoked(client: ClientSes
     assert await status(client, "POST", f"{ME}/api-tokens", json={"name": "ci"}, headers=ADMIN) == 409
     assert await status(client, "POST", f"{ME}/api-tokens", json={"name": "x", "maxAge": "soon"}, headers=ADMIN) == 422
     listed = await told(client, "GET", f"{ME}/api-tokens", headers=by_token)
-    assert [(one["name"], "fullToken" in one) for one in listed] == [("ci", False)]
+    assert [(one["name"], "fullToken" in one) for one in listed["results"]] == [("ci", False)]
     assert made["fullToken"] not in str(await engine.store.tokens.list())
     assert await status(client, "DELETE", f"{ME}/api-tokens/{made['id']}", headers=by_token) == 204
     assert await status(client, "GET", ME, headers=by_token) == 401

@@ -75,7 +75,7 @@ def _known() -> dict[str, str]:
     """Reasons by test."""
     lines = (HERE / "not_passing.txt").read_text().splitlines()
     pairs = [line.split(": ", 1) for line in lines if line and not line.startswith("#")]
-    return {name: reason for name, reason in pairs}
+    return dict(pairs)
 
 
 def _table(outcomes: Mapping[str, str], known: Mapping[str, str]) -> str:

@@ -75,6 +75,25 @@ select execution, taken from slot
 where tenant = :tenant and namespace = :namespace and flow = :flow
 order by place
 
+-- name: limited_flows
+select
+    namespace, id, concurrency, behavior,
+    (
+        select count(*) from slot
+        where slot.tenant = flow.tenant and slot.namespace = flow.namespace and slot.flow = flow.id and taken = 1
+    ),
+    (
+        select count(*) from slot
+        where slot.tenant = flow.tenant and slot.namespace = flow.namespace and slot.flow = flow.id and taken = 0
+    )
+from flow
+where tenant = :tenant and concurrency is not null and deleted = 0
+    and revision = (
+        select max(revision) from flow as any_of
+        where any_of.tenant = flow.tenant and any_of.namespace = flow.namespace and any_of.id = flow.id
+    )
+order by namespace, id
+
 -- name: slot_faults
 -- What can't be by the rules: a slot of an execution that has ended or is gone; an execution that runs or waits without
 -- a row of its own; one that runs and waits; a queued one that was granted a slot and isn't told; a slot that is free

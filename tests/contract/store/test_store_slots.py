@@ -10,7 +10,7 @@ from engine.errors import AtLimit
 from engine.ids import ExecutionId
 from engine.state.status import Status
 from engine.store.protocols import Store
-from engine.store.rows import Concurrency, Granted, Slot, Write
+from engine.store.rows import Concurrency, Granted, LimitUse, Slot, Write
 from support.steps import OWNER, execution
 
 MANY = 300
@@ -120,3 +120,15 @@ async def test_what_can_not_be_is_found_and_put_right(store: Store) -> None:
     assert await store.slots.repair() == 2
     assert await used(store) == (("runs",), ("waits",))
     assert await store.slots.repair() == 0
+
+
+async def test_the_flows_with_a_limit_are_listed_with_its_use(store: Store) -> None:
+    await limit(store, 1)
+    await store.flows.save("shop", "free", "no limit", 1, None)
+    await store.flows.save("shop", "was", "limit: 1", 1, Concurrency(1, "FAIL"))
+    await store.flows.save("shop", "was", "no limit", 2, None)
+    await store.executions.commit(start("e1"))
+    with pytest.raises(AtLimit):
+        await store.executions.commit(start("e2"))
+    await store.executions.commit(queue("e2"))
+    assert await store.slots.all() == [LimitUse("shop", "flow", 1, "QUEUE", 1, 1)]
