@@ -33,8 +33,9 @@ class Watch(NamedTuple):
 
 def first_due(calendar: Calendar, date: datetime, now: datetime, watch: Watch) -> datetime | None:
     """The date to decide on first, where `date` is the first one that was not; those before it are left out."""
-    found: datetime | None = date
-    if watch.late is not None and date < now - watch.late:
+    # Rules of zones change: it may be none any more.
+    found = calendar.after(date - TICK)
+    if found is not None and watch.late is not None and found < now - watch.late:
         found = calendar.after(now - watch.late)
     if found is None or not watch.missed(found):
         return found
