@@ -11,9 +11,10 @@ from playwright.async_api import Browser
 
 from engine.api.server import serving
 from engine.runtime.engine import Engine
-from engine.settings import Server
+from engine.settings import Oidc, Server
 from engine.store.rows import ExecutionFilter
 from support.browser import chromium, page_server
+from support.oidc_provider import CLIENT, SECRET, TestProvider
 from support.signing_in import PASSWORD, ROOT
 
 FLOW = """
@@ -122,4 +123,23 @@ async def test_who_is_signed_in_can_not_be_used_by_pages_of_others(engine: Engin
             await page.goto(place)
             assert await page.evaluate(POST, url) == "hidden"
             assert await page.evaluate("document.cookie") == ""
+    assert await started(engine) == 1
+
+
+async def test_a_page_signs_in_at_a_provider(engine: Engine, browser: Browser) -> None:
+    await engine.control.save_flow(FLOW)
+    provider = TestProvider()
+    async with provider.serving() as issuer:
+        oidc = Oidc(issuer=issuer, client_id=CLIENT, client_secret=SECRET, roles={"ops": {"n": "OPERATOR"}})
+        async with serving(engine, Server(port=0, shutdown_seconds=1.0, oidc=oidc)) as url:
+            context = await browser.new_context(bypass_csp=True)
+            page = await context.new_page()
+            await page.goto(f"{url}/api/v1/oidc/login?next=/ping")
+            assert page.url == f"{url}/ping"
+            me = await page.evaluate("async url => (await fetch(url)).json()", f"{url}/api/v1/me")
+            assert (me["username"], me["roles"]) == ("ann@example.com", {"n": "OPERATOR"})
+            execution = f"{url}/api/v1/main/executions/n/shell"
+            assert await page.evaluate(WITH_CSRF, [execution, me["csrfToken"]]) == 200
+            assert await page.evaluate(WITH_CSRF, [f"{url}/api/v1/logout", me["csrfToken"]]) == 200
+            assert await page.evaluate(WITH_CSRF, [execution, me["csrfToken"]]) == 401
     assert await started(engine) == 1
