@@ -6,7 +6,6 @@ is the user's, for to compare it takes a fifth of a second.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 from base64 import b64decode
@@ -28,7 +27,7 @@ from engine.clock import monotonic
 from engine.errors import Conflict
 from engine.ids import random_salt
 from engine.runtime.passwords import weakness
-from engine.runtime.tokens import API, BY_PROVIDER, SESSION, Tokens
+from engine.runtime.tokens import API, BY_PROVIDER, SESSION, Tokens, hash_of
 from engine.runtime.users import Users
 from engine.settings import Server as Options
 from engine.state.user import ANYBODY, EVERYWHERE, NOBODY, Role, User
@@ -158,7 +157,7 @@ class Access:
             raise Unauthenticated(f"'{scheme[:20]}' is not known here: say Basic or Bearer")
         if (secret := request.cookies.get(COOKIE)) is not None:
             if request.method not in READING and not hmac.compare_digest(
-                csrf_of(secret).encode(), request.headers.get(CSRF, "").encode()
+                csrf_of(secret).encode(), request.headers.get(CSRF, "").encode(errors="replace")
             ):
                 raise Denied(f"a page must send the header {CSRF}, as the answer to its login and GET /me say it")
             return await self._by_secret(secret, SESSION)
@@ -203,7 +202,7 @@ class Access:
         return User(name, account.roles if account else {}, BY_PROVIDER)
 
     async def _by_secret(self, secret: str, kind: str) -> User:
-        token = await self._known.get(hashlib.sha256(secret.encode()).hexdigest(), lambda: self._tokens.find(secret))
+        token = await self._known.get(hash_of(secret), lambda: self._tokens.find(secret))
         account = None
         if token is not None and token.kind == kind:
             name = token.account
@@ -219,7 +218,7 @@ class Access:
 
 def csrf_of(secret: str) -> str:
     """The token that a page of a session sends with what changes something; no other page can know it."""
-    return hashlib.sha256(f"csrf {secret}".encode()).hexdigest()
+    return hash_of(f"csrf {secret}")
 
 
 def credential_errors(username: str, password: str) -> list[str]:
@@ -239,7 +238,7 @@ def credential_errors(username: str, password: str) -> list[str]:
 def _credentials(text: str) -> tuple[str, str]:
     try:
         name, colon, password = b64decode(text, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         name = colon = password = ""
     if not colon:
         raise Unauthenticated("the header Authorization is not 'Basic' and the base64 of user:password")

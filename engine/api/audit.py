@@ -122,11 +122,12 @@ def auditing(audit: Audit, peers: Peers) -> Middleware:
         except TidegateError as error:
             status = problem_of(error).status
             wrong = error.user if isinstance(error, Unauthenticated) else ""
-            # Floods of strangers would be all that it holds.
-            status = 0 if isinstance(error, TooMany) or (status == 401 and not wrong) else status
+            # Floods would be all that it holds.
+            status = 0 if isinstance(error, TooMany) else status
             raise
         finally:
-            if status:
+            # Nor is there anything to tell of strangers, and of pages that were refused before anybody was asked.
+            if status and (wrong or (USER in request and status != 401)):
                 await audit.add(_entry(request, route, status, wrong, peers.address(request), clock.now()))
         return response
 

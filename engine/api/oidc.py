@@ -151,7 +151,11 @@ class Oidc:
             begun = msgspec.convert(self._engine.vault.open(sealed, json=True), Begun) if sealed else None
         except (Refused, msgspec.MsgspecError):
             begun = None
-        if begun is None or begun.expires < self._clock.now() or not hmac.compare_digest(begun.state, state):
+        if (
+            begun is None
+            or begun.expires < self._clock.now()
+            or not hmac.compare_digest(begun.state.encode(), state.encode(errors="replace"))
+        ):
             raise Unauthenticated("this sign-in was not begun in this browser, or too long ago: begin again")
         return begun
 

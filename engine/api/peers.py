@@ -61,6 +61,8 @@ def _grouped(address: str) -> str:
         known = ip_address(address)
     except ValueError:
         return UNKNOWN
-    if known.version == 6 and not known.is_loopback:
-        return str(ip_network((known, IPV6_PREFIX), strict=False))
-    return str(known)
+    if known.version == 4 or known.is_loopback:
+        return str(known)
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ip_network((int(known), IPV6_PREFIX), strict=False))

@@ -12,6 +12,7 @@ from aiohttp import web
 from engine.api.access import COOKIE, CSRF, READING, Access
 from engine.api.peers import Peers
 from engine.api.problems import Problem, answer_of
+from engine.api.routing import route_of
 from engine.errors import Refused
 from engine.settings import Server as Options
 
@@ -101,9 +102,9 @@ class Guard:
         if host not in LOCAL and host not in self._hosts:
             return f"without authentication only localhost is served, not the host '{host}'"
         origin = request.headers.get("Origin")
-        if origin is not None and _name(origin) not in LOCAL and not self._allowed(request):
+        if origin is not None and not self._is_own(origin, request) and not self._allowed(request):
             return f"without authentication pages of '{origin}' may not call this server"
-        if request.headers.get("Sec-Fetch-Site") == "cross-site" and not self._allowed(request):
+        if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and not self._allowed(request):
             return "without authentication pages of other sites may not call this server"
         return None
 
@@ -112,8 +113,7 @@ class Guard:
         host = _name(f"//{request.headers.get('Host', '')}")
         if self._hosts and host not in self._hosts and host not in LOCAL:
             return f"this server is not known as '{host}': the setting server.hosts names its hosts"
-        by_itself = COOKIE in request.cookies or request.headers.get("Authorization", "").lower().startswith("basic")
-        if not by_itself or self._allowed(request):
+        if self._allowed(request) or not _by_itself(request):
             return None
         origin = request.headers.get("Origin")
         if origin is not None and _place(origin) != _place(f"//{request.headers.get('Host', '')}"):
@@ -122,8 +122,25 @@ class Guard:
             return "pages of other sites may not call this server"
         return None
 
+    def _is_own(self, origin: str, request: web.Request) -> bool:
+        """Whether it is a page of this server, under any of its names; another port is another server."""
+        named = _name(origin) in LOCAL or _name(origin) in self._hosts
+        return named and _port(origin) == _port(f"//{request.headers.get('Host', '')}")
+
     def _allowed(self, request: web.Request) -> bool:
         return request.headers.get("Origin", "").lower() in self._origins
+
+
+def _by_itself(request: web.Request) -> bool:
+    """Whether a browser may have made a request just so: it says who asks, or it signs somebody in.
+
+    Pages of others may bring tokens, which no browser has, and call what is for everybody's pages.
+    """
+    authorization = request.headers.get("Authorization", "").lower()
+    if COOKIE in request.cookies or authorization.startswith("basic"):
+        return True
+    route = route_of(request)
+    return not authorization and request.method not in READING and not (route is not None and route.anonymous)
 
 
 def _place(url: str) -> str:
@@ -138,3 +155,11 @@ def _name(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _port(url: str) -> int | None:
+    """The port that an address names; none for that of its scheme."""
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return 0

@@ -41,7 +41,7 @@ class Tokens:
             raise Malformed(f"A token needs a name of at most {LONGEST_NAME} characters, which says what it is for")
         account = await self._users.get(user)
         token, secret = self._made(account.name, API, name, lifetime), f"{PREFIX}{random_secret()}"
-        if not await self._store.add(token, _hash(secret)):
+        if not await self._store.add(token, hash_of(secret)):
             raise Conflict(f"'{account.name}' has a token '{name}' already")
         return token, secret
 
@@ -49,13 +49,13 @@ class Tokens:
         """The secret of a new session. Raises NotFound for an unknown user."""
         token, secret = self._made(user.lower(), SESSION, name, lifetime), random_secret()
         await self._store.purge(self._clock.now())
-        if not await self._store.add(token, _hash(secret)):
+        if not await self._store.add(token, hash_of(secret)):
             raise NotFound("user", user)
         return secret
 
     async def find(self, secret: str) -> Token | None:
         """What has not expired of this secret."""
-        token = await self._store.find(_hash(secret))
+        token = await self._store.find(hash_of(secret))
         if token is None or (token.expires is not None and token.expires <= self._clock.now()):
             return None
         return token
@@ -82,6 +82,7 @@ class Tokens:
         return Token(random_id(), user, kind, name, now, None if lifetime is None else now + lifetime)
 
 
-def _hash(secret: str) -> str:
-    # The secret has 256 bits: nobody tries them all, however fast the hash.
-    return hashlib.sha256(secret.encode()).hexdigest()
+def hash_of(secret: str) -> str:
+    """What is kept of a secret. It has 256 bits: nobody tries them all, however fast the hash."""
+    # Headers may hold bytes that are no text.
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()

@@ -79,6 +79,13 @@ async def test_it_says_who_signed_in_or_tried_to(client: ClientSession) -> None:
 
 
 @pytest.mark.usefixtures("root")
+async def test_pages_and_strangers_that_were_refused_do_not_fill_it(client: ClientSession) -> None:
+    for headers in ({}, {"Origin": "https://evil.example", **basic()}, bearer("nix"), {"Cookie": "tidegate_session=x"}):
+        assert await call(client, "DELETE", "/flows/shop.eu/f", headers=headers) in (401, 403)
+    assert await entries(client) == []
+
+
+@pytest.mark.usefixtures("root")
 async def test_only_an_admin_of_all_reads_it(client: ClientSession, engine: Engine) -> None:
     await engine.users.add("ann", PASSWORD, {"shop": 4})
     assert await call(client, "GET", "/audit-logs/search", headers=basic("ann")) == 403

@@ -22,11 +22,17 @@ from support.signing_in import PASSWORD, ROOT, basic, bearer
         ({"Host": "evil.example"}, 403),
         ({"Host": "localhost.evil.example"}, 403),
         ({"Host": "["}, 403),
-        ({"Origin": "http://localhost:8080"}, 200),
+        ({"Origin": "http://localhost:8080", "Host": "localhost:8080"}, 200),
+        ({"Origin": "http://127.0.0.1:8080", "Host": "localhost:8080"}, 200),
+        ({"Origin": "http://localhost:3000", "Host": "localhost:8080"}, 403),
+        ({"Origin": "http://localhost", "Host": "localhost:8080"}, 403),
+        ({"Origin": "http://localhost", "Host": "127.0.0.1"}, 200),
+        ({"Origin": "http://localhost:x", "Host": "localhost:8080"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Sec-Fetch-Site": "same-origin"}, 200),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
 async def test_only_this_machine_s_own_programs_are_served(
@@ -70,7 +76,8 @@ FOREIGN = {"Origin": "https://evil.example"}
     ("headers", "status"),
     [
         ({"Host": "any.example"}, 200),
-        ({**FOREIGN}, 200),
+        ({**FOREIGN}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({**FOREIGN, **COOKIE}, 403),
         ({**FOREIGN, **basic()}, 403),
         ({**FOREIGN, **bearer("nix")}, 200),
