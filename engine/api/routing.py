@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -79,11 +80,11 @@ class Call:
     def query(self, model: type[Q]) -> Q:
         """The query parameters as a struct; one that is a list there may be given several times. Raises BadQuery."""
         given: dict[str, Any] = {}
-        fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
-        for name in dict.fromkeys(self.request.query):
-            if name in fields:
-                values = self.request.query.getall(name)
-                given[name] = values if isinstance(fields[name].default, tuple) else values[-1]
+        asked = self.request.query
+        lists = _parameters(model)
+        for name in lists.keys() & asked.keys():
+            values = asked.getall(name)
+            given[name] = values if lists[name] else values[-1]
         try:
             return msgspec.convert(given, model, strict=False)
         except msgspec.ValidationError as error:
@@ -107,6 +108,12 @@ class Call:
             if len(body) > TEXT_BYTES:
                 raise web.HTTPRequestEntityTooLarge(TEXT_BYTES, len(body))
         return bytes(body)
+
+
+@cache
+def _parameters(model: type[msgspec.Struct]) -> Mapping[str, bool]:
+    """The names of query parameters, and whether each may be given several times."""
+    return {field.encode_name: isinstance(field.default, tuple) for field in msgspec.structs.fields(model)}
 
 
 Handler = Callable[[Call], Awaitable[Any]]
