@@ -44,11 +44,15 @@ class Outputs(Group, frozen=True):
 
 
 class Worker(Group, frozen=True):
-    """How many attempts run at once in a process, in how many threads, and how long an end may take (seconds)."""
+    """How many attempts run at once in a process, in how many threads, and how long an end may take (seconds).
+
+    shutdown_seconds: how long a server that is told to stop lets attempts run to their end
+    """
 
     concurrency: int = 256
     threads: int = 32
     grace_seconds: float = 5.0
+    shutdown_seconds: float = 30.0
 
 
 class Loops(Group, frozen=True):
@@ -224,11 +228,13 @@ class Server(Group, frozen=True):
     url: how browsers reach it, as https://tide.example.com; else as they say it
     hosts: names under which it may be called, besides localhost; none: under any, once there are users
     origins: pages of other sites that may call it, as https://example.com
+    reuse_port: whether several servers may listen on the port side by side, so that one takes over from another
     proxies: addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    reuse_port: bool = False
     body_bytes: int = 10 * 1024 * 1024 * 1024
     shutdown_seconds: float = 30.0
     url: str = ""

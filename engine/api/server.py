@@ -166,7 +166,7 @@ async def _listening(app: web.Application, options: Options) -> AsyncIterator[st
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=options.shutdown_seconds)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, options.host, options.port)
+        site = web.TCPSite(runner, options.host, options.port, reuse_port=options.reuse_port)
         try:
             await site.start()
         except OSError as error:

@@ -68,7 +68,7 @@ from engine.settings import Settings
 from engine.store.open import open_store
 from engine.store.protocols import Store
 
-COLLECT_AFTER = 20_000
+RARELY = (20_000, 50, 100)
 
 
 class Engine(NamedTuple):
@@ -96,6 +96,7 @@ class Engine(NamedTuple):
     tokens: Tokens
     audit: Audit
     measures: Measures
+    worker: Worker
     health: Health
     flow_list: FlowList
     triggers: Triggers
@@ -142,9 +143,10 @@ def _collect_rarely() -> None:
 
     Measured: a fifth of the time of a small execution.
     """
-    if gc.get_threshold()[0] < COLLECT_AFTER:
+    if gc.get_threshold() != RARELY:
         gc.freeze()
-        gc.set_threshold(COLLECT_AFTER, 50, 100)
+        gc.set_threshold(*RARELY)
+    gc.enable()
 
 
 async def _assemble(
@@ -303,6 +305,7 @@ async def _assemble(
         Tokens(store.tokens, users, clock),
         audit,
         measures,
+        worker,
         Health(folder, store.nodes),
         flow_list,
         triggers,

@@ -137,10 +137,9 @@ async def _changes(folder: Path, log: logging.Logger) -> AsyncGenerator[None, No
 
 
 @asynccontextmanager
-async def following(engine: Engine, folder: Path | None) -> AsyncIterator[None]:
-    """Follow a folder of flows, if there is one, while the block is open."""
+async def following(engine: Engine, folder: Path) -> AsyncIterator[None]:
+    """Follow a folder of flows while the block is open."""
     async with anyio.create_task_group() as tasks:
-        if folder is not None:
-            await tasks.start(FlowFolder(engine.plans, engine.control, folder).run)
+        await tasks.start(FlowFolder(engine.plans, engine.control, folder).run)
         yield
         tasks.cancel_scope.cancel()

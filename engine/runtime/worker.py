@@ -59,6 +59,9 @@ class Worker:
         self._clock = clock
         self.concurrency = self._free = concurrency
         self._waiting: deque[AttemptKey] = deque()
+        self._holds = False
+        self._busy = 0
+        self._calm = anyio.Event()
         self._live: dict[AttemptKey, Live] = {}
         self._tasks: TaskGroup | None = None
         self._slow: deque[Live] = deque()
@@ -91,10 +94,22 @@ class Worker:
         if key in self._live:
             return
         self._live[key] = Live(assignment, self._clock.now())
-        if self._free > 0:
+        if self._free > 0 and not self._holds:
             self._launch(key)
         else:
             self._waiting.append(key)
+
+    async def drain(self, seconds: float) -> int:
+        """Begin no more attempts, and let those that run end for some seconds; returns how many still run.
+
+        Whoever recovers their executions takes up the others.
+        """
+        self._holds = True
+        with anyio.move_on_after(seconds):
+            while self._busy:
+                self._calm = anyio.Event()
+                await self._calm.wait()
+        return self._busy
 
     def stop(self, execution: ExecutionId, path: str, attempt: int, state: Status) -> None:
         """Cancel an attempt; it ends in `state` unless it had ended already."""
@@ -130,6 +145,15 @@ class Worker:
         self._tasks.start_soon(self._attempt, key, live)
 
     async def _attempt(self, key: AttemptKey, live: Live) -> None:
+        self._busy += 1
+        try:
+            await self._run_attempt(key, live)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._calm.set()
+
+    async def _run_attempt(self, key: AttemptKey, live: Live) -> None:
         ended: TaskEnded | TaskStarted | None = None
         try:
             with live.scope:
@@ -139,7 +163,7 @@ class Worker:
             self._free += 1
             live.reported = True
             self._measure_end(live, ended)
-            while self._waiting and self._free > 0:
+            while self._waiting and self._free > 0 and not self._holds:
                 self._launch(self._waiting.popleft())
         if ended is not None:
             await self.deliver(live.assignment.execution.id, ended)
