@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import anyio.to_thread
 import msgspec
 from aiohttp import web
 
@@ -69,7 +70,7 @@ class FlowFiles:
         drafts, failed = [], []
         for name, source in texts:
             try:
-                draft = self._flows.read(source)
+                draft = await anyio.to_thread.run_sync(self._flows.read, source)
             except InvalidFlow:
                 if query.fail_on_error:
                     raise

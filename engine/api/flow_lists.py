@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+import anyio.to_thread
 import msgspec
 
-from engine.api.filterable import FLOW
+from engine.api.filterable import FLOW, Filterable
 from engine.api.filters import condition_of, narrowed
 from engine.api.flows import shown_all
 from engine.api.paging import Paged, page_of
@@ -18,6 +19,9 @@ from engine.runtime.flow_list import Pattern, Place
 from engine.store.conditions import Condition, Node, Op
 from engine.store.rows import StoredFlow
 
+SOURCE = Filterable(FLOW.name, {name: make for name, make in FLOW.fields.items() if name != "q"})
+"""Where a text is looked for, which is what `q` says there."""
+
 ORDER = {"id": "id", "namespace": "namespace", "revision": "revision", "updated": "created"}
 
 
@@ -25,7 +29,6 @@ class SourceQuery(Paged, frozen=True, rename="camel"):
     """q: what is looked for, in any case of its letters unless caseSensitive is true"""
 
     q: str = ""
-    namespace: str | None = None
     case_sensitive: bool = False
     whole_word: bool = False
     regex: bool = False
@@ -83,7 +86,7 @@ class FlowLists:
             "Search the texts of flows",
             Page[SourceShape],
             query=SourceQuery,
-            filters=FLOW,
+            filters=SOURCE,
         )
         yield Route(
             "GET", "/flows/distinct-namespaces", self.namespaces, "Namespaces of flows", list[str], query=NamesQuery
@@ -104,14 +107,11 @@ class FlowLists:
 
     async def source(self, call: Call) -> Page[SourceShape]:
         query = call.query(SourceQuery)
-        if not query.q:
-            return Page([], 0)
-        of = Condition("namespace", Op.PREFIX, (query.namespace,)) if query.namespace else None
-        flows = await self._list.find(narrowed(of, call.namespaces))
+        flows = await self._list.find(narrowed(condition_of(call.request.query, SOURCE), call.namespaces))
         try:
-            found = await self._list.search(
-                flows, Pattern(query.q, query.case_sensitive, query.whole_word, query.regex)
-            )
+            pattern = Pattern(query.q, query.case_sensitive, query.whole_word, query.regex)
+            # Without a text all are shown, and none is looked at.
+            found = await self._list.search(flows, pattern) if query.q else [(flow, []) for flow in flows]
         except ValueError as error:
             raise BadQuery(str(error)) from None
         places = {(flow.namespace, flow.id): places for flow, places in found}
@@ -132,13 +132,13 @@ class FlowLists:
     async def deprecated(self, call: Call) -> list[DeprecatedShape]:
         namespace = call.query(DeprecatedQuery).namespace
         of = Condition("namespace", Op.PREFIX, (namespace,)) if namespace else None
-        shapes = []
-        for flow in await self._list.find(narrowed(of, call.namespaces)):
-            migration = self._plans.migration(flow.source)
-            paths = [it.path for it in migration.pieces if it.kind == "deprecated"] if migration else []
-            if paths:
-                shapes.append(DeprecatedShape(flow.namespace, flow.id, flow.revision, paths))
-        return shapes
+        flows = await self._list.find(narrowed(of, call.namespaces))
+        return await anyio.to_thread.run_sync(lambda: [it for flow in flows if (it := self._old(flow)) is not None])
+
+    def _old(self, flow: StoredFlow) -> DeprecatedShape | None:
+        migration = self._plans.migration(flow.source)
+        paths = [it.path for it in migration.pieces if it.kind == "deprecated"] if migration else []
+        return DeprecatedShape(flow.namespace, flow.id, flow.revision, paths) if paths else None
 
 
 async def selected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+import anyio.to_thread
 import msgspec
 
 from engine.api.filterable import FLOW
@@ -100,12 +101,12 @@ class FlowsAtOnce:
 
     async def replace(self, call: Call) -> list[FlowShape]:
         query = call.query(ReplaceQuery)
-        drafts = self._flows.read_all(await call.text())
+        drafts = await anyio.to_thread.run_sync(self._flows.read_all, await call.text())
         return await self._replaced(call, drafts, call.path["namespace"], False, query)
 
     async def bulk(self, call: Call) -> list[FlowShape]:
         query = call.query(BulkQuery)
-        drafts = self._flows.read_all(await call.text())
+        drafts = await anyio.to_thread.run_sync(self._flows.read_all, await call.text())
         return await self._replaced(call, drafts, query.namespace, query.allow_namespace_child, query)
 
     async def _disable(self, flows: Sequence[StoredFlow]) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.api.filters import narrowed
+from engine.api.filterable import SECRET
+from engine.api.filters import condition_of, narrowed
 from engine.api.paging import Paged, page_of
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import Page, Shape
+from engine.api.shapes import Shape
 from engine.clock import iso
 from engine.errors import NotFound
 from engine.runtime.engine import Engine
@@ -20,13 +21,6 @@ from engine.store.rows import SecretInfo
 ORDER = {"key": "key", "namespace": "namespace", "updateDate": "updated"}
 
 
-class SecretQuery(Paged, frozen=True):
-    """q: a part of the name"""
-
-    q: str = ""
-    namespace: str | None = None
-
-
 class SecretShape(Shape, frozen=True):
     """What may be told of a secret."""
 
@@ -34,6 +28,14 @@ class SecretShape(Shape, frozen=True):
     namespace: str | None = None
     description: str | None = None
     update_date: str | None = None
+
+
+class SecretsShape(Shape, frozen=True, omit_defaults=False):
+    """Part of a list and how long all of it is."""
+
+    results: list[SecretShape]
+    total: int
+    read_only: bool = False
 
 
 class SecretValue(Shape, frozen=True):
@@ -52,9 +54,9 @@ class Secrets:
 
     def routes(self) -> Iterable[Route]:
         of = "/namespaces/{namespace}/secrets"
-        yield Route("GET", "/secrets", self.all, "Names of secrets", Page[SecretShape], query=SecretQuery)
+        yield Route("GET", "/secrets", self.all, "Names of secrets", SecretsShape, query=Paged, filters=SECRET)
         yield Route(
-            "GET", of, self.of_namespace, "Names of a namespace's secrets", Page[SecretShape], query=SecretQuery
+            "GET", of, self.of_namespace, "Names of a namespace's secrets", SecretsShape, query=Paged, filters=SECRET
         )
         yield Route(
             "GET",
@@ -63,17 +65,14 @@ class Secrets:
             "Names of the secrets that flows of a namespace see, by namespace; the empty one holds those of all",
             dict[str, list[str]],
         )
-        yield Route("PUT", of, self.set, "Store a secret", body=SecretValue, role=Role.ADMIN)
+        yield Route("PUT", of, self.set, "Store a secret", list[SecretShape], body=SecretValue, role=Role.ADMIN)
         yield Route("DELETE", f"{of}/{{key}}", self.delete, "Delete a secret", role=Role.ADMIN)
 
-    async def all(self, call: Call) -> Page[SecretShape]:
-        query, where = call.query(SecretQuery), narrowed(None, call.namespaces)
-        found = await self._secrets.list(query.namespace)
-        seen = [info for info in found if where is None or holds(where, {"namespace": info.namespace})]
-        return _page(seen, query)
+    async def all(self, call: Call) -> SecretsShape:
+        return _page(call, await self._secrets.list())
 
-    async def of_namespace(self, call: Call) -> Page[SecretShape]:
-        return _page(await self._secrets.list(valid(call.path["namespace"])), call.query(SecretQuery))
+    async def of_namespace(self, call: Call) -> SecretsShape:
+        return _page(call, await self._secrets.list(valid(call.path["namespace"])))
 
     async def inherited(self, call: Call) -> dict[str, list[str]]:
         places = [*with_parents(valid(call.path["namespace"])), EVERYWHERE]
@@ -81,10 +80,11 @@ class Secrets:
         found[EVERYWHERE] = sorted({*found[EVERYWHERE], *of_environment()})
         return {name: keys for name, keys in found.items() if keys}
 
-    async def set(self, call: Call) -> None:
+    async def set(self, call: Call) -> list[SecretShape]:
         secret: SecretValue = await call.json(SecretValue)
         namespace = valid(call.path["namespace"])
         await self._secrets.set(secret.key, secret.value, namespace, secret.description)
+        return [_shown(info) for info in await self._secrets.list(namespace)]
 
     async def delete(self, call: Call) -> None:
         namespace, key = valid(call.path["namespace"]), call.path["key"]
@@ -92,10 +92,12 @@ class Secrets:
             raise NotFound("secret", key, f"the namespace '{namespace}' has none of that name")
 
 
-def _page(found: Iterable[SecretInfo], query: SecretQuery) -> Page[SecretShape]:
-    named = [info for info in found if query.q.lower() in info.key.lower()]
-    page = page_of(named, query, ORDER, getattr)
-    return Page([_shown(info) for info in page.results], page.total)
+def _page(call: Call, found: Iterable[SecretInfo]) -> SecretsShape:
+    where = narrowed(condition_of(call.request.query, SECRET), call.namespaces)
+    if where is not None:
+        found = [info for info in found if holds(where, {"namespace": info.namespace, "words": (info.key,)})]
+    page = page_of(list(found), call.query(Paged), ORDER, getattr)
+    return SecretsShape([_shown(info) for info in page.results], page.total)
 
 
 def _shown(info: SecretInfo) -> SecretShape:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
+import anyio.to_thread
 import msgspec
 
 from engine.api.routing import Call, Route
@@ -72,7 +73,7 @@ class Validation:
     async def _checked(self, index: int, source: str) -> ViolationShape:
         raw = read_yaml(source).value
         raw = raw if isinstance(raw, dict) else {}
-        shape = self._found(index, source)
+        shape = await anyio.to_thread.run_sync(self._found, index, source)
         revision = raw.get("revision")
         if isinstance(revision, int):
             stored = await self._engine.flows.find(str(raw.get("namespace")), str(raw.get("id")))

@@ -84,6 +84,7 @@ async def test_texts_of_flows_are_searched(client: ClientSession) -> None:
     assert "[mark]orders of[/mark] shop" in page["results"][0]["fragments"][0]
     assert (await get(client, "/flows/source?q=ORDERS&caseSensitive=true"))["total"] == 0
     assert (await get(client, "/flows/source?q=order&wholeWord=true"))["total"] == 0
+    assert [it["matches"] for it in (await get(client, "/flows/source?namespace=shop"))["results"]] == [[], [], []]
     assert (await get(client, "/flows/source?q=st.ck&regex=true&namespace=shop"))["total"] == 1
     async with client.get(f"{T}/flows/source?q=(&regex=true") as answer:
         assert (answer.status, "is not a pattern" in await answer.text()) == (400, True)

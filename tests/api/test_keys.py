@@ -123,7 +123,8 @@ async def test_secrets_are_stored_named_and_never_answered(engine: Engine, clien
     of = "/api/v1/main/namespaces/company.team"
     await engine.secrets.set("everywhere", "x" * 20)
     async with client.put(f"{of}/secrets", json={"key": "token", "value": "s3cr3t-text", "description": "d"}) as answer:
-        assert answer.status == 204
+        assert answer.status == 200
+        assert [it["key"] for it in await answer.json()] == ["TOKEN"]
     for path in (f"{of}/secrets", "/api/v1/main/secrets?namespace=company.team&q=tok"):
         _, page = await get(client, path)
         assert page["total"] == 1
