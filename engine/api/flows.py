@@ -91,6 +91,7 @@ class Flows:
 
     async def create(self, call: Call) -> FlowShape:
         draft = self._engine.flows.read(await call.text())
+        call.about(draft.flow.namespace, draft.flow.id)
         call.require(Role.EDITOR, draft.flow.namespace)
         return shown(await self._engine.flows.create(draft))
 

@@ -76,13 +76,16 @@ class Control:
         creation = Creation(store, plans, driver, inputs, Checks(renderer, look_ups), clock)
         self.create, self.preview_inputs = creation.create, creation.preview_inputs
 
-    async def save_flow(self, source: str, file: str | None = None) -> StoredFlow:
-        """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake."""
+    async def save_flow(self, source: str, file: str | None = None, *, fresh: bool = False) -> StoredFlow:
+        """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake.
+
+        fresh: raises Conflict where there is such a flow
+        """
         flow = self._plans.read(source, file)
         limit = flow.concurrency
         concurrency = None if limit is None else Concurrency(limit.limit, limit.behavior)
         stored = await self._store.flows.save(
-            flow.namespace, flow.id, source, self._clock.now(), concurrency, declared_triggers(flow)
+            flow.namespace, flow.id, source, self._clock.now(), concurrency, declared_triggers(flow), fresh
         )
         self._plans.keep(flow, stored)
         return stored

@@ -12,7 +12,7 @@ from engine.definition.diagnostic import Diagnostic
 from engine.definition.document import read_yaml
 from engine.definition.flow import Flow
 from engine.definition.rewrite import documents, with_property
-from engine.errors import InvalidFlow, NotFound, Refused
+from engine.errors import Conflict, InvalidFlow, NotFound, Refused
 from engine.runtime.control import Control
 from engine.runtime.plans import Plans
 from engine.state.status import Status
@@ -66,9 +66,10 @@ class FlowChanges:
 
     async def create(self, draft: Draft) -> StoredFlow:
         """Store a flow that does not exist yet. Raises InvalidFlow."""
-        if await self.find(*_name(draft)) is not None:
-            raise InvalidFlow([mistake(draft.source, "id", "Flow id already exists")])
-        return await self._control.save_flow(draft.source)
+        try:
+            return await self._control.save_flow(draft.source, fresh=True)
+        except Conflict:
+            raise InvalidFlow([mistake(draft.source, "id", "Flow id already exists")]) from None
 
     async def update(self, namespace: str, id: str, source: str) -> StoredFlow:
         """Store the next revision of a flow, which keeps its names. Raises NotFound, InvalidFlow."""

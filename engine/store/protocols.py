@@ -48,11 +48,14 @@ class FlowStore(Protocol):
         at: int,
         concurrency: Concurrency | None = None,
         triggers: Sequence[DeclaredTrigger] = (),
+        fresh: bool = False,
     ) -> StoredFlow:
         """Store a new revision, or return the latest one when `source` is the same.
 
         The states of its triggers begin, change or go with it; one that comes back is as it was.
         A limit counts from then on, what runs already included; what waited for a slot gets those that it adds.
+
+        fresh: raises Conflict where there is such a flow
         """
         ...
 

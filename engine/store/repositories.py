@@ -52,12 +52,16 @@ class Flows:
         at: int,
         concurrency: Concurrency | None = None,
         triggers: Sequence[DeclaredTrigger] = (),
+        fresh: bool = False,
     ) -> StoredFlow:
         limit, behavior = concurrency or (None, None)
         key = FlowKey(TENANT, namespace, id)
         params = {"tenant": TENANT, "namespace": namespace, "id": id, "source": source, "at": at}
 
         def work(connection: sqlite3.Connection) -> tuple[StoredFlow, list[Granted]]:
+            known = connection.execute(SQL["latest_flow"], params).fetchone() if fresh else None
+            if known is not None and not known[-1]:
+                raise Conflict(f"the flow '{namespace}.{id}' exists already")
             connection.execute(SQL["save_flow"], {**params, "concurrency": limit, "behavior": behavior})
             if limit is not None:
                 connection.execute(SQL["count_running"], key._asdict())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
-from engine.errors import Refused
+from engine.errors import InvalidFlow, Refused
 from engine.runtime.engine import Engine
 from engine.store.rows import StoredFlow
 
@@ -25,6 +26,25 @@ async def test_on_trial_nothing_is_stored(engine: Engine) -> None:
     assert (await engine.store.flows.get("shop", "f")).revision == 1
     await engine.control.delete_flow("shop", "f")
     assert (await trial(FLOW)).revision == 3
+
+
+async def test_of_many_who_create_a_flow_at_once_one_does(engine: Engine) -> None:
+    done: list[str] = []
+
+    async def create(number: int) -> None:
+        try:
+            await engine.flows.create(engine.flows.read(f"{FLOW}description: {number}\n"))
+            done.append("created")
+        except InvalidFlow as error:
+            done.append(str(error))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(create, number)
+    assert done.count("created") == 1
+    assert sum("Flow id already exists" in text for text in done) == 19
+    await engine.control.delete_flow("shop", "f")
+    assert (await engine.flows.create(engine.flows.read(FLOW))).revision == 3
 
 
 async def test_a_revision_that_is_running_stays(engine: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import NotFound
+from engine.errors import Conflict, NotFound
 from engine.store.protocols import Store
 from engine.store.rows import StoredFlow
 
@@ -73,3 +73,11 @@ async def test_old_revisions_are_deleted_and_the_latest_stays(store: Store) -> N
     assert await store.flows.delete_revisions("shop", "orders", [1, 3, 7]) == 1
     assert [flow.source for flow in await store.flows.revisions("shop", "orders")] == ["two", "three"]
     assert await store.flows.delete_revisions("shop", "none", [1]) == 0
+
+
+async def test_a_fresh_flow_is_stored_where_there_is_none(store: Store) -> None:
+    await store.flows.save("shop", "orders", "one", 1, fresh=True)
+    with pytest.raises(Conflict, match="exists already"):
+        await store.flows.save("shop", "orders", "two", 2, fresh=True)
+    await store.flows.delete("shop", "orders", 3)
+    assert (await store.flows.save("shop", "orders", "two", 4, fresh=True)).revision == 3
