@@ -25,6 +25,27 @@ class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
     labels: dict[str, str] = {}
 
 
+class Met(msgspec.Struct, frozen=True, array_like=True):
+    """What a trigger waits for has happened: by this execution, at this moment."""
+
+    execution: ExecutionId
+    at: int
+
+
+class Window(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What has happened so far of all that a trigger waits for.
+
+    id: of what is waited for together
+    start, end: when it counts, in milliseconds; the end is not included, None for as long as it takes
+    met: by key of what is waited for
+    """
+
+    id: str
+    start: int
+    end: int | None = None
+    met: dict[str, Met] = {}
+
+
 class TriggerState(msgspec.Struct, frozen=True):
     """The state of one trigger. It outlives edits of its flow; moments are milliseconds.
 
@@ -36,6 +57,7 @@ class TriggerState(msgspec.Struct, frozen=True):
     execution: the one that later dates wait for
     evaluated, fired: when it was last looked at, when it last started something
     failures: how many evaluations in a row failed; error: why the last one did
+    heard: the last state change of an execution that it decided on; windows: what it waits for, as far as it happened
     gone: since when it is in no flow any more
     serial: grows with each change, over all triggers
     """
@@ -57,6 +79,8 @@ class TriggerState(msgspec.Struct, frozen=True):
     failures: int = 0
     error: str | None = None
     backfill: Backfill | None = None
+    heard: int | None = None
+    windows: tuple[Window, ...] = ()
     updated: int = 0
     gone: int | None = None
     version: int = 1

@@ -16,6 +16,7 @@ from engine.store.logs import Logs
 from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
 from engine.store.repositories import Executions, Flows, Nodes, Slots, Timers
+from engine.store.state_changes import StateChanges
 from engine.store.triggers import Triggers
 from engine.store.users import Accounts, Audit, Tokens
 from engine.store.values import Secrets, Values
@@ -32,6 +33,7 @@ class SqliteStore(NamedTuple):
     slots: Slots
     timers: Timers
     triggers: Triggers
+    state_changes: StateChanges
     nodes: Nodes
     kv: Values
     cached: Cached
@@ -65,6 +67,7 @@ async def open_store(
             Slots(reader, writer),
             Timers(reader),
             Triggers(reader, writer),
+            StateChanges(reader),
             Nodes(reader, writer),
             Values(reader, writer),
             Cached(reader, writer),

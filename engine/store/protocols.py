@@ -31,8 +31,10 @@ from engine.store.rows import (
     NodeRow,
     SecretInfo,
     SlotUse,
+    StateChange,
     StoredFlow,
     Timer,
+    Told,
     Write,
 )
 
@@ -204,6 +206,22 @@ class TriggerStore(Protocol):
         ...
 
 
+class StateChangeStore(Protocol):
+    """What triggers were told of executions of other flows and have not decided on yet.
+
+    It is written with the step by which the execution comes to the state, for triggers that are on, and forgotten with
+    the state of the trigger whose `heard` names it.
+    """
+
+    async def told(self, serial: int) -> Sequence[Told]:
+        """The triggers that were told of something after that serial; the last change comes last."""
+        ...
+
+    async def of(self, namespace: str, flow: str, id: str, limit: int) -> Sequence[StateChange]:
+        """What one trigger has still to decide on, in its order."""
+        ...
+
+
 class NodeStore(Protocol):
     """Processes on this data folder and what they tell each other."""
 
@@ -355,6 +373,8 @@ class Store(Protocol):
     def timers(self) -> TimerStore: ...
     @property
     def triggers(self) -> TriggerStore: ...
+    @property
+    def state_changes(self) -> StateChangeStore: ...
     @property
     def nodes(self) -> NodeStore: ...
     @property

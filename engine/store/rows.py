@@ -10,6 +10,7 @@ import msgspec
 
 from engine.ids import ExecutionId
 from engine.state.execution import Answer, Execution, ExecutionKind, Label, TaskRun
+from engine.state.heard import Heard
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
@@ -159,13 +160,34 @@ class StoredFlow(msgspec.Struct, frozen=True):
 
 
 class DeclaredTrigger(NamedTuple):
-    """A trigger of a flow, as far as the store must know of it; see `TriggerState`."""
+    """A trigger of a flow, as far as the store must know of it; see `TriggerState`.
+
+    hears: the executions of other flows that it is told of
+    """
 
     id: str
     type: str
     fingerprint: str
     stop_after: tuple[Status, ...] = ()
     off: bool = False
+    hears: tuple[Heard, ...] = ()
+
+
+class StateChange(NamedTuple):
+    """An execution came to a state, its `sequence`-th from 0; `serial` orders what a trigger is told."""
+
+    serial: int
+    execution: ExecutionId
+    sequence: int
+    state: Status
+    at: int
+
+
+class Told(NamedTuple):
+    """A trigger, by namespace, flow and id, was told of state changes, the last one of this serial."""
+
+    key: tuple[str, str, str]
+    serial: int
 
 
 class NodeRow(msgspec.Struct, frozen=True):

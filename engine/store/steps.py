@@ -17,6 +17,7 @@ from engine.store.codec import encode
 from engine.store.query import queries
 from engine.store.rows import Granted, Slot, Write
 from engine.store.slots import FlowKey, asked, free, grant, take, wait
+from engine.store.state_changes import note_changes, seen_row
 from engine.store.trigger_rows import Row, ended_row, executions_ended, save_triggers, saved_row
 
 SQL = queries("sqlite")
@@ -28,6 +29,7 @@ class Prepared(NamedTuple):
     """A step as rows for each table.
 
     fired: the new state of the trigger that starts the execution; triggered: what one is told of its end
+    seen: the execution as triggers of other flows may be told of it
     part_of: the execution whose step it is written with, or not at all
     """
 
@@ -44,13 +46,14 @@ class Prepared(NamedTuple):
     told: Sequence[ExecutionId]
     fired: Row | None = None
     triggered: Row | None = None
+    seen: Row | None = None
     part_of: ExecutionId | None = None
 
 
 class Written(NamedTuple):
     """What became of a group: who was left out because no slot was free, and who was granted one.
 
-    triggers: states of triggers have changed by ends of their executions
+    triggers: there is news for triggers
     """
 
     away: Mapping[ExecutionId, AtLimit]
@@ -105,6 +108,7 @@ def prepare(step: Write) -> Prepared:
         told=step.told,
         fired=None if step.trigger is None else saved_row(execution.tenant, step.trigger),
         triggered=ended_row(execution),
+        seen=seen_row(execution),
     )
 
 
@@ -151,7 +155,9 @@ def _flow_of(step: Prepared) -> FlowKey:
 
 
 def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> bool:
-    """Write all rows; whether states of triggers have changed by ends of executions."""
+    """Write all rows; whether there is news for triggers: states of theirs that changed, or what they were told."""
+    seen = [step.seen for step in steps if step.seen is not None]
+    told = bool(seen) and note_changes(connection, seen)
     _save(connection, "insert_executions", [step for step in steps if step.new])
     _save(connection, "update_executions", [step for step in steps if not step.new])
     _forget_told(connection, [id for step in steps for id in step.told])
@@ -161,7 +167,7 @@ def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> bool:
     if fired := [step.fired for step in steps if step.fired is not None]:
         save_triggers(connection, fired)
     triggered = [step.triggered for step in steps if step.triggered is not None]
-    return bool(triggered) and executions_ended(connection, triggered)
+    return (bool(triggered) and executions_ended(connection, triggered)) or told
 
 
 def _save(connection: sqlite3.Connection, query: str, steps: Sequence[Prepared]) -> None:

@@ -12,9 +12,11 @@ from engine.state.trigger import TriggerState
 from engine.store.codec import encode
 from engine.store.query import queries
 from engine.store.rows import DeclaredTrigger
+from engine.store.state_changes import declare_listeners
 
 SQL = queries("sqlite")
 TENANT = "main"
+HEARD = 15
 
 Row = tuple[object, ...]
 
@@ -23,6 +25,8 @@ def declare_triggers(
     connection: sqlite3.Connection, namespace: str, flow: str, declared: Iterable[DeclaredTrigger], at: int
 ) -> None:
     """Let the triggers of a flow be those that it has now."""
+    declared = list(declared)
+    declare_listeners(connection, namespace, flow, declared)
     place = (TENANT, namespace, flow)
     rows = [(*place, it.id, it.type, it.fingerprint, _spaced(it.stop_after), int(it.off)) for it in declared]
     if rows:
@@ -48,14 +52,18 @@ def saved_row(tenant: str, state: TriggerState) -> Row:
         state.failures,
         state.error,
         None if state.backfill is None else encode(state.backfill),
+        state.heard,
+        encode(state.windows) if state.windows else None,
         state.updated,
     )
 
 
 def save_triggers(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Write new versions. Raises Conflict where one is not that after the stored one."""
+    """Write new versions, and forget what they were told of executions. Raises Conflict for any but the next version."""
     if connection.execute(SQL["save_triggers"], {"rows": encode(rows)}).rowcount != len(rows):
         raise Conflict(f"trigger '{rows[0][3]}' changed meanwhile")
+    if heard := [row[HEARD] for row in rows if row[HEARD] is not None]:
+        connection.execute(SQL["forget_changes"], {"serials": encode(heard)})
 
 
 def ended_row(execution: Execution) -> Row | None:

@@ -11,7 +11,7 @@ from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
-from engine.store.codec import decode_backfill
+from engine.store.codec import decode_backfill, decode_windows
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
 from engine.store.trigger_rows import TENANT, Row, save_triggers, saved_row
@@ -52,14 +52,18 @@ class Triggers:
 
     async def purge(self, before: int) -> int:
         def work(connection: sqlite3.Connection) -> int:
-            return connection.execute(SQL["purge_triggers"], {"before": before}).rowcount
+            purged = connection.execute(SQL["purge_triggers"], {"before": before}).rowcount
+            if purged:
+                connection.execute(SQL["purge_changes"])
+            return purged
 
         return await self._writer.run(work)
 
 
 def _state(row: Row) -> TriggerState:
     namespace, flow, id, type, fingerprint, stop_after, off, disabled, *dates = row
-    date, next, recover, execution, evaluated, fired, failures, error, backfill, updated, gone, version, serial = dates
+    date, next, recover, execution, evaluated, fired, failures, error, *others = dates
+    backfill, heard, windows, updated, gone, version, serial = others
     values = {
         "namespace": namespace,
         "flow": flow,
@@ -78,6 +82,8 @@ def _state(row: Row) -> TriggerState:
         "failures": failures,
         "error": error,
         "backfill": None if backfill is None else decode_backfill(str(backfill)),
+        "heard": heard,
+        "windows": () if windows is None else decode_windows(str(windows)),
         "updated": updated,
         "gone": gone,
         "version": version,

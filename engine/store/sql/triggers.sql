@@ -3,14 +3,14 @@
 -- name: get_trigger
 select
     namespace, flow, id, type, fingerprint, stop_after, off, disabled, date, next, recover, execution, evaluated,
-    fired, failures, error, backfill, updated, gone, version, serial
+    fired, failures, error, backfill, heard, windows, updated, gone, version, serial
 from trigger_state
 where tenant = :tenant and namespace = :namespace and flow = :flow and id = :id and gone is null
 
 -- name: list_triggers
 select
     namespace, flow, id, type, fingerprint, stop_after, off, disabled, date, next, recover, execution, evaluated,
-    fired, failures, error, backfill, updated, gone, version, serial
+    fired, failures, error, backfill, heard, windows, updated, gone, version, serial
 from trigger_state
 where gone is null
     {and}
@@ -19,7 +19,7 @@ order by namespace, flow, id
 -- name: changed_triggers
 select
     namespace, flow, id, type, fingerprint, stop_after, off, disabled, date, next, recover, execution, evaluated,
-    fired, failures, error, backfill, updated, gone, version, serial
+    fired, failures, error, backfill, heard, windows, updated, gone, version, serial
 from trigger_state
 where serial > :serial
 order by serial
@@ -74,7 +74,9 @@ update trigger_state set
     failures = json_extract(row.value, '$[12]'),
     error = json_extract(row.value, '$[13]'),
     backfill = json_extract(row.value, '$[14]'),
-    updated = json_extract(row.value, '$[15]'),
+    heard = json_extract(row.value, '$[15]'),
+    windows = json_extract(row.value, '$[16]'),
+    updated = json_extract(row.value, '$[17]'),
     version = json_extract(row.value, '$[4]'),
     serial = 1 + (select max(serial) from trigger_state)
 from json_each(:rows) as row
