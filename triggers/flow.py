@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from engine.definition.labels import Labels
-from engine.plugin import Trigger
+from engine.plugin import Condition, Heard, Trigger
+from engine.state.heard import ALL, both
 from engine.state.status import Status
-from triggers.window import TimeWindow, Window
+from plugins.core.condition import TimeWindow
+from triggers.window import Window
 
 Id = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=256)]
 Operator = Literal[
@@ -44,6 +46,11 @@ class Upstream(Part):
     states: list[Status] | None = None
     labels: Labels | None = None
 
+    def hears(self) -> Heard:
+        """The executions that it can be about."""
+        states = None if self.states is None else frozenset(self.states)
+        return Heard(self.namespace, self.flow_id, states=states)
+
 
 class PreconditionFlow(Upstream):
     """Executions that a precondition waits for."""
@@ -71,6 +78,20 @@ class Filter(Part):
             raise ValueError(f"`{other}` must be null for type {self.type}")
         return self
 
+    def hears(self) -> Sequence[Heard]:
+        """The executions that can pass it, as far as that is known before."""
+        given = [str(value) for value in (self.values if self.type == "IN" else [self.value]) or ()]
+        match self.field, self.type:
+            case "NAMESPACE", "EQUAL_TO" | "IN":
+                return [Heard(name) for name in given]
+            case "NAMESPACE", "STARTS_WITH":
+                return [Heard(name, prefix=True) for name in given]
+            case "FLOW_ID", "EQUAL_TO" | "IN":
+                return [Heard(flow=name) for name in given]
+            case "STATE", "EQUAL_TO" | "IN":
+                return [Heard(states=frozenset(state for state in Status if state.value in given))]
+        return ALL
+
 
 class Where(Part):
     """Comparisons that an execution must pass, all or one of them."""
@@ -78,6 +99,11 @@ class Where(Part):
     id: Id
     operand: Literal["AND", "OR"] = "AND"
     filters: list[Filter] = Field(min_length=1)
+
+    def hears(self) -> Sequence[Heard]:
+        """The executions that can pass it."""
+        each = [part.hears() for part in self.filters]
+        return [heard for one in each for heard in one] if self.operand == "OR" else _all(each)
 
 
 class Preconditions(Part):
@@ -88,6 +114,11 @@ class Preconditions(Part):
     where: list[Where] | None = Field(None, description="The same, by comparisons.")
     time_window: TimeWindow | None = Field(None, description="In which time they must happen.")
     reset_on_success: bool = Field(True, description="Whether everything is waited for anew after it fired.")
+
+    def hears(self) -> Sequence[Heard]:
+        """The executions that something of it can be about."""
+        parts = [heard for where in self.where or () for heard in where.hears()]
+        return [*(flow.hears() for flow in self.flows or ()), *parts] or ALL
 
 
 class Dependency(Upstream):
@@ -105,8 +136,6 @@ class OnMiss(Part):
 
 class Flow(Trigger):
     """Start an execution when executions of other flows have come to something."""
-
-    has_conditions: ClassVar[bool] = False
 
     states: list[Status] | None = Field(None, description="States that count; by default all at the end, and PAUSED.")
     preconditions: Preconditions | None = Field(None, description="Executions that must all have happened.")
@@ -127,8 +156,26 @@ class Flow(Trigger):
             raise ValueError("'minSatisfied' has no meaning but for mode AT_LEAST")
         return self
 
+    def hears(self, conditions: Sequence[Condition]) -> Sequence[Heard]:
+        """The executions that could start something."""
+        states = frozenset(self.states or DEFAULT_STATES)
+        parts: list[Sequence[Heard]] = [[Heard(states=states)], *(condition.hears() for condition in conditions)]
+        if self.preconditions is not None:
+            parts.append(self.preconditions.hears())
+        if self.depends_on:
+            parts.append([dependency.hears() for dependency in self.depends_on])
+        return _all(parts)
+
     @classmethod
     def warn(cls, raw: Mapping[str, Any]) -> Iterator[str]:
         """A trigger that names nothing is for everything."""
         if not any(raw.get(name) for name in ("conditions", "preconditions", "dependsOn", "when")):
             yield EVERY
+
+
+def _all(parts: Iterable[Sequence[Heard]]) -> Sequence[Heard]:
+    """What belongs to each of the parts."""
+    found: Sequence[Heard] = ALL
+    for part in parts:
+        found = both(found, part)
+    return found

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 from engine.clock import to_datetime, to_millis
 from engine.durations import parse_duration
-from triggers.window import TimeWindow, Window
+from plugins.core.condition import TimeWindow
+from triggers.window import Window
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
@@ -20,7 +21,10 @@ class Span(NamedTuple):
 
 
 class Frame(Protocol):
-    """How windows lie. `lookback`: in milliseconds, what happened longer ago doesn't count any more; None for no limit."""
+    """How windows lie.
+
+    lookback: what happened longer ago, in milliseconds, doesn't count any more; None for no limit
+    """
 
     @property
     def lookback(self) -> int | None: ...

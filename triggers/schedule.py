@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.definition.duration import Duration
 from engine.plugin import Trigger
+from engine.plugin.duration import Duration
 from triggers.cron import parse_cron
 from triggers.dates import Dates, Gap, Overlap
 from triggers.timezone import Timezone, zone_of

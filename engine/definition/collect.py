@@ -13,9 +13,9 @@ from engine.definition.annotations import model_at, property_names
 from engine.definition.coerce import shown
 from engine.definition.diagnostic import Diagnostic, Path, Severity, path_text
 from engine.definition.document import Document, Mark
-from engine.definition.several import Several
 from engine.definition.templates import holds_template
 from engine.nearness import did_you_mean, near_names
+from engine.plugin.several import Several
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -36,10 +36,17 @@ def read_condition(raw: Any, path: Path, collector: Collector, index: Index) -> 
         return None
     own: dict[str, Any] = {name: value for name, value in raw.items() if name != "type"}
     own = as_texts((plugin,), own, path, collector.text)
-    if NESTED in plugin.model_fields and isinstance(own.get(NESTED), list):
+    if NESTED in plugin.model_fields and isinstance(own.get(NESTED), list | dict):
         before = collector.errors
-        own[NESTED] = list(read_conditions(own[NESTED], (*path, NESTED), collector, index))
+        own[NESTED] = _nested(own[NESTED], (*path, NESTED), collector, index)
         if collector.errors != before:
             return None
     found: Plugin | None = collector.validate(plugin, own, path)
     return found if isinstance(found, Condition) else None
+
+
+def _nested(raw: list[Any] | dict[str, Any], path: Path, collector: Collector, index: Index) -> Any:
+    """The conditions inside another one, which are a list or have names."""
+    if isinstance(raw, list):
+        return list(read_conditions(raw, path, collector, index))
+    return {name: read_condition(item, (*path, name), collector, index) for name, item in raw.items()}

@@ -10,7 +10,7 @@ import regex
 
 from engine.definition.coerce import TEXT_TYPES, as_map, coerce, coerce_list, order_key, shown
 from engine.definition.declared import Input
-from engine.definition.several import Several, causes
+from engine.plugin.several import Several, causes
 
 PATTERN_SECONDS = 1.0
 

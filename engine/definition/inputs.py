@@ -10,9 +10,9 @@ from engine.definition.coerce import TEXT_TYPES, Seal, shown
 from engine.definition.declared import Input
 from engine.definition.forms import Leaf, in_order, leaves
 from engine.definition.input_values import checked_value
-from engine.definition.several import causes
 from engine.definition.templates import holds_template
 from engine.errors import ExpressionError, InvalidInputs, StorageError
+from engine.plugin.several import causes
 from engine.state.sealed import SHOWN
 
 Render = Callable[[Any, Mapping[str, Any]], Awaitable[Any]]

@@ -7,9 +7,9 @@ from typing import Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from engine.definition.duration import Duration
 from engine.durations import duration_text
 from engine.executor.plan import Backoff, Retry
+from engine.plugin.duration import Duration
 
 
 class RetryFields(BaseModel):

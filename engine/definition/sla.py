@@ -8,9 +8,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from engine.definition.collect import Collector
 from engine.definition.dialect import difference
-from engine.definition.duration import Duration
 from engine.definition.labels import Labels, check_labels, label_map
 from engine.executor.plan import Sla
+from engine.plugin.duration import Duration
 from engine.state.execution import Label
 from engine.state.status import Status
 

@@ -122,7 +122,7 @@ def _read(
         collector.error((*path, *below), text, "trigger")
     for text in plugin.warn(item):
         collector.warn(path, text, "trigger")
-    names = ("conditions", "scheduleConditions") if plugin.has_conditions else ()
+    names = ("conditions", "scheduleConditions")
     conditions = [read_conditions(item.get(name), (*path, name), collector, index) for name in names]
     if fields is None:
         return None

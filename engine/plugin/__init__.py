@@ -37,11 +37,14 @@ from engine.plugin.context import (
     Purged,
     TaskInfo,
 )
+from engine.plugin.duration import Duration
 from engine.plugin.fields import unrendered
 from engine.plugin.index import Index, installed
 from engine.plugin.records import read_record
+from engine.plugin.several import Several
 from engine.plugin.working import Folder, OnLine, Programs, PythonEnvironment
 from engine.settings import Settings
+from engine.state.heard import Heard
 from engine.state.status import Status
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "Child",
     "Condition",
     "Context",
+    "Duration",
     "ExecutionChoice",
     "ExecutionInfo",
     "Executions",
@@ -58,6 +62,7 @@ __all__ = [
     "Files",
     "Folder",
     "FolderBlock",
+    "Heard",
     "Index",
     "Kind",
     "Kv",
@@ -76,6 +81,7 @@ __all__ = [
     "Result",
     "Seen",
     "Settings",
+    "Several",
     "Shape",
     "Status",
     "Subject",

@@ -17,8 +17,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from engine.executor.plan import Kind
 from engine.ids import NodeId
+from engine.state.heard import Heard
 
 if TYPE_CHECKING:
+    from engine.plugin.conditions import Condition
     from engine.plugin.context import Context
 
 RawTask = dict[str, Any]
@@ -258,12 +260,14 @@ class FolderBlock(Block):
 class Trigger(Plugin):
     """What starts executions. `id`, `conditions`, `inputs`, `labels` and so on are the engine's: not seen here.
 
-    has_conditions: the engine asks its conditions; else the trigger sees to them
     starts: executions are started by it; else it is only checked
     """
 
-    has_conditions: ClassVar[bool] = True
     starts: ClassVar[bool] = False
+
+    def hears(self, conditions: Sequence[Condition]) -> Sequence[Heard]:
+        """Executions of other flows that it must be told of, if any; `conditions`: those of the trigger."""
+        return ()
 
     @classmethod
     def diagnose(cls, raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

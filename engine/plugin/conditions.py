@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from engine.plugin.base import Plugin
+from engine.state.heard import ALL, Heard
 
 
 class Subject(NamedTuple):
@@ -47,6 +48,10 @@ class Seen(Protocol):
 
 class Condition(Plugin):
     """Something that holds or doesn't. Its properties are not rendered."""
+
+    def hears(self) -> Sequence[Heard]:
+        """The executions that it can hold for; a Flow trigger is told of no others."""
+        return ALL
 
     @abstractmethod
     async def holds(self, seen: Seen) -> bool:

@@ -26,6 +26,7 @@ def declared_triggers(flow: Flow) -> list[DeclaredTrigger]:
             f"{it.fingerprint}-" if flow.disabled else it.fingerprint,
             tuple(it.fields.stop_after or ()),
             flow.disabled or it.fields.disabled,
+            () if it.plugin is None else tuple(it.plugin.hears(it.conditions)),
         )
         for it in definitions
     ]

@@ -59,7 +59,7 @@ def saved_row(tenant: str, state: TriggerState) -> Row:
 
 
 def save_triggers(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Write new versions, and forget what they were told of executions. Raises Conflict for any but the next version."""
+    """Write new versions, and forget what was decided on. Raises Conflict for any but the next version."""
     if connection.execute(SQL["save_triggers"], {"rows": encode(rows)}).rowcount != len(rows):
         raise Conflict(f"trigger '{rows[0][3]}' changed meanwhile")
     if heard := [row[HEARD] for row in rows if row[HEARD] is not None]:

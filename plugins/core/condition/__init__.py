@@ -10,6 +10,8 @@ from plugins.core.condition.executions import (
     HasRetryAttempt,
 )
 from plugins.core.condition.logic import Expression, FlowCondition, FlowNamespaceCondition, Not, Or
+from plugins.core.condition.multiple import MultipleCondition
+from plugins.core.condition.window import TimeWindow
 
 __all__ = [
     "DateTimeBetween",
@@ -24,9 +26,11 @@ __all__ = [
     "FlowCondition",
     "FlowNamespaceCondition",
     "HasRetryAttempt",
+    "MultipleCondition",
     "Not",
     "Or",
     "PublicHoliday",
     "TimeBetween",
+    "TimeWindow",
     "Weekend",
 ]

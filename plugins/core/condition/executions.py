@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from engine.plugin import Condition, Seen, Status, holds_true
+from engine.plugin import Condition, Heard, Seen, Status, holds_true
 from plugins.core.condition.logic import OLD, old_names
 
 
@@ -18,6 +18,10 @@ class ExecutionFlow(Condition):
 
     namespace: str = Field(min_length=1, description="Namespace of the flow.")
     flow_id: str = Field(min_length=1, description="Id of the flow.")
+
+    def hears(self) -> Sequence[Heard]:
+        """Those of that flow."""
+        return (Heard(self.namespace, self.flow_id),)
 
     async def holds(self, seen: Seen) -> bool:
         """Whether it is one of that flow."""
@@ -33,13 +37,21 @@ class ExecutionNamespace(Condition):
     comparison: Literal["EQUALS", "PREFIX", "SUFFIX"] | None = Field(None, description="How the names are compared.")
     prefix: bool = Field(False, description="Short for PREFIX; without effect beside `comparison`.")
 
+    def hears(self) -> Sequence[Heard]:
+        """Those of namespaces whose names begin so, where that is known."""
+        suffix = self._compared() == "SUFFIX"
+        return (Heard() if suffix else Heard(self.namespace, prefix=self._compared() == "PREFIX"),)
+
     async def holds(self, seen: Seen) -> bool:
         """Whether the namespace fits."""
-        comparison = self.comparison or ("PREFIX" if self.prefix else "EQUALS")
+        comparison = self._compared()
         name = seen.execution.namespace
         if comparison == "PREFIX":
             return name.startswith(self.namespace)
         return name.endswith(self.namespace) if comparison == "SUFFIX" else name == self.namespace
+
+    def _compared(self) -> str:
+        return self.comparison or ("PREFIX" if self.prefix else "EQUALS")
 
 
 class ExecutionLabels(Condition):
@@ -63,6 +75,10 @@ class ExecutionStatus(Condition):
 
     in_: list[Status] | None = Field(None, description="One of these; without them any.")
     not_in: list[Status] | None = Field(None, description="None of these.")
+
+    def hears(self) -> Sequence[Heard]:
+        """Those that come to one of the states."""
+        return (Heard(states=frozenset(state for state in Status if fits(state, self.in_, self.not_in))),)
 
     async def holds(self, seen: Seen) -> bool:
         """Whether the state fits."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
-from engine.plugin import Condition, Seen, holds_true
+from engine.plugin import Condition, Heard, Seen, holds_true
 
 FAMILY = "io.kestra.plugin.core.condition."
 OLD = "io.kestra.core.models.conditions.types."
@@ -50,6 +51,10 @@ class Or(Condition):
     aliases: ClassVar[tuple[str, ...]] = (*old_names("OrCondition"), f"{OLD}Or")
 
     conditions: list[Condition] = Field(min_length=1, description="The conditions.")
+
+    def hears(self) -> Sequence[Heard]:
+        """What any of them hears."""
+        return [heard for condition in self.conditions for heard in condition.hears()]
 
     async def holds(self, seen: Seen) -> bool:
         """Whether one of them does."""

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.clock import to_datetime, to_millis
+from plugins.core.condition import TimeWindow
 from triggers.frames import frame_of, frame_of_second
-from triggers.window import TimeWindow, Window
+from triggers.window import Window
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
@@ -43,16 +44,41 @@ def second(**fields: Any) -> Window:
     ("window", "at", "start", "end"),
     [
         (first(), "2026-03-04 10:11:12", "2026-03-04 00:00:00", "2026-03-05 00:00:00"),
-        (first(window="P1D", windowAdvance="-PT4H"), "2026-03-04 10:11:12", "2026-03-03 20:00:00", "2026-03-04 20:00:00"),
-        (first(window="P1D", windowAdvance="-PT4H"), "2026-03-04 21:00:00", "2026-03-04 20:00:00", "2026-03-05 20:00:00"),
-        (first(window="P1D", windowAdvance="PT6H"), "2026-03-04 05:00:00", "2026-03-03 06:00:00", "2026-03-04 06:00:00"),
+        (
+            first(window="P1D", windowAdvance="-PT4H"),
+            "2026-03-04 10:11:12",
+            "2026-03-03 20:00:00",
+            "2026-03-04 20:00:00",
+        ),
+        (
+            first(window="P1D", windowAdvance="-PT4H"),
+            "2026-03-04 21:00:00",
+            "2026-03-04 20:00:00",
+            "2026-03-05 20:00:00",
+        ),
+        (
+            first(window="P1D", windowAdvance="PT6H"),
+            "2026-03-04 05:00:00",
+            "2026-03-03 06:00:00",
+            "2026-03-04 06:00:00",
+        ),
         (first(window="P7D"), "2026-03-04 10:11:12", "2026-03-04 00:00:00", "2026-03-11 00:00:00"),
         (first(window="PT1H"), "2026-03-04 10:11:12", "2026-03-04 10:00:00", "2026-03-04 11:00:00"),
         (first(window="PT6H"), "2026-03-04 10:11:12", "2026-03-04 10:00:00", "2026-03-04 16:00:00"),
-        (first(window="PT15M", windowAdvance="-PT5M"), "2026-03-04 10:24:59", "2026-03-04 10:10:00", "2026-03-04 10:25:00"),
+        (
+            first(window="PT15M", windowAdvance="-PT5M"),
+            "2026-03-04 10:24:59",
+            "2026-03-04 10:10:00",
+            "2026-03-04 10:25:00",
+        ),
         (first(window="PT15M"), "2026-03-04 10:59:59", "2026-03-04 10:45:00", "2026-03-04 11:00:00"),
         (first(window="PT10S"), "2026-03-04 10:11:12", "2026-03-04 10:11:12", "2026-03-04 10:11:22"),
-        (first(type="SLIDING_WINDOW", window="PT1H"), "2026-03-04 10:11:12", "2026-03-04 10:11:12", "2026-03-04 11:11:12"),
+        (
+            first(type="SLIDING_WINDOW", window="PT1H"),
+            "2026-03-04 10:11:12",
+            "2026-03-04 10:11:12",
+            "2026-03-04 11:11:12",
+        ),
         (
             first(type="DAILY_TIME_DEADLINE", deadline="09:00:00"),
             "2026-03-04 08:59:59",
@@ -74,7 +100,12 @@ def second(**fields: Any) -> Window:
         (second(), "2026-03-04 10:11:12", "2026-03-04 00:00:00", "2026-03-05 00:00:00"),
         (second(every="PT1H", offset="PT30M"), "2026-03-04 10:11:12", "2026-03-04 09:30:00", "2026-03-04 10:30:00"),
         (second(deadline="09:00:00"), "2026-03-04 00:00:00", "2026-03-04 00:00:00", "2026-03-04 09:00:00"),
-        (second(**{"from": "09:00", "to": "10:00"}), "2026-03-04 09:59:59", "2026-03-04 09:00:00", "2026-03-04 10:00:00"),
+        (
+            second(**{"from": "09:00", "to": "10:00"}),
+            "2026-03-04 09:59:59",
+            "2026-03-04 09:00:00",
+            "2026-03-04 10:00:00",
+        ),
         (second(lookback="PT1H"), "2026-03-04 10:11:12", "2026-03-04 10:11:12", None),
     ],
 )

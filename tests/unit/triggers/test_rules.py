@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from engine.ids import ExecutionId
 from engine.state.trigger import Met, Window
+from plugins.core.condition import TimeWindow
 from triggers.frames import Aligned, Daily, Frame, Lookback, Sliding
 from triggers.rules import Rule, decide
-from triggers.window import TimeWindow
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 START = 1_772_582_400_000  # A midnight.
@@ -85,7 +85,9 @@ def _in_one_window(frame: Frame, events: Sequence[Event]) -> list[Event]:
 
 
 events = st.lists(st.tuples(st.integers(0, 3 * HOUR), st.frozensets(st.sampled_from(KEYS))), max_size=25).map(
-    lambda steps: [Event(START + 16 * HOUR + sum(gap for gap, _ in steps[: n + 1]), it[1]) for n, it in enumerate(steps)]
+    lambda steps: [
+        Event(START + 16 * HOUR + sum(gap for gap, _ in steps[: n + 1]), it[1]) for n, it in enumerate(steps)
+    ]
 )
 
 
