@@ -18,7 +18,7 @@ from engine.clock import SystemClock, iso
 from engine.durations import parse_duration
 from engine.errors import Conflict
 from engine.runtime.engine import Engine
-from engine.runtime.tokens import BY_PROVIDER, PREFIX
+from engine.runtime.tokens import BY_PROVIDER, PREFIX, Tokens
 from engine.settings import Server as Options
 from engine.state.user import EVERYWHERE, User
 from engine.store.rows import Token
@@ -185,16 +185,7 @@ class Login:
 
     async def create(self, call: Call) -> TokenShape:
         new: NewToken = await call.json(NewToken)
-        lifetime = self._options.auth.token_days * DAY or None
-        if new.max_age is not None:
-            try:
-                lifetime = parse_duration(new.max_age)
-            except ValueError as error:
-                raise Illegal(f"maxAge: {error}") from None
-            if lifetime <= 0:
-                raise Illegal("maxAge: must be longer than nothing")
-        token, secret = await self._engine.tokens.create(call.user.name, new.name, lifetime)
-        return token_shape(token, secret)
+        return await made_token(self._engine.tokens, call.user.name, new, self._options)
 
     async def revoke(self, call: Call) -> None:
         await self._engine.tokens.revoke(call.user.name, call.path["id"])
@@ -212,6 +203,20 @@ def sign_in(answer: web.Response, secret: str, options: Options, *, secure: bool
         secure=secure,
     )
     return answer
+
+
+async def made_token(tokens: Tokens, user: str, new: NewToken, options: Options) -> TokenShape:
+    """A new token with its secret. Raises Illegal for a lifetime that can't be, and what `Tokens.create` does."""
+    lifetime = options.auth.token_days * DAY or None
+    if new.max_age is not None:
+        try:
+            lifetime = parse_duration(new.max_age)
+        except ValueError as error:
+            raise Illegal(f"maxAge: {error}") from None
+        if lifetime <= 0:
+            raise Illegal("maxAge: must be longer than nothing")
+    token, secret = await tokens.create(user, new.name, lifetime)
+    return token_shape(token, secret)
 
 
 def _me(user: User, csrf: str | None) -> MeShape:

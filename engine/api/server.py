@@ -81,7 +81,7 @@ def resources(
         Executions(engine),
         Triggers(engine),
         ConcurrencyLimits(engine),
-        Users(engine),
+        Users(engine, options),
         AuditLogs(engine),
         Login(engine, access, peers, provider, options),
         *([Oidc(engine, provider, peers, options)] if provider else []),

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from engine.api.login import NewToken, TokenShape, made_token, token_shape
 from engine.api.problems import Illegal
 from engine.api.routing import BASE, Call, Role, Route
 from engine.api.shapes import Shape
@@ -14,6 +15,7 @@ from engine.clock import iso
 from engine.errors import Refused
 from engine.runtime.engine import Engine
 from engine.runtime.namespaces import valid
+from engine.settings import Server as Options
 from engine.state.user import EVERYWHERE
 from engine.store.rows import Account
 
@@ -41,10 +43,12 @@ class NewPassword(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Users:
-    """Make users, give them roles, remove them."""
+    """Make users, give them roles and tokens, remove them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, options: Options) -> None:
         self._users = engine.users
+        self._tokens = engine.tokens
+        self._options = options
 
     def routes(self) -> Iterable[Route]:
         yield self._route("GET", "/users", self.all, "Users", list[UserShape])
@@ -55,6 +59,11 @@ class Users:
         yield self._route(
             "PUT", "/users/{user}/roles", self.roles, "Replace the roles of a user", UserShape, dict[str, str]
         )
+
+        tokens = "/users/{user}/api-tokens"
+        yield self._route("GET", tokens, self.tokens, "API tokens of a user", list[TokenShape])
+        yield self._route("POST", tokens, self.add_token, "Make an API token for a user", TokenShape, NewToken)
+        yield self._route("DELETE", f"{tokens}/{{id}}", self.revoke, "Revoke a token of a user, by its id or its name")
 
     def _route(
         self, method: str, path: str, handler: Any, summary: str, answers: Any = None, body: Any = None
@@ -84,6 +93,17 @@ class Users:
     async def roles(self, call: Call) -> UserShape:
         roles = roles_of(await call.json(dict[str, str]))
         return user_shape(await self._users.set_roles(call.path["user"], roles, whole=True))
+
+    async def tokens(self, call: Call) -> list[TokenShape]:
+        account = await self._users.get(call.path["user"])
+        return [token_shape(token) for token in await self._tokens.list(account.name)]
+
+    async def add_token(self, call: Call) -> TokenShape:
+        new: NewToken = await call.json(NewToken)
+        return await made_token(self._tokens, call.path["user"], new, self._options)
+
+    async def revoke(self, call: Call) -> None:
+        await self._tokens.revoke(call.path["user"], call.path["id"])
 
 
 def _everywhere(handler: Any) -> Any:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import ClientSession
 
+from engine.api.server import serving
+from engine.errors import Refused
 from engine.runtime.engine import Engine
+from engine.settings import Auth, BasicAuth, Server
 from engine.state.user import Role
 from support.signing_in import PASSWORD, ROOT, basic, bearer
 
@@ -167,6 +171,43 @@ async def test_only_an_admin_of_all_handles_users(client: ClientSession, engine:
     assert await status(client, "DELETE", f"/api/v1/users/{ROOT}", headers=ADMIN) == 409
     assert await status(client, "DELETE", "/api/v1/users/ann", headers=ADMIN) == 204
     assert [account.name for account in await engine.users.list()] == [ROOT]
+
+
+@pytest.mark.usefixtures("root")
+async def test_an_admin_makes_and_revokes_tokens_of_others(client: ClientSession, engine: Engine) -> None:
+    await engine.users.add("ann", None, {"shop": Role.VIEWER})
+    tokens = "/api/v1/users/ann/api-tokens"
+    made = await told(client, "POST", tokens, json={"name": "ci"}, headers=ADMIN)
+    assert (await told(client, "GET", ME, headers=bearer(made["fullToken"])))["username"] == "ann"
+    assert [one["name"] for one in await told(client, "GET", tokens, headers=ADMIN)] == ["ci"]
+    assert await status(client, "GET", tokens, headers=bearer(made["fullToken"])) == 403
+    assert await status(client, "DELETE", f"{tokens}/ci", headers=ADMIN) == 204
+    assert await status(client, "GET", ME, headers=bearer(made["fullToken"])) == 401
+    assert await status(client, "GET", tokens.replace("ann", "eve"), headers=ADMIN) == 404
+    assert await status(client, "POST", tokens.replace("ann", "eve"), json={"name": "x"}, headers=ADMIN) == 404
+
+
+async def test_with_nobody_there_only_the_first_user_can_be_made_where_that_is_asked_for(engine: Engine) -> None:
+    options = Server(port=0, auth=Auth(required=True))
+    first = {"username": ROOT, "password": PASSWORD}
+    async with serving(engine, options) as url, ClientSession(url) as client:
+        assert await status(client, "GET", "/api/v1/flows/n") == 401
+        assert await status(client, "GET", "/ping") == 200
+        assert await status(client, "POST", "/api/v1/basicAuth", json=first, headers={"Host": "evil.example"}) == 403
+        assert await status(client, "POST", "/api/v1/basicAuth", json=first) == 204
+        assert await status(client, "GET", "/api/v1/flows/n", headers=ADMIN) == 200
+
+
+async def test_a_user_of_the_settings_that_is_none_is_told(engine: Engine) -> None:
+    wrong = Server(port=0, basic_auth=BasicAuth(username="ops", password="secret"))
+    async with serving(engine, wrong) as url, ClientSession(url) as client:
+        errors = await told(client, "GET", "/api/v1/basicAuthValidationErrors")
+        assert [error.partition(" for ")[0] for error in errors] == ["Invalid username", "Invalid password"]
+        # It was meant to ask everybody who he is.
+        assert await status(client, "GET", "/api/v1/flows/n") == 401
+    with pytest.raises(Refused, match="other machines reach"):
+        async with serving(engine, msgspec.structs.replace(wrong, host="0.0.0.0")):
+            pass
 
 
 async def test_a_role_holds_in_its_namespace_and_those_below_it(
