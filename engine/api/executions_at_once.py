@@ -9,9 +9,9 @@ import msgspec
 
 from engine.api.execution_actions import label_map
 from engine.api.executions import DeleteQuery, selected
-from engine.api.filterable import EXECUTION, LEGACY
-from engine.api.filters import FRONT, condition_of
-from engine.api.problems import BadFilter, BadRequest, Illegal, NotDone
+from engine.api.filterable import EXECUTION
+from engine.api.filters import chosen
+from engine.api.problems import Illegal, NotDone
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import LabelShape, Shape
 from engine.errors import NotAll
@@ -122,22 +122,12 @@ class ExecutionsAtOnce:
             raise NotDone(f"invalid bulk {name}", refusal.problems) from None
 
     async def _selected(self, call: Call, query: type[msgspec.Struct] | None, act: Act) -> Done:
-        _check_known(call, query)
-        node = condition_of(call.request.query, EXECUTION)
-        if node is None:
-            raise BadFilter(f"that would be every execution there is: say which, as {FRONT}[namespace][EQUALS]=value")
+        own = {field.encode_name for field in msgspec.structs.fields(query)} if query else ()
+        node = chosen(call.request.query, EXECUTION, own)
         where = selected(node, call.namespaces_with(Role.OPERATOR))
         # Iterations of loops are part of their executions.
         kinds = where.kinds or (ExecutionKind.NORMAL, ExecutionKind.TEST)
         return _done(await act(self._engine.bulk, msgspec.structs.replace(where, kinds=kinds), call))
-
-
-def _check_known(call: Call, query: type[msgspec.Struct] | None) -> None:
-    """Raises BadRequest for a parameter that is none: what was meant to limit what is done must not be overlooked."""
-    own = {field.encode_name for field in msgspec.structs.fields(query)} if query else set()
-    for name in call.request.query:
-        if not (name.startswith(f"{FRONT}[") or name in own or LEGACY.get(name, ("",))[0] in EXECUTION.fields):
-            raise BadRequest(f"'{name}' is not a supported query parameter on this endpoint, use {FRONT}[field][OP]")
 
 
 async def _replay(bulk: Bulk, which: Which, call: Call) -> Outcome:

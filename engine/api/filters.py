@@ -10,14 +10,14 @@ that is given several times is a list too, of which one value is enough.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import regex
 from multidict import MultiMapping
 
 from engine.api.filterable import FIELDS, LEGACY, NULL, Filterable, Value
-from engine.api.problems import BadFilter, Illegal
+from engine.api.problems import BadFilter, BadRequest, Illegal
 from engine.store.conditions import Condition, Group, Node, Op
 
 FRONT = "filters"
@@ -31,6 +31,25 @@ def condition_of(query: MultiMapping[str], resource: Filterable) -> Node | None:
     Raises BadFilter for what is none, Illegal for a time range beside a start date.
     """
     return _Reader(resource).read(query)
+
+
+def chosen(query: MultiMapping[str], resource: Filterable, own: Container[str] = ()) -> Node:
+    """The condition on what is to be changed.
+
+    own: names of parameters that are no filters
+
+    Raises BadFilter without any filter, BadRequest for a parameter that is none: what was meant to limit what is done
+    must not be overlooked.
+    """
+    for name in query:
+        if not (name.startswith(f"{FRONT}[") or name in own or LEGACY.get(name, ("",))[0] in resource.fields):
+            raise BadRequest(f"'{name}' is not a supported query parameter on this endpoint, use {FRONT}[field][OP]")
+    node = condition_of(query, resource)
+    if node is None:
+        raise BadFilter(
+            f"that would be everything there is: say by a filter which, as {FRONT}[namespace][EQUALS]=company.team"
+        )
+    return node
 
 
 def narrowed(where: Node | None, namespaces: tuple[str, ...] | None) -> Node | None:

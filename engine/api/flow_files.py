@@ -85,10 +85,10 @@ class FlowFiles:
         return await _exported(call, await named(call, self._flows, Role.VIEWER))
 
     async def by_query(self, call: Call) -> web.StreamResponse:
-        return await _exported(call, await selected(call, self._list.find))
+        return await _exported(call, await selected(call, self._list))
 
     async def table(self, call: Call) -> web.Response:
-        flows = await selected(call, self._list.find)
+        flows = await selected(call, self._list)
         lines = io.StringIO()
         table = csv.writer(lines)
         table.writerow(COLUMNS)

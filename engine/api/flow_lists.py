@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import anyio.to_thread
 import msgspec
@@ -15,8 +15,8 @@ from engine.api.problems import BadQuery
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import FlowShape, Page, Shape
 from engine.runtime.engine import Engine
-from engine.runtime.flow_list import Pattern, Place
-from engine.store.conditions import Condition, Node, Op
+from engine.runtime.flow_list import FlowList, Pattern, Place
+from engine.store.conditions import Condition, Op
 from engine.store.rows import StoredFlow
 
 SOURCE = Filterable(FLOW.name, {name: make for name, make in FLOW.fields.items() if name != "q"})
@@ -102,7 +102,7 @@ class FlowLists:
 
     async def search(self, call: Call) -> Page[FlowShape]:
         paged = call.query(Paged)
-        found = page_of(await selected(call, self._list.find), paged, ORDER, getattr)
+        found = page_of(await selected(call, self._list), paged, ORDER, getattr)
         return Page(await shown_all(self._list, found.results), found.total)
 
     async def source(self, call: Call) -> Page[SourceShape]:
@@ -141,11 +141,9 @@ class FlowLists:
         return DeprecatedShape(flow.namespace, flow.id, flow.revision, paths) if paths else None
 
 
-async def selected(
-    call: Call, find: Callable[[Node | None], Awaitable[Sequence[StoredFlow]]], role: Role = Role.VIEWER
-) -> Sequence[StoredFlow]:
-    """The flows that the filters of a request select where the user has a role."""
-    return await find(narrowed(condition_of(call.request.query, FLOW), call.namespaces_with(role)))
+async def selected(call: Call, flows: FlowList) -> Sequence[StoredFlow]:
+    """The flows that the filters of a request select, of those that the user may look at."""
+    return await flows.find(narrowed(condition_of(call.request.query, FLOW), call.namespaces))
 
 
 def _found(flow: FlowShape, places: Sequence[Place], editable: bool) -> SourceShape:

@@ -8,10 +8,8 @@ import anyio.to_thread
 import msgspec
 
 from engine.api.filterable import FLOW
-from engine.api.filters import condition_of
-from engine.api.flow_lists import selected
+from engine.api.filters import chosen, narrowed
 from engine.api.flows import YAML, shown_all
-from engine.api.problems import BadQuery
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import Count, FlowShape, Shape
 from engine.errors import InvalidFlow, NotFound
@@ -89,9 +87,8 @@ class FlowsAtOnce:
 
     def _selected(self, method: str, verb: str, act: Act) -> Route:
         async def handler(call: Call) -> Count:
-            if condition_of(call.request.query, FLOW) is None:
-                raise BadQuery(f"say by a filter which flows to {verb}, as filters[namespace][EQUALS]=company.team")
-            return Count(await act(await selected(call, self._list.find, Role.EDITOR)))
+            where = chosen(call.request.query, FLOW)
+            return Count(await act(await self._list.find(narrowed(where, call.namespaces_with(Role.EDITOR)))))
 
         summary = f"{verb.capitalize()} the flows that filters select; how many were changed"
         return Route(method, f"/flows/{verb}/by-query", handler, summary, Count, filters=FLOW, role=Role.EDITOR)

@@ -174,8 +174,8 @@ async def test_paused_executions_are_resumed_or_forced_together(client: ClientSe
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("", "that would be every execution there is"),
-        ("?q=", "that would be every execution there is"),
+        ("", "that would be everything there is"),
+        ("?q=", "that would be everything there is"),
         ("?namespaces=company", "'namespaces' is not a supported query parameter on this endpoint"),
         ("?filter[namespace][EQUALS]=company", "is not a supported query parameter"),
     ],
