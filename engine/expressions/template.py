@@ -23,6 +23,7 @@ Frames = list[dict[str, Any]]
 Seen = tuple[Frames, Mapping[str, Any]]
 
 NOTHING_FOUND: Found = {}
+LONG = 10_000
 SECRET_KINDS = frozenset({"secret", "credential", "sealed"})
 ATTEMPTS = 100
 SHIELD = "\ue000{}\ue001"
@@ -118,9 +119,9 @@ class Scope:
         return self.budget.left()
 
     def mask(self, text: str) -> None:
-        """Remember a text that must not show in logs."""
+        """Remember a text that must not show in logs, nor, unless it is a long one, what it becomes in other forms."""
         if self.masks is not None and len(text) >= SHORTEST:
-            self.masks.add(text)
+            self.masks |= forms(text) if len(text) <= LONG else {text}
 
     def now(self) -> datetime:
         """The time of this rendering."""
@@ -147,9 +148,22 @@ class Scope:
     def printed_secret(self, text: str) -> str:
         """A printed text that came from a secret: masked, and never rendered again."""
         self.tainted = False
-        if text not in ("true", "false") and not text.lstrip("-").replace(".", "", 1).isdecimal():
-            self.mask(text)
+        self._mask_all(text)
         return self.protect(text)
+
+    def kept_secret(self, value: Any) -> Any:
+        """A value that came from a secret: the texts in it are masked."""
+        self.tainted = False
+        self._mask_all(value)
+        return value
+
+    def _mask_all(self, value: Any) -> None:
+        if isinstance(value, str):
+            if value not in ("true", "false") and not value.lstrip("-").replace(".", "", 1).isdecimal():
+                self.mask(value)
+        elif isinstance(value, dict | list | tuple):
+            for item in value.values() if isinstance(value, dict) else value:
+                self._mask_all(item)
 
     def protect(self, text: str) -> str:
         """A stand-in for text that later passes must leave alone; the text itself where there are none."""
@@ -194,7 +208,9 @@ def render_typed(template: str, scope: Scope) -> Any:
         return template
     ready = compiled(template, scope.budget.spend)
     if ready.value is not None and not scope.budget.limits.recursive:
-        return _run(ready, ready.value, scope)
+        scope.tainted = False
+        value = _run(ready, ready.value, scope)
+        return scope.kept_secret(value) if scope.tainted else value
     text = render(template, scope)
     return _parsed(text) if text.lstrip()[:1] == "{" else text
 
