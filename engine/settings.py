@@ -222,6 +222,14 @@ class Limits(Group, frozen=True):
     lockout_seconds: float = 300.0
 
 
+class Webhooks(Group, frozen=True):
+    """Requests that start executions: bytes of a body, in memory or stored, and seconds that an answer may wait."""
+
+    body_bytes: int = 1024 * 1024
+    store_bytes: int = 1024 * 1024 * 1024
+    wait_seconds: float = 25.0
+
+
 class Server(Group, frozen=True):
     """Where `tidegate serve` listens, the largest request body it takes, and how long an end may take (seconds).
 
@@ -246,6 +254,7 @@ class Server(Group, frozen=True):
     limits: Limits = Limits()
     audit: Audit = Audit()
     oidc: Oidc = Oidc()
+    webhooks: Webhooks = Webhooks()
 
 
 class Observe(Group, frozen=True):

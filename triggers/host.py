@@ -62,17 +62,14 @@ class Host:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Evaluate what is due until cancelled."""
         self._store.listen(self._hint)
-        try:
-            async with anyio.create_task_group() as tasks:
-                self._began = self._clock.now()
+        async with anyio.create_task_group() as tasks:
+            self._began = self._clock.now()
+            await self._look()
+            task_status.started()
+            while True:
+                self._start_due(tasks)
+                await self._sleep()
                 await self._look()
-                task_status.started()
-                while True:
-                    self._start_due(tasks)
-                    await self._sleep()
-                    await self._look()
-        finally:
-            self._store.listen(lambda: None)
 
     def _hint(self) -> None:
         self._changed.set()
@@ -108,6 +105,8 @@ class Host:
         known = self._known.get(state.key)
         if known is not None and known.version >= state.version:
             return
+        if known is None or known.fingerprint != state.fingerprint or state.gone is not None:
+            self._firing.outdated(state.namespace, state.flow)
         if not state.active:
             self._forget(state.key)
             return

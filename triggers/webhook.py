@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
+from pydantic import field_validator
 
-from engine.plugin import Trigger
+from engine.plugin import WebRequest, WebTrigger
 from engine.plugin.aliases import ALIASES
 
 MULTIPLE = "core.condition.MultipleCondition"
 
 
-class Webhook(Trigger):
+class Webhook(WebTrigger):
     """Start an execution for each request to an address with a key."""
 
-    key: str = Field(min_length=1, max_length=256, description="Secret part of the address.")
-    wait: bool = Field(False, description="Whether the answer waits for the end of the execution.")
-    return_outputs: bool = Field(False, description="Whether the answer is the outputs of the flow; needs `wait`.")
-    response_content_type: Literal["application/json", "text/plain"] | None = Field(
-        None, description="Content type of the answer."
-    )
-    response_code: int | None = Field(None, ge=100, le=599, description="Status of the answer.")
-    fetch_type: Literal["FETCH", "STORE"] = Field(
-        "FETCH", description="Whether the body is `trigger.body`, or a file with the URI `trigger.uri`."
-    )
+    @field_validator("response_code")
+    @classmethod
+    def _is_status(cls, value: int | str | None) -> int | str | None:
+        if isinstance(value, int) and not 100 <= value <= 599:
+            raise ValueError("must be a status between 100 and 599")
+        return value
 
     @classmethod
     def diagnose(cls, raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -36,3 +34,28 @@ class Webhook(Trigger):
             if isinstance(type, str) and ALIASES.get(type, type).endswith(MULTIPLE):
                 text = "invalid webhook: conditions of type MultipleCondition are not supported"
                 yield ("conditions", place), text
+
+    def variables(self, request: WebRequest) -> dict[str, Any]:
+        """The body, headers and parameters."""
+        found: dict[str, Any] = {"headers": dict(request.headers), "parameters": dict(request.parameters)}
+        if request.uri is not None:
+            found["uri"] = request.uri
+        elif request.body:
+            found["body"] = readable(request.body)
+        if request.path is not None:
+            found["path"] = request.path
+        return found
+
+
+def readable(body: bytes) -> Any:
+    """A body as expressions see it: JSON of a map or a list as such, other text as it is, anything else in base64."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return b64encode(body).decode("ascii")
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text

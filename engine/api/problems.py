@@ -78,6 +78,13 @@ class TooMany(TidegateError):
         super().__init__(f"{reason}: try again in {self.seconds} s")
 
 
+class Unknown(TidegateError):
+    """There is nothing for whoever asks; whatever the reason, it is told in the same words."""
+
+    def __init__(self) -> None:
+        super().__init__("Flow not found")
+
+
 class Problem(NamedTuple):
     """What is told of an error.
 
@@ -98,7 +105,7 @@ class Problem(NamedTuple):
 def problem_of(error: Exception) -> Problem:
     """The problem that an error of the engine is for whoever asked."""
     match error:
-        case NotFound():
+        case NotFound() | Unknown():
             return Problem(404, "not-found", "Not Found: ", str(error))
         case InvalidFlow():
             found = [_placed(item) for item in error.diagnostics if item.severity == "error"]
@@ -168,6 +175,15 @@ def answer_of(problem: Problem, path: str) -> web.Response:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+WEBHOOKS = "/executions/webhook/"
+"""Behind it an address holds a secret."""
+
+
+def shown_path(request: web.Request) -> str:
+    """The path of a request as it may be told."""
+    front, webhook, rest = request.path.partition(WEBHOOKS)
+    return f"{front}{webhook}{'/'.join(rest.split('/')[:2])}" if webhook else request.path
+
 
 @web.middleware
 async def tell_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -179,34 +195,36 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
             raise
         return _refused(request, refusal)
     except Unauthenticated as error:
-        answer = answer_of(problem_of(error), request.path)
+        answer = answer_of(problem_of(error), shown_path(request))
         if request.headers.get("Sec-Fetch-Dest") != "empty" and "Cookie" not in request.headers:
             # A page asks for the password itself; the browser must not.
             answer.headers["WWW-Authenticate"] = 'Basic realm="Tidegate", charset="UTF-8"'
         return answer
     except TooMany as error:
-        answer = answer_of(problem_of(error), request.path)
+        answer = answer_of(problem_of(error), shown_path(request))
         answer.headers["Retry-After"] = str(error.seconds)
         return answer
     except (TidegateError, msgspec.DecodeError) as error:
-        return answer_of(problem_of(error), request.path)
+        return answer_of(problem_of(error), shown_path(request))
     except ConnectionResetError:
         raise
     except Exception as fault:
         # A fault in one request must not stop the server; the operator reads of it.
-        logging.getLogger("tidegate").exception("%s %s: %s", request.method, request.path, fault)
-        return answer_of(problem_of(fault), request.path)
+        logging.getLogger("tidegate").exception("%s %s: %s", request.method, shown_path(request), fault)
+        return answer_of(problem_of(fault), shown_path(request))
 
 
 def _refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
     kinds = {404: "not-found", 405: "method-not-allowed", 413: "payload-too-large", 415: "unsupported-media-type"}
     detail = refusal.text or refusal.reason
     if refusal.status == 404:
-        detail = f"There is nothing at {request.path}"
+        detail = f"There is nothing at {shown_path(request)}"
     elif refusal.status == 405:
-        detail = f"{request.method} is not possible at {request.path}, but {refusal.headers.get('Allow', 'nothing')}"
+        detail = (
+            f"{request.method} is not possible at {shown_path(request)}, but {refusal.headers.get('Allow', 'nothing')}"
+        )
     problem = Problem(refusal.status, kinds.get(refusal.status, "bad-request"), f"{refusal.reason}: ", detail)
-    answer = answer_of(problem, request.path)
+    answer = answer_of(problem, shown_path(request))
     answer.headers.update(
         {name: value for name, value in refusal.headers.items() if name in ("Allow", "Content-Range")}
     )

@@ -46,6 +46,7 @@ from engine.api.streams import CLOSING, Streams
 from engine.api.triggers import Triggers
 from engine.api.users import Users
 from engine.api.validation import Validation
+from engine.api.webhooks import Webhooks
 from engine.clock import monotonic
 from engine.errors import Refused
 from engine.runtime.engine import Engine
@@ -71,6 +72,7 @@ def resources(
         Namespaces(engine),
         Plugins(engine),
         # First those whose paths say more.
+        Webhooks(engine, options.webhooks),
         ExecutionsAtOnce(engine),
         ExecutionActions(engine),
         ExecutionFiles(engine),

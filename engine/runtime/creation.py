@@ -70,7 +70,8 @@ class Creation:
         state: of the trigger that starts it, to be stored with it; failure: it ends FAILED at once, for this reason
 
         Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow or a label that
-        nobody may give, Blocked by a check, Conflict where another state of the trigger is stored.
+        nobody may give, Blocked by a check, Conflict where what a trigger starts is there already, or another state of
+        it is stored.
         """
         if trigger is None and child is None:
             refuse_labels(labels or {})
@@ -92,10 +93,11 @@ class Creation:
                 await self._driver.begin(execution, compiled, event, latest=revision is None, trigger=state)
                 return execution
             except Conflict:
-                if state is not None and (await self._exists(id) or await self._moved(state)):
-                    raise
-                if child is not None and await self._exists(id):
+                there = child is not None and await self._exists(id)
+                if child is not None and child.caller is not None and there:
                     return execution
+                if there or (state is not None and await self._moved(state)):
+                    raise
                 # Another process stored a later revision.
                 self._plans.outdated(namespace, flow)
 

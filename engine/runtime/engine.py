@@ -63,6 +63,7 @@ from engine.runtime.tokens import Tokens
 from engine.runtime.triggers import Triggers
 from engine.runtime.users import Users
 from engine.runtime.vault import Vault
+from engine.runtime.webhooks import Webhooks
 from engine.runtime.worker import Worker
 from engine.settings import Settings
 from engine.store.open import open_store
@@ -101,6 +102,7 @@ class Engine(NamedTuple):
     flow_list: FlowList
     triggers: Triggers
     firing: Firing
+    webhooks: Webhooks
     clock: Clock
     graphs: Graphs
     following: Following
@@ -282,6 +284,7 @@ async def _assemble(
     driver.connect(subflows, children)
     users = Users(store.accounts, clock)
     flow_list = FlowList(store.flows)
+    firing = Firing(control, plans, index, renderer, look_ups, clock)
     return Engine(
         control,
         driver,
@@ -309,7 +312,8 @@ async def _assemble(
         Health(folder, store.nodes),
         flow_list,
         triggers,
-        Firing(control, plans, index, renderer, look_ups, clock),
+        firing,
+        Webhooks(store, files, firing, clock),
         clock,
         Graphs(store, plans, control),
         Following(store, driver, logs, node.id),

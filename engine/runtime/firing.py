@@ -83,6 +83,19 @@ class Firing:
         self._plans.outdated(namespace, flow)
         raise NotFound("trigger", id, f"the flow {namespace}.{flow} has none of this id any more")
 
+    async def load_all(self, namespace: str, flow: str) -> list[Loaded]:
+        """The triggers of a flow. Raises NotFound, InvalidFlow."""
+        compiled = await self._plans.get(namespace, flow)
+        return [Loaded(compiled, definition) for definition in compiled.flow.trigger_definitions]
+
+    async def render(self, loaded: Loaded, source: Any, variables: Mapping[str, Any] | None = None) -> Any:
+        """A text of a trigger with its templates rendered. Raises ExpressionError."""
+        return await self._scene(loaded, variables or {}).render(source)
+
+    def outdated(self, namespace: str, flow: str) -> None:
+        """Another process may have stored a flow anew."""
+        self._plans.outdated(namespace, flow)
+
     def plugin(self, name: str) -> type[Plugin] | None:
         """The class of a trigger's type, None where it isn't installed."""
         try:

@@ -182,7 +182,7 @@ class TriggerStore(Protocol):
     """What is remembered of triggers. Their states come and go with flows, and change with executions."""
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Tell a listener that this process's transactions changed some, after their commit, in the loop."""
+        """Tell one more listener when this process's transactions changed some: after the commit, in the loop."""
         ...
 
     async def get(self, namespace: str, flow: str, id: str) -> TriggerState:

@@ -71,7 +71,7 @@ class Flows:
 
         stored, granted = await self._writer.run(work)
         self._writer.on_granted(granted)
-        self._writer.on_triggers()
+        self._writer.tell_triggers()
         return stored
 
     async def get(self, namespace: str, id: str, revision: int | None = None) -> StoredFlow:
@@ -102,7 +102,7 @@ class Flows:
 
         if not await self._writer.run(work):
             raise _no_flow(namespace, id, None)
-        self._writer.on_triggers()
+        self._writer.tell_triggers()
 
     async def delete_revisions(self, namespace: str, id: str, revisions: Sequence[int]) -> int:
         params = {"tenant": TENANT, "namespace": namespace, "id": id, "revisions": encode(revisions)}

@@ -28,7 +28,7 @@ class Triggers:
         self._writer = writer
 
     def listen(self, listener: Callable[[], None]) -> None:
-        self._writer.on_triggers = listener
+        self._writer.on_triggers.append(listener)
 
     async def get(self, namespace: str, flow: str, id: str) -> TriggerState:
         params = {"tenant": TENANT, "namespace": namespace, "flow": flow, "id": id}
@@ -48,7 +48,7 @@ class Triggers:
 
     async def save(self, state: TriggerState) -> None:
         await self._writer.run(lambda connection: save_triggers(connection, [saved_row(TENANT, state)]))
-        self._writer.on_triggers()
+        self._writer.tell_triggers()
 
     async def purge(self, before: int) -> int:
         def work(connection: sqlite3.Connection) -> int:

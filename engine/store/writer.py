@@ -66,7 +66,7 @@ class Writer:
         self._granted: list[Granted] = []
         self._triggers = False
         self.on_granted: Callable[[Sequence[Granted]], None] = lambda _granted: None
-        self.on_triggers: Callable[[], None] = lambda: None
+        self.on_triggers: list[Callable[[], None]] = []
         self._thread.start()
 
     async def commit(self, step: Write) -> None:
@@ -174,10 +174,15 @@ class Writer:
         fault_point("after commit")
         return result
 
+    def tell_triggers(self) -> None:
+        """Say that states of triggers have changed."""
+        for listener in self.on_triggers:
+            listener()
+
     def _tell(self, outcomes: Sequence[Outcome], granted: Sequence[Granted], triggers: bool) -> None:
         _tell(outcomes)
         if triggers:
-            self.on_triggers()
+            self.tell_triggers()
         if granted:
             self.on_granted(granted)
 

@@ -20,6 +20,7 @@ from conformance.bindings import (
     scripts,
     skips,
     triggers,
+    webhooks,
 )
 
 BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
@@ -37,4 +38,5 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     **scripts.BINDINGS,
     **skips.BINDINGS,
     **triggers.BINDINGS,
+    **webhooks.BINDINGS,
 }

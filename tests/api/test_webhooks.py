@@ -1,0 +1,304 @@
+"""Webhooks: requests that start executions, and how they are answered."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+
+from engine.ids import ExecutionId
+from engine.runtime.engine import Engine
+from engine.settings import Webhooks
+from engine.state.execution import Execution
+from engine.state.status import Status
+from engine.store.rows import ExecutionFilter
+
+HOOK = "/api/v1/main/executions/webhook/shop.orders/hook"
+KEY = "a-secret-key"
+URL = f"{HOOK}/{KEY}"
+TASK = '{id: say, type: core.debug.Return, format: "{{ trigger.body.name ?? null }}"}'
+
+
+def flow(*lines: str, more: str = "", task: str = TASK, id: str = "hook") -> str:
+    own = "".join(f"    {line}\n" for line in lines)
+    return f"""
+id: {id}
+namespace: shop.orders
+labels: {{of: flow}}
+{more}
+tasks: [{task}]
+triggers:
+  - id: called
+    type: core.trigger.Webhook
+    key: {KEY}
+{own}
+"""
+
+
+async def started(engine: Engine, flow: str = "hook") -> list[Execution]:
+    return list(await engine.store.executions.list(ExecutionFilter(flow=flow)))
+
+
+async def variables(engine: Engine) -> dict[str, Any]:
+    """What the only execution sees as `trigger.*`."""
+    (execution,) = await started(engine)
+    assert execution.trigger is not None
+    return execution.trigger.variables
+
+
+async def test_wh_05_body_headers_and_parameters_are_seen_by_the_flow(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow("labels: {who: '{{ trigger.body.name }}'}"))
+    headers = {"X-Shop": "north"}
+    async with client.post(f"{URL}?age=12&age=13", json={"name": "tide"}, headers=headers) as answer:
+        assert answer.status == 200
+        shown = await answer.json()
+    assert (shown["namespace"], shown["flowId"], shown["url"]) == (
+        "shop.orders",
+        "hook",
+        f"/api/v1/executions/{shown['id']}",
+    )
+    found = await variables(engine)
+    assert (found["body"], found["parameters"]) == ({"name": "tide"}, {"age": ["12", "13"]})
+    assert found["headers"]["X-Shop"] == found["headers"]["x-shop"] == ["north"]
+    ended = await engine.control.wait(ExecutionId(shown["id"]))
+    assert {label.key: label.value for label in ended.labels if not label.key.startswith("system.")} == {
+        "of": "flow",
+        "who": "tide",
+    }
+    record = (await engine.store.executions.load(ended.id)).record
+    assert record.runs["say"].outputs == {"value": "tide"}
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        (b'[{"a": 1}]', [{"a": 1}]),
+        (b"bla", "bla"),
+        (b'"bla"', '"bla"'),
+        (b'{\\"a\\": 1}', '{\\"a\\": 1}'),
+        (b"\xff\x00", "/wA="),
+        (b'{"n": 12345678901234567890}', {"n": 12345678901234567890}),
+    ],
+)
+async def test_wh_19_what_is_no_json_is_a_text(
+    engine: Engine, client: aiohttp.ClientSession, body: bytes, seen: Any
+) -> None:
+    await engine.control.save_flow(flow(task="{id: say, type: core.debug.Return, format: x}"))
+    async with client.put(URL, data=body) as answer:
+        assert answer.status == 200, await answer.text()
+    assert (await variables(engine))["body"] == seen
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_wh_05_methods_and_what_stands_behind_the_key(
+    engine: Engine, client: aiohttp.ClientSession, method: str
+) -> None:
+    await engine.control.save_flow(flow())
+    async with client.request(method, f"{URL}/some/path") as answer:
+        assert answer.status == 200
+    found = await variables(engine)
+    assert found["path"] == "some/path"
+    assert "body" not in found
+    async with client.delete(URL) as answer:
+        assert answer.status == 405
+        assert set(answer.headers["Allow"].split(",")) >= {"GET", "POST", "PUT"}
+        assert KEY not in await answer.text()
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": f"Bearer {KEY}"}, {"X-Webhook-Key": KEY}])
+async def test_wh_05_the_key_may_come_in_a_header_which_the_flow_does_not_see(
+    engine: Engine, client: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
+    await engine.control.save_flow(flow())
+    async with client.post(HOOK, headers=headers) as answer:
+        assert answer.status == 200
+    assert KEY not in json.dumps(await variables(engine))
+    async with client.post(HOOK, headers={"X-Webhook-Key": "another"}) as answer:
+        assert answer.status == 404
+
+
+@pytest.mark.parametrize("path", [f"{HOOK}/wrong", f"/api/v1/main/executions/webhook/nowhere/hook/{KEY}", HOOK])
+async def test_wh_12_whatever_is_unknown_gives_the_same_answer(
+    engine: Engine, client: aiohttp.ClientSession, path: str
+) -> None:
+    await engine.control.save_flow(flow())
+    async with client.post(path, data=BytesIO(b"x" * 2_000_000)) as answer:
+        shown = await answer.json()
+    assert (answer.status, shown["message"]) == (404, "Not Found: Flow not found")
+    assert KEY not in json.dumps(shown)
+    assert await started(engine) == []
+
+
+async def test_wh_12_who_knows_the_key_is_told_that_it_is_switched_off(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow())
+    await engine.triggers.set_disabled("shop.orders", "hook", "called", True)
+    async with client.post(URL) as answer:
+        assert answer.status == 409
+        assert "switched off" in await answer.text()
+    async with client.post(f"{HOOK}/wrong") as answer:
+        assert answer.status == 404
+    await engine.triggers.set_disabled("shop.orders", "hook", "called", False)
+    async with client.post(URL) as answer:
+        assert answer.status == 200
+    await engine.control.save_flow(flow(more="disabled: true"))
+    async with client.post(URL) as answer:
+        assert answer.status == 409
+
+
+async def test_conditions_are_about_the_request(engine: Engine, client: aiohttp.ClientSession) -> None:
+    condition = "{type: core.condition.Expression, expression: '{{ trigger.body.hello == \"world\" }}'}"
+    await engine.control.save_flow(flow(f"conditions: [{condition}]"))
+    async with client.post(URL, json={"hello": "webhook"}) as answer:
+        assert (answer.status, await answer.text()) == (204, "")
+    assert await started(engine) == []
+    async with client.post(URL, json={"hello": "world"}) as answer:
+        assert answer.status == 200
+
+
+async def test_tr_10_a_condition_that_can_not_be_told_is_an_error(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow("when: '{{ trigger.body.there.not }}'"))
+    async with client.post(URL, json={}) as answer:
+        assert answer.status == 422
+        assert "when: " in (await answer.json())["message"]
+    assert await started(engine) == []
+
+
+async def test_wh_20_inputs_are_made_of_the_request_and_checked(engine: Engine, client: aiohttp.ClientSession) -> None:
+    more = "inputs: [{id: count, type: INT}, {id: who, type: STRING, defaults: nobody}]"
+    await engine.control.save_flow(flow("inputs: {count: '{{ trigger.body.count }}'}", more=more))
+    async with client.post(URL, json={"count": "many"}) as answer:
+        assert answer.status == 422
+        assert [fault["path"] for fault in (await answer.json())["errors"]] == ["count"]
+    assert await started(engine) == []
+    async with client.post(URL, json={"count": 3}) as answer:
+        assert answer.status == 200
+    (execution,) = await started(engine)
+    assert execution.inputs == {"count": 3, "who": "nobody"}
+
+
+async def test_wh_13_a_request_of_the_same_name_starts_nothing_more(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow())
+    headers = {"Idempotency-Key": "delivery-1"}
+    answers = []
+    for _ in range(2):
+        async with client.post(URL, json={"name": "tide"}, headers=headers) as answer:
+            answers.append((answer.status, (await answer.json())["id"], answer.headers.get("Idempotent-Replay")))
+    assert [status for status, _, _ in answers] == [200, 200]
+    assert answers[0][1] == answers[1][1]
+    assert [again for _, _, again in answers] == [None, "true"]
+    async with client.post(URL, json={"name": "other"}, headers=headers) as answer:
+        assert answer.status == 409
+    assert len(await started(engine)) == 1
+
+
+async def test_wh_14_of_many_requests_of_one_name_one_starts_an_execution(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow("idempotencyKey: \"{{ trigger.headers['x-delivery'] | first }}\""))
+    ids = []
+
+    async def call() -> None:
+        async with client.post(URL, json={"name": "tide"}, headers={"X-Delivery": "7"}) as answer:
+            assert answer.status == 200, await answer.text()
+            ids.append((await answer.json())["id"])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(40):
+            tasks.start_soon(call)
+    assert len(ids) == 40
+    assert len(set(ids)) == len(await started(engine)) == 1
+
+
+async def test_wh_17_a_body_that_is_too_large_is_refused(engine: Engine, client: aiohttp.ClientSession) -> None:
+    await engine.control.save_flow(flow())
+    large = b"x" * (Webhooks().body_bytes + 1)
+
+    async def chunks() -> Any:
+        yield large
+
+    for data in (BytesIO(large), chunks()):
+        async with client.post(URL, data=data) as answer:
+            assert answer.status == 413
+            assert KEY not in await answer.text()
+    assert await started(engine) == []
+
+
+async def test_wh_17_a_body_may_be_stored_as_a_file(engine: Engine, client: aiohttp.ClientSession) -> None:
+    task = '{id: say, type: core.debug.Return, format: "{{ read(trigger.uri) }}"}'
+    await engine.control.save_flow(flow("fetchType: STORE", "wait: true", task=task))
+    async with client.post(URL, data=b"hello tide") as answer:
+        assert answer.status == 200
+        id = ExecutionId((await answer.json())["id"])
+    record = (await engine.store.executions.load(id)).record
+    assert record.execution.state is Status.SUCCESS
+    assert record.runs["say"].outputs == {"value": "hello tide"}
+    assert f"/executions/{id}/" in str((await variables(engine))["uri"])
+
+
+async def test_a_stored_body_of_a_request_that_starts_nothing_is_removed(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow("fetchType: STORE", "when: false"))
+    async with client.post(URL, data=b"hello tide") as answer:
+        assert answer.status == 204
+    assert await engine.files.list("kestra:///shop/orders/hook/executions") == []
+
+
+OUTPUTS = "outputs: [{id: said, type: STRING, value: '{{ outputs.say.value }}'}]"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "type", "body"),
+    [
+        (("returnOutputs: true",), 200, "application/json", '{"said":"tide"}'),
+        (("returnOutputs: true", "responseContentType: text/plain", "responseCode: 201"), 201, "text/plain", "tide"),
+        (("returnOutputs: true", "responseCode: '{{ 200 + 2 }}'"), 202, "application/json", '{"said":"tide"}'),
+    ],
+)
+async def test_wh_21_the_answer_may_be_what_the_flow_gives(
+    engine: Engine, client: aiohttp.ClientSession, lines: tuple[str, ...], status: int, type: str, body: str
+) -> None:
+    await engine.control.save_flow(flow("wait: true", *lines, more=OUTPUTS))
+    async with client.post(URL, json={"name": "tide"}) as answer:
+        assert (answer.status, answer.content_type, await answer.text()) == (status, type, body)
+
+
+async def test_an_execution_that_fails_while_somebody_waits_is_told(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow("wait: true", task="{id: no, type: core.execution.Fail}"))
+    async with client.post(URL) as answer:
+        assert answer.status == 500
+        assert (await answer.json())["state"]["current"] == "FAILED"
+
+
+async def test_wh_01_an_answer_comes_after_the_execution_is_stored(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow(task="{id: wait, type: core.flow.Pause}"))
+    async with client.post(URL) as answer:
+        id = ExecutionId((await answer.json())["id"])
+    assert (await engine.store.executions.head(id))[0].id == id
+
+
+async def test_wh_16_two_triggers_have_different_keys(engine: Engine, client: aiohttp.ClientSession) -> None:
+    await engine.control.save_flow(
+        flow("when: false") + f"  - {{id: other, type: core.trigger.Webhook, key: '{{{{ \"{KEY}\" ~ 2 }}}}'}}\n"
+    )
+    async with client.post(f"{URL}2") as answer:
+        assert answer.status == 200
+    (execution,) = await started(engine)
+    assert execution.trigger is not None
+    assert execution.trigger.id == "other"
