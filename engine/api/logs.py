@@ -12,7 +12,6 @@ from engine.api.filterable import LOG
 from engine.api.filters import condition_of
 from engine.api.log_shapes import LogQuery, levels_from, log_text
 from engine.api.paging import Paged
-from engine.api.problems import Illegal
 from engine.api.reached import id_of
 from engine.api.routing import JSON, Call, Role, Route, encode
 from engine.api.shapes import LogShape, Page, log_shape
@@ -28,6 +27,8 @@ SORTED = {"timestamp": "at"}
 
 
 class OfFlowQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """triggerId: lines of this trigger only"""
+
     trigger_id: str | None = None
 
 
@@ -122,7 +123,8 @@ class Logs:
 
     async def remove_of_flow(self, call: Call) -> None:
         if call.query(OfFlowQuery).trigger_id is not None:
-            raise Illegal("triggers have no log lines of their own: leave the parameter triggerId out")
+            # Triggers have no lines of their own.
+            return
         await self._engine.logs.flushed()
         await self._engine.store.logs.remove_lines(LogFilter(namespace=call.path["namespace"], flow=call.path["flow"]))
 

@@ -14,8 +14,10 @@ from engine.api.access import Access, asking
 from engine.api.audit import AuditLogs, auditing
 from engine.api.concurrency import ConcurrencyLimits
 from engine.api.documentation import Documentation
+from engine.api.executable_flows import ExecutableFlows
 from engine.api.execution_actions import ExecutionActions
 from engine.api.execution_files import ExecutionFiles
+from engine.api.execution_lists import ExecutionLists
 from engine.api.executions import Executions
 from engine.api.executions_at_once import ExecutionsAtOnce
 from engine.api.flow_expressions import FlowExpressions
@@ -73,6 +75,8 @@ def resources(
         Plugins(engine),
         # First those whose paths say more.
         Webhooks(engine, options.webhooks),
+        ExecutionLists(engine),
+        ExecutableFlows(engine),
         ExecutionsAtOnce(engine),
         ExecutionActions(engine),
         ExecutionFiles(engine),

@@ -7,12 +7,13 @@ from contextlib import aclosing
 from typing import Any, NamedTuple
 
 import anyio
+import msgspec
 from aiohttp import web
 
 from engine.api.log_shapes import LogQuery, levels_from
 from engine.api.reached import head_of
-from engine.api.routing import Call, Route, encode
-from engine.api.shapes import ExecutionShape, LogShape, log_shape, record_shape
+from engine.api.routing import Call, Role, Route, encode
+from engine.api.shapes import ExecutionShape, LogShape, Shape, StateShape, log_shape, record_shape, state_shape
 from engine.clock import SystemClock, monotonic
 from engine.errors import NotFound
 from engine.runtime.engine import Engine
@@ -29,6 +30,21 @@ class Event(NamedTuple):
 
     kind: str
     data: Any
+
+
+class FamilyQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """destinationOnly: only those that the execution started, and that these did"""
+
+    destination_only: bool = False
+    expand_all: bool = False
+
+
+class StatusShape(Shape, frozen=True):
+    execution_id: str
+    tenant_id: str
+    namespace: str
+    flow_id: str
+    state: StateShape
 
 
 class Streams:
@@ -48,12 +64,25 @@ class Streams:
         )
         yield Route(
             "GET",
+            "/executions/{execution}/follow-dependencies",
+            self.family,
+            "States of executions that started each other, as server-sent events",
+            StatusShape,
+            query=FamilyQuery,
+        )
+        yield Route(
+            "GET",
             "/logs/{execution}/follow",
             self.log,
             "Log lines as they come, as server-sent events",
             LogShape,
             query=LogQuery,
         )
+
+    async def family(self, call: Call) -> web.StreamResponse:
+        query = call.query(FamilyQuery)
+        execution = await head_of(call, self._engine)
+        return await _sent(call.request, self._states(call, execution, query.destination_only))
 
     async def execution(self, call: Call) -> web.StreamResponse:
         execution = await head_of(call, self._engine)
@@ -73,6 +102,25 @@ class Streams:
                 else:
                     shape = record_shape(record, self._clock.now())
                     yield Event("end" if record.execution.finished else "progress", shape)
+
+    async def _states(self, call: Call, execution: Execution, below: bool) -> AsyncGenerator[Event | None, None]:
+        yield Event("start", self._state(execution))
+        async with aclosing(self._engine.following.family(execution.id, below=below)) as members:
+            async for member in members:
+                if member is None:
+                    yield None
+                elif call.user.role(member.namespace) >= Role.VIEWER:
+                    yield Event("progress", self._state(member))
+        yield Event("end", self._state((await self._engine.store.executions.head(execution.id))[0]))
+
+    def _state(self, execution: Execution) -> StatusShape:
+        return StatusShape(
+            execution.id,
+            execution.tenant,
+            execution.namespace,
+            execution.flow,
+            state_shape(execution.history, self._clock.now()),
+        )
 
     async def _lines(self, execution: Execution, levels: tuple[str, ...]) -> AsyncGenerator[Event | None, None]:
         yield Event("start", {})

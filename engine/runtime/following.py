@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import anyio
 
@@ -11,10 +11,11 @@ from engine.clock import monotonic
 from engine.ids import ExecutionId
 from engine.runtime.driver import Driver
 from engine.runtime.logs import LogPump
-from engine.state.execution import Execution, TaskRun
+from engine.state.execution import Execution, ExecutionKind, TaskRun
 from engine.state.record import Record
+from engine.state.status import Status
 from engine.store.protocols import Store
-from engine.store.rows import LogLine
+from engine.store.rows import ExecutionFilter, LogLine
 
 TICK_SECONDS = 1.0
 """How often whoever follows is told that nothing happened, and executions of other processes are looked at."""
@@ -22,6 +23,8 @@ LEAST_SECONDS = 0.05
 SHARE = 10
 """What is read of an execution takes at most one part in so many of the time."""
 LINES = 1000
+MEMBERS = 1000
+"""How many executions are followed together."""
 
 Lines = Sequence[LogLine]
 
@@ -85,6 +88,51 @@ class Following:
                     await anyio.sleep(max(LEAST_SECONDS, (monotonic() - before) * SHARE))
                 if not await self._heard(bell, owner):
                     yield None
+
+    async def family(self, id: ExecutionId, *, below: bool = False) -> AsyncGenerator[Execution | None, None]:
+        """An execution and those connected with it by having started each other, each whenever its state changed.
+
+        Until all of them have ended; None: nothing happened. To be closed by whoever asks. Raises NotFound.
+
+        below: only those that it started, and that these did
+        """
+        top = id if below else await self._top(id)
+        seen: dict[ExecutionId, Status] = {}
+        listened: set[ExecutionId] = set()
+        bell = Bell()
+        with ExitStack() as listening:
+            while True:
+                bell.silence()
+                before = monotonic()
+                members = await self._members(top)
+                for member in members:
+                    if member.id not in listened:
+                        listened.add(member.id)
+                        listening.enter_context(self._listening(member.id, bell))
+                    if member.kind is not ExecutionKind.LOOP and seen.get(member.id) is not member.state:
+                        seen[member.id] = member.state
+                        yield member
+                if all(member.finished for member in members):
+                    return
+                await anyio.sleep(max(LEAST_SECONDS, (monotonic() - before) * SHARE))
+                if not await bell.heard(TICK_SECONDS):
+                    yield None
+
+    async def _top(self, id: ExecutionId) -> ExecutionId:
+        """The execution that nobody started, of those above one."""
+        while (caller := (await self._store.executions.head(id))[0].caller) is not None:
+            if not await self._store.executions.heads([caller.execution]):
+                break
+            id = caller.execution
+        return id
+
+    async def _members(self, top: ExecutionId) -> list[Execution]:
+        found = [(await self._store.executions.head(top))[0]]
+        for member in found:
+            if len(found) < MEMBERS:
+                where = ExecutionFilter(kinds=(), caller=member.id, limit=MEMBERS)
+                found += await self._store.executions.list(where)
+        return found
 
     async def lines(
         self, id: ExecutionId, levels: Sequence[str] = ()

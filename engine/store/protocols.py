@@ -118,6 +118,10 @@ class ExecutionStore(Protocol):
         """How many executions are in each state, of those that have not ended."""
         ...
 
+    async def distinct(self, field: str, where: ExecutionFilter) -> Sequence[str]:
+        """Values that a column has in executions, in order, at most `where.limit` of them."""
+        ...
+
     async def owners(self) -> Sequence[str]:
         """Processes that own at least one execution that has not ended, or a timer."""
         ...

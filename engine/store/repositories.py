@@ -25,7 +25,7 @@ from engine.store.rows import (
     StoredFlow,
     Timer,
 )
-from engine.store.selecting import count_query, list_query
+from engine.store.selecting import count_query, distinct_query, list_query
 from engine.store.slots import FlowKey, free, grant, limit_of, repair
 from engine.store.trigger_rows import declare_triggers
 from engine.store.writer import Writer
@@ -142,6 +142,10 @@ class Executions:
 
     async def live_states(self) -> Mapping[str, int]:
         return dict(await self._reader.rows(SQL["live_states"], {}))
+
+    async def distinct(self, field: str, where: ExecutionFilter) -> Sequence[str]:
+        rows = await self._reader.found(*distinct_query(field, where), LIST_SECONDS)
+        return [str(row[0]) for row in rows]
 
     async def owners(self) -> Sequence[str]:
         return [row[0] for row in await self._reader.rows(SQL["owners"], {})]

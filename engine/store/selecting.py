@@ -60,6 +60,16 @@ def count_query(where: ExecutionFilter, most: int | None) -> Query:
     return conditions.fill(SQL["count_executions"]), {**conditions.params, "most": -1 if most is None else most}
 
 
+def distinct_query(field: str, where: ExecutionFilter) -> Query:
+    """A query for the values of a field, in order. Raises KeyError for an unknown field."""
+    column = EXECUTION_COLUMNS[field]
+    assert isinstance(column, Column)
+    present = Condition(field, Op.IS_NOT_NULL)
+    conditions = _conditions(where).matching(present, EXECUTION_COLUMNS)
+    query = conditions.fill(SQL["distinct_values"]).replace("{column}", column.sql)
+    return query, {**conditions.params, "limit": where.limit}
+
+
 def _conditions(where: ExecutionFilter) -> Where:
     node = _as_one(where)
     # Nearly all executions are of one kind, which whoever plans a query doesn't know. With a plus no index is used for

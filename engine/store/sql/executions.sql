@@ -25,6 +25,9 @@ select count(*) from (select 1 from execution {where} limit :most)
 -- Whoever has an owner has not ended; those are in an index.
 select state, count(*) from execution where owner <> '' group by state
 
+-- name: distinct_values
+select distinct {column} from execution {where} order by 1 limit :limit
+
 -- name: owners
 select distinct owner from execution where owner <> ''
 union
