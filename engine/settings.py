@@ -296,7 +296,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     """
     named = environment.get("TIDEGATE_CONFIG")
     chosen = file or (Path(named) if named else None)
-    values = _read(chosen) if chosen else {}
+    values = _underscored(_read(chosen), Settings) if chosen else {}
     for name, text in environment.items():
         if name.startswith(PREFIX) and name not in RESERVED and "__" in name:
             _put(values, name[len(PREFIX) :].lower().split("__"), _value(text))
@@ -320,6 +320,19 @@ def _read(file: Path) -> dict[str, Any]:
     if values is not None and not isinstance(values, dict):
         raise Refused(f"The settings file {file} must hold a map of groups")
     return dict(values or {})
+
+
+def _underscored(values: dict[str, Any], group: type[Group]) -> dict[str, Any]:
+    """Names of settings may be written with dashes: `basic-auth`. What users name themselves stays as it is."""
+    groups = {field.name: field.type for field in msgspec.structs.fields(group)}
+    found = {}
+    for written, value in values.items():
+        name = str(written).replace("-", "_")
+        inner = groups.get(name)
+        if isinstance(inner, type) and issubclass(inner, Group) and isinstance(value, dict):
+            value = _underscored(value, inner)
+        found[name if name in groups else written] = value
+    return found
 
 
 def _put(values: dict[str, Any], path: list[str], value: Any) -> None:

@@ -168,9 +168,17 @@ def body_of(problem: Problem, path: str) -> dict[str, Any]:
 
 def answer_of(problem: Problem, path: str) -> web.Response:
     """The response that tells a problem."""
-    return web.Response(
-        body=msgspec.json.encode(body_of(problem, path)), status=problem.status, content_type="application/json"
-    )
+    try:
+        body = msgspec.json.encode(body_of(problem, path))
+    except UnicodeEncodeError:
+        # It repeats what was sent, and a header may hold bytes that are no text.
+        shown = problem._replace(detail=_readable(problem.detail), errors=())
+        body = msgspec.json.encode(body_of(shown, _readable(path)))
+    return web.Response(body=body, status=problem.status, content_type="application/json")
+
+
+def _readable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -9,10 +9,17 @@ import aiohttp
 import pytest
 
 from engine.api.server import serving
+from engine.runtime import passwords
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Server, Settings
 
 OPTIONS = Server(port=0, shutdown_seconds=1.0)
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as always, with less work: most of these tests sign in."""
+    monkeypatch.setattr(passwords, "LOG_N", 6)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from support.signing_in import PASSWORD, ROOT, basic, bearer
         ({"Origin": "http://localhost:x", "Host": "localhost:8080"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "\udcff"}, 403),
         ({"Sec-Fetch-Site": "same-origin"}, 200),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),

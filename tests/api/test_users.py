@@ -63,6 +63,7 @@ async def test_nobody_is_asked_until_there_is_a_user_and_then_everybody(client: 
         "Basic /w==",
         "Bearer \udcff",
         "Digest x",
+        "\udcff x",
         "",
     ],
 )

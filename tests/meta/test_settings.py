@@ -30,6 +30,14 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.process.inherit == ("A", "B")
 
 
+def test_names_may_be_written_with_dashes(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("server: {basic-auth: {username: a@b}, oidc: {client-id: c}}\ndialects: {my-space: 1}\n")
+    settings = load_settings(file, {"TIDEGATE_SERVER__BASIC_AUTH__PASSWORD": "x"})
+    assert (settings.server.basic_auth.username, settings.server.basic_auth.password) == ("a@b", "x")
+    assert (settings.server.oidc.client_id, settings.dialects) == ("c", {"my-space": 1})
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [("worker: {concurrancy: 3}", "concurrancy"), ("worker: {threads: many}", "threads"), ("- a", "map of groups")],
