@@ -122,9 +122,7 @@ class FlowsAtOnce:
         if query.delete and namespace is not None:
             call.require(Role.EDITOR, namespace)
             gone = await self._flows.others(namespace, drafts, below=below)
-        stored = await self._flows.save(drafts, trial=query.dry_run)
-        if not query.dry_run:
-            await self._flows.delete(gone)
+        stored = await self._flows.save(drafts, gone, trial=query.dry_run)
         return await shown_all(self._list, stored, source=True)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
 
 from engine.clock import Clock
+from engine.definition.flow import Flow
 from engine.definition.inputs import InputState
 from engine.errors import Conflict, ExpressionError, NotFound, Refused
 from engine.executor.limits import FORCED
@@ -33,7 +34,7 @@ from engine.state.execution import Execution, ExecutionKind
 from engine.state.record import Record
 from engine.state.status import TERMINAL, Status
 from engine.store.protocols import Store
-from engine.store.rows import Concurrency, ExecutionFilter, Held, StoredFlow
+from engine.store.rows import Concurrency, ExecutionFilter, Held, NewFlow, StoredFlow
 
 # How often the store is asked for the end of an execution that another process drives, or of one of our own.
 WAIT_SECONDS = 0.2
@@ -82,12 +83,21 @@ class Control:
         fresh: raises Conflict where there is such a flow
         """
         flow = self._plans.read(source, file)
-        limit = flow.concurrency
-        concurrency = None if limit is None else Concurrency(limit.limit, limit.behavior)
+        new = _new(flow, source)
         stored = await self._store.flows.save(
-            flow.namespace, flow.id, source, self._clock.now(), concurrency, declared_triggers(flow), fresh
+            new.namespace, new.id, source, self._clock.now(), new.concurrency, new.triggers, fresh
         )
         self._plans.keep(flow, stored)
+        return stored
+
+    async def replace_flows(
+        self, flows: Sequence[tuple[Flow, str]], gone: Sequence[tuple[str, str]] = ()
+    ) -> Sequence[StoredFlow]:
+        """Store flows, given with their sources, and delete others, all of it or nothing."""
+        stored = await self._store.flows.replace([_new(*given) for given in flows], gone, self._clock.now())
+        for namespace, id in (*((flow.namespace, flow.id) for flow in stored), *gone):
+            # They are compiled when they are wanted.
+            self._plans.outdated(namespace, id)
         return stored
 
     async def delete_flow(self, namespace: str, id: str) -> None:
@@ -294,6 +304,12 @@ class Control:
 
     async def _compiled(self, held: Held) -> Compiled:
         return await self._plans.of(held.record.execution)
+
+
+def _new(flow: Flow, source: str) -> NewFlow:
+    limit = flow.concurrency
+    concurrency = None if limit is None else Concurrency(limit.limit, limit.behavior)
+    return NewFlow(flow.namespace, flow.id, source, concurrency, declared_triggers(flow))
 
 
 def _path_of(record: Record, task: str) -> str:

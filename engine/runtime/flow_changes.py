@@ -86,11 +86,13 @@ class FlowChanges:
             raise InvalidFlow(mistakes)
         return await self._control.save_flow(source)
 
-    async def save(self, drafts: Sequence[Draft], *, trial: bool = False) -> list[StoredFlow]:
-        """Create or update flows; on trial only say what would be stored."""
+    async def save(
+        self, drafts: Sequence[Draft], gone: Sequence[StoredFlow] = (), *, trial: bool = False
+    ) -> Sequence[StoredFlow]:
+        """Create or update flows and delete others, all of it or nothing; on trial only say what would be stored."""
         if trial:
             return [await self._would_be(draft) for draft in drafts]
-        return [await self._control.save_flow(draft.source) for draft in drafts]
+        return await self._control.replace_flows(drafts, [(flow.namespace, flow.id) for flow in gone])
 
     async def others(self, namespace: str, drafts: Sequence[Draft], *, below: bool = False) -> list[StoredFlow]:
         """The stored flows of a namespace, or of all below it too, that are not among these."""
@@ -102,22 +104,16 @@ class FlowChanges:
             if (flow.namespace, flow.id) not in named and f"{flow.namespace}.".startswith(f"{namespace}.")
         ]
 
-    async def switch(self, flows: Sequence[StoredFlow], disabled: bool) -> list[StoredFlow]:
+    async def switch(self, flows: Sequence[StoredFlow], disabled: bool) -> Sequence[StoredFlow]:
         """Disable or enable flows; returns those that were not so before. Raises Malformed, InvalidFlow."""
         sources = [(flow.source, with_property(flow.source, "disabled", disabled)) for flow in flows]
         drafts = [self.read(new) for old, new in sources if self.read(old).flow.disabled != disabled]
         return await self.save(drafts)
 
     async def delete(self, flows: Sequence[StoredFlow]) -> int:
-        """Delete flows; returns how many there were."""
-        deleted = 0
-        for flow in flows:
-            try:
-                await self._control.delete_flow(flow.namespace, flow.id)
-            except NotFound:
-                continue
-            deleted += 1
-        return deleted
+        """Delete flows, all or none; returns how many."""
+        await self.save([], flows)
+        return len(flows)
 
     async def delete_revisions(self, namespace: str, id: str, revisions: Sequence[int]) -> int:
         """Delete old revisions; returns how many. Raises NotFound, Refused for the latest or one that is running."""

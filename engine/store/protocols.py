@@ -28,6 +28,7 @@ from engine.store.rows import (
     Message,
     Metric,
     MetricFilter,
+    NewFlow,
     NodeRow,
     SecretInfo,
     SlotUse,
@@ -75,6 +76,13 @@ class FlowStore(Protocol):
 
     async def delete(self, namespace: str, id: str, at: int) -> None:
         """Write a revision that says deleted. Raises NotFound."""
+        ...
+
+    async def replace(self, flows: Sequence[NewFlow], gone: Sequence[tuple[str, str]], at: int) -> Sequence[StoredFlow]:
+        """Store flows as `save` does, and delete others, given as (namespace, id), all of it or nothing.
+
+        Returns what is stored of those, in their order; what is to be deleted may be gone already.
+        """
         ...
 
     async def delete_revisions(self, namespace: str, id: str, revisions: Sequence[int]) -> int:

@@ -20,6 +20,7 @@ from engine.store.rows import (
     Held,
     LimitUse,
     Message,
+    NewFlow,
     NodeRow,
     SlotUse,
     StoredFlow,
@@ -54,20 +55,26 @@ class Flows:
         triggers: Sequence[DeclaredTrigger] = (),
         fresh: bool = False,
     ) -> StoredFlow:
-        limit, behavior = concurrency or (None, None)
-        key = FlowKey(TENANT, namespace, id)
-        params = {"tenant": TENANT, "namespace": namespace, "id": id, "source": source, "at": at}
+        flow = NewFlow(namespace, id, source, concurrency, triggers)
 
         def work(connection: sqlite3.Connection) -> tuple[StoredFlow, list[Granted]]:
-            known = connection.execute(SQL["latest_flow"], params).fetchone() if fresh else None
+            known = connection.execute(SQL["latest_flow"], _named(namespace, id)).fetchone() if fresh else None
             if known is not None and not known[-1]:
                 raise Conflict(f"the flow '{namespace}.{id}' exists already")
-            connection.execute(SQL["save_flow"], {**params, "concurrency": limit, "behavior": behavior})
-            if limit is not None:
-                connection.execute(SQL["count_running"], key._asdict())
-            declare_triggers(connection, namespace, id, triggers, at)
-            stored = _flow(connection.execute(SQL["latest_flow"], params).fetchone())
-            return stored, grant(connection, [key])
+            stored = _save_flow(connection, flow, at)
+            return stored, grant(connection, [FlowKey(TENANT, namespace, id)])
+
+        stored, granted = await self._writer.run(work)
+        self._writer.on_granted(granted)
+        self._writer.tell_triggers()
+        return stored
+
+    async def replace(self, flows: Sequence[NewFlow], gone: Sequence[tuple[str, str]], at: int) -> Sequence[StoredFlow]:
+        def work(connection: sqlite3.Connection) -> tuple[list[StoredFlow], list[Granted]]:
+            stored = [_save_flow(connection, flow, at) for flow in flows]
+            for namespace, id in gone:
+                _delete_flow(connection, namespace, id, at)
+            return stored, grant(connection, [FlowKey(TENANT, flow.namespace, flow.id) for flow in flows])
 
         stored, granted = await self._writer.run(work)
         self._writer.on_granted(granted)
@@ -93,14 +100,7 @@ class Flows:
         return [_flow(row) for row in await self._reader.rows(where.fill(SQL["list_flows"]), where.params)]
 
     async def delete(self, namespace: str, id: str, at: int) -> None:
-        params = {"tenant": TENANT, "namespace": namespace, "id": id, "at": at}
-
-        def work(connection: sqlite3.Connection) -> bool:
-            deleted = connection.execute(SQL["delete_flow"], params).fetchall()
-            declare_triggers(connection, namespace, id, (), at)
-            return bool(deleted)
-
-        if not await self._writer.run(work):
+        if not await self._writer.run(lambda connection: _delete_flow(connection, namespace, id, at)):
             raise _no_flow(namespace, id, None)
         self._writer.tell_triggers()
 
@@ -187,6 +187,26 @@ class Executions:
         self._writer.on_granted(granted)
         if not deleted:
             raise NotFound("execution", id)
+
+
+def _named(namespace: str, id: str) -> dict[str, object]:
+    return {"tenant": TENANT, "namespace": namespace, "id": id}
+
+
+def _save_flow(connection: sqlite3.Connection, flow: NewFlow, at: int) -> StoredFlow:
+    limit, behavior = flow.concurrency or (None, None)
+    params = {**_named(flow.namespace, flow.id), "source": flow.source, "at": at}
+    connection.execute(SQL["save_flow"], {**params, "concurrency": limit, "behavior": behavior})
+    if limit is not None:
+        connection.execute(SQL["count_running"], FlowKey(TENANT, flow.namespace, flow.id)._asdict())
+    declare_triggers(connection, flow.namespace, flow.id, flow.triggers, at)
+    return _flow(connection.execute(SQL["latest_flow"], params).fetchone())
+
+
+def _delete_flow(connection: sqlite3.Connection, namespace: str, id: str, at: int) -> bool:
+    deleted = connection.execute(SQL["delete_flow"], {**_named(namespace, id), "at": at}).fetchall()
+    declare_triggers(connection, namespace, id, (), at)
+    return bool(deleted)
 
 
 def _check_version(connection: sqlite3.Connection, id: ExecutionId, version: int) -> None:

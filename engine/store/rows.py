@@ -101,6 +101,16 @@ class Concurrency(NamedTuple):
     behavior: str
 
 
+class NewFlow(NamedTuple):
+    """A flow to be stored: its source, its limit, and its triggers."""
+
+    namespace: str
+    id: str
+    source: str
+    concurrency: Concurrency | None = None
+    triggers: Sequence[DeclaredTrigger] = ()
+
+
 class Held(NamedTuple):
     """A loaded record and the process that owns it (empty: nobody, it ended)."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import Conflict, NotFound
 from engine.store.protocols import Store
-from engine.store.rows import StoredFlow
+from engine.store.rows import Concurrency, NewFlow, StoredFlow
 
 
 async def test_a_changed_source_is_a_new_revision(store: Store) -> None:
@@ -81,3 +81,16 @@ async def test_a_fresh_flow_is_stored_where_there_is_none(store: Store) -> None:
         await store.flows.save("shop", "orders", "two", 2, fresh=True)
     await store.flows.delete("shop", "orders", 3)
     assert (await store.flows.save("shop", "orders", "two", 4, fresh=True)).revision == 3
+
+
+async def test_flows_are_replaced_all_or_none(store: Store) -> None:
+    await store.flows.save("shop", "old", "old", 1)
+    await store.flows.save("shop", "same", "same", 1)
+    new = [NewFlow("shop", "same", "same"), NewFlow("shop", "new", "new", Concurrency(2, "QUEUE"))]
+    stored = await store.flows.replace(new, [("shop", "old"), ("shop", "none")], 2)
+    assert [(flow.id, flow.revision) for flow in stored] == [("same", 1), ("new", 1)]
+    assert [flow.id for flow in await store.flows.list()] == ["new", "same"]
+    assert (await store.slots.of("shop", "new")).limit == 2
+    with pytest.raises(Exception, match="NOT NULL"):
+        await store.flows.replace([NewFlow("shop", "a", "a"), NewFlow("shop", "b", None)], [("shop", "new")], 3)  # type: ignore[arg-type]
+    assert [flow.id for flow in await store.flows.list()] == ["new", "same"]
