@@ -90,7 +90,7 @@ class Access:
         self._right: dict[bytes, str] = {}
         self._comparing: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
         self._key = random_salt()
-        self._has_users = False
+        self._has_users = provider is not None
         users.on_change = self._forget
 
     async def prepare(self) -> None:
@@ -113,8 +113,6 @@ class Access:
 
         In a process it stays so, lest a server that others reach opens for all.
         """
-        if not self._has_users and self._provider is not None:
-            self._has_users = True
         if not self._has_users:
             self._has_users = await self._anybody.get("", self._users.any)
         return self._has_users

@@ -136,11 +136,13 @@ def _by_itself(request: web.Request) -> bool:
 
     Pages of others may bring tokens, which no browser has, and call what is for everybody's pages.
     """
+    route = route_of(request)
+    if route is not None and route.anonymous:
+        return False
     authorization = request.headers.get("Authorization", "").lower()
     if COOKIE in request.cookies or authorization.startswith("basic"):
         return True
-    route = route_of(request)
-    return not authorization and request.method not in READING and not (route is not None and route.anonymous)
+    return not authorization and request.method not in READING
 
 
 def _place(url: str) -> str:

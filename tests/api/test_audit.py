@@ -54,7 +54,7 @@ async def test_it_says_who_changed_what_from_where_and_what_came_of_it(client: C
     assert told == [
         (ROOT, "", "DELETE", "/flows/{namespace}/{id}", "nix", 404),
         ("ann", "ci", "DELETE", "/flows/{namespace}/{id}", "f", 403),
-        (ROOT, "", "POST", "/flows", "", 200),
+        (ROOT, "", "POST", "/flows", "f", 200),
     ]
     assert {one["namespace"] for one in found} == {"shop.eu"}
     assert {one["address"] for one in found} == {"127.0.0.1"}

@@ -71,6 +71,12 @@ async def test_whether_it_answers_can_be_asked_without_the_api(client: ClientSes
 
 COOKIE = {"Cookie": "tidegate_session=x"}
 FOREIGN = {"Origin": "https://evil.example"}
+HOOK = """
+id: hook
+namespace: n
+triggers: [{id: called, type: core.trigger.Webhook, key: key-of-the-hook}]
+tasks: [{id: say, type: core.log.Log, message: hi}]
+"""
 
 
 @pytest.mark.parametrize(
@@ -151,3 +157,13 @@ async def test_a_proxy_that_is_no_address_is_refused(engine: Engine) -> None:
     with pytest.raises(Refused, match=r"server\.proxies"):
         async with serving(engine, Server(port=0, proxies=("my proxy",))):
             pass
+
+
+async def test_a_webhook_may_be_called_by_any_page_once_there_are_users(client: ClientSession, engine: Engine) -> None:
+    await engine.control.save_flow(HOOK)
+    url = "/api/v1/main/executions/webhook/n/hook/key-of-the-hook"
+    async with client.post(url, headers={**FOREIGN, **basic()}) as answer:
+        assert answer.status == 403
+    await engine.users.add(ROOT, PASSWORD, {})
+    async with client.post(url, headers={**FOREIGN, **COOKIE, **basic("eve")}) as answer:
+        assert answer.status == 200, await answer.text()
