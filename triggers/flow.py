@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -136,6 +136,8 @@ class OnMiss(Part):
 
 class Flow(Trigger):
     """Start an execution when executions of other flows have come to something."""
+
+    starts: ClassVar[bool] = True
 
     states: list[Status] | None = Field(None, description="States that count; by default all at the end, and PAUSED.")
     preconditions: Preconditions | None = Field(None, description="Executions that must all have happened.")

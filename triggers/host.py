@@ -18,9 +18,12 @@ from msgspec.structs import replace
 
 from engine.clock import Clock, to_datetime
 from engine.errors import Conflict, TidegateError, Unavailable
+from engine.plugin import Trigger
 from engine.runtime.firing import Firing
 from engine.state.trigger import TriggerState
-from engine.store.protocols import TriggerStore
+from engine.store.protocols import Store
+from triggers.flow import Flow
+from triggers.follower import Follower
 from triggers.schedule import Dated
 from triggers.scheduler import Scheduler
 
@@ -43,11 +46,16 @@ Key = tuple[str, str, str]
 class Host:
     """The triggers of this installation, as one process evaluates them."""
 
-    def __init__(self, store: TriggerStore, firing: Firing, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, store: Store, firing: Firing, clock: Clock) -> None:
+        self._store = store.triggers
+        self._changes = store.state_changes
         self._firing = firing
         self._clock = clock
-        self._scheduler = Scheduler(firing, store, clock)
+        self._scheduler = Scheduler(firing, store.triggers, clock)
+        self._follower = Follower(firing, store, clock)
+        self._told: set[Key] = set()
+        self._told_serial = 0
+        self._looked = False
         self._known: dict[Key, TriggerState] = {}
         self._since: dict[Key, int] = {}
         self._busy: set[Key] = set()
@@ -65,6 +73,7 @@ class Host:
         async with anyio.create_task_group() as tasks:
             self._began = self._clock.now()
             await self._look()
+            self._looked = True
             task_status.started()
             while True:
                 self._start_due(tasks)
@@ -98,6 +107,9 @@ class Host:
             for state in await self._store.changed(self._serial):
                 self._serial = state.serial
                 self._take_in(state)
+            for told in await self._changes.told(self._told_serial):
+                self._told_serial = told.serial
+                self._tell(told.key)
         except Unavailable as error:
             self._log.warning("Changes of triggers can't be read for now: %s", error)
 
@@ -112,6 +124,9 @@ class Host:
             return
         if known is None:
             self._since[state.key] = self._clock.now()
+            if self._looked and self._is(state, Flow):
+                # What it was told before it was switched off waits for it.
+                self._told.add(state.key)
         if known is None or known.fingerprint != state.fingerprint:
             self._waits.pop(state.key, None)
         self._know(state)
@@ -120,16 +135,22 @@ class Host:
         for of in (self._known, self._since, self._waits):
             of.pop(key, None)
 
+    def _tell(self, key: Key) -> None:
+        """A trigger was told of an execution."""
+        self._told.add(key)
+        if key in self._known:
+            self._know(self._known[key])
+
     def _know(self, state: TriggerState) -> None:
         """Remember a state, and when to look at it next: at once where its next date is to be found out."""
         self._known[state.key] = state
-        if state.execution is None and self._is_dated(state):
+        if state.key in self._told or (state.execution is None and self._is(state, Dated)):
             due = max(state.next or 0, self._waits.get(state.key, 0))
             heapq.heappush(self._heap, (due, state.key, state.version))
 
-    def _is_dated(self, state: TriggerState) -> bool:
+    def _is(self, state: TriggerState, kind: type[Trigger]) -> bool:
         plugin = self._firing.plugin(state.type)
-        return plugin is not None and issubclass(plugin, Dated)
+        return plugin is not None and issubclass(plugin, kind)
 
     def _start_due(self, tasks: TaskGroup) -> None:
         now = self._clock.now()
@@ -146,9 +167,8 @@ class Host:
         try:
             async with self._limiter:
                 with anyio.fail_after(EVALUATION_SECONDS):
-                    since = max(self._began, self._since.get(key, 0))
-                    new, self._waits[key] = await self._scheduler.evaluate(state, to_datetime(since))
-            if new.next is None and self._is_latest(new):
+                    new, self._waits[key] = await self._ask(state)
+            if new.next is None and self._is_latest(new) and key not in self._told:
                 # It has no more dates.
                 self._known[key] = new
                 return
@@ -166,6 +186,20 @@ class Host:
             return
         self._know(new if self._is_latest(new) else self._known[key])
         self._changed.set()
+
+    async def _ask(self, state: TriggerState) -> tuple[TriggerState, int]:
+        """Let a trigger decide. Returns its new state, and before when not to look again. Raises what goes wrong."""
+        if not self._is(state, Flow):
+            since = max(self._began, self._since.get(state.key, 0))
+            return await self._scheduler.evaluate(state, to_datetime(since))
+        self._told.discard(state.key)
+        more = True
+        try:
+            new, more = await self._follower.evaluate(state)
+        finally:
+            if more:
+                self._told.add(state.key)
+        return new, 0
 
     def _is_latest(self, state: TriggerState) -> bool:
         known = self._known.get(state.key)
@@ -206,7 +240,7 @@ class Host:
 @asynccontextmanager
 async def hosting(engine: Engine) -> AsyncIterator[None]:
     """Let triggers start executions while the block is open."""
-    host = Host(engine.store.triggers, engine.firing, engine.clock)
+    host = Host(engine.store, engine.firing, engine.clock)
     async with anyio.create_task_group() as tasks:
         await tasks.start(host.run)
         yield

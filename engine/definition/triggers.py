@@ -62,6 +62,7 @@ class TriggerDefinition(NamedTuple):
 
     own: the properties of its type; plugin: the same as one value, None where templates have to be rendered before
     conditions: what must hold besides `when`
+    dialect: 1 or 2, that of the flow
     fingerprint: differs when anything is written otherwise that matters
     """
 
@@ -71,6 +72,7 @@ class TriggerDefinition(NamedTuple):
     plugin: Trigger | None
     conditions: tuple[Condition, ...]
     fingerprint: str
+    dialect: int = 1
 
 
 COMMON = property_names(TriggerFields)
@@ -127,7 +129,13 @@ def _read(
     if fields is None:
         return None
     return TriggerDefinition(
-        fields, index.canonical(type), own, made, tuple(it for them in conditions for it in them), _fingerprint(item)
+        fields,
+        index.canonical(type),
+        own,
+        made,
+        tuple(it for them in conditions for it in them),
+        _fingerprint(item),
+        dialect,
     )
 
 

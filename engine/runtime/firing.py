@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 from engine.clock import Clock
@@ -15,7 +16,7 @@ from engine.expressions.masks import masked
 from engine.expressions.template import holds_template
 from engine.ids import ExecutionId, derived_id
 from engine.plugin.base import Plugin
-from engine.plugin.conditions import Subject
+from engine.plugin.conditions import Condition, Seen, Subject
 from engine.plugin.index import Index
 from engine.runtime.conditions import Sight
 from engine.runtime.control import Control
@@ -24,7 +25,7 @@ from engine.runtime.lookups import LookUps
 from engine.runtime.places import placed
 from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
-from engine.runtime.variables import View
+from engine.runtime.variables import Variables, View
 from engine.state.execution import Change, Execution, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import Status
@@ -115,22 +116,28 @@ class Firing:
         scene = self._scene(loaded, variables)
         flow = loaded.compiled.flow
         sight = Sight(flow.namespace, flow.id, scene.render, subject)
-        for condition in loaded.definition.conditions:
-            try:
-                if not await condition.holds(sight):
-                    return False
-            except (ExpressionError, TaskError) as error:
-                raise TaskError(f"The condition {type(condition).__name__} can't be told: {error}") from None
-        return fields.when is None or truthy(await scene.named("when", fields.when))
+        return await told(loaded.definition.conditions, sight) and await scene.holds(fields.when)
 
-    async def fire(self, loaded: Loaded, event: Event, state: TriggerState | None = None) -> Execution:
+    async def about(self, loaded: Loaded, record: Record, variables: Mapping[str, Any]) -> Scene:
+        """What the templates of a trigger see that follows an execution of another flow: that one, with its own rights.
+
+        Raises NotFound and InvalidFlow where the flow of that execution is no more what it was.
+        """
+        of = record.execution
+        upstream = View((await self._plans.get(of.namespace, of.flow, of.revision)).plan, record)
+        return self._scene(loaded, variables, upstream)
+
+    async def fire(
+        self, loaded: Loaded, event: Event, state: TriggerState | None = None, scene: Scene | None = None
+    ) -> Execution:
         """Start the execution of an event; returns when it is committed.
 
         state: the next one of the trigger, which is stored with the execution or not at all
+        scene: what inputs and labels see, if not only the event
         Raises Conflict where that execution exists or another state is stored, and as `Control.create` does.
         """
         definition = loaded.definition
-        scene = self._scene(loaded, event.variables)
+        scene = scene or self._scene(loaded, event.variables)
         given = await scene.named("inputs", dict(definition.fields.inputs or {}))
         return await self._create(loaded, event, state, given, await self._labels(loaded, scene))
 
@@ -172,7 +179,7 @@ class Firing:
                 logging.getLogger("tidegate").warning("Trigger %s: the label is left out: %s", name, error)
         return found
 
-    def _scene(self, loaded: Loaded, variables: Mapping[str, Any]) -> Scene:
+    def _scene(self, loaded: Loaded, variables: Mapping[str, Any], upstream: View | None = None) -> Scene:
         flow, definition = loaded.compiled.flow, loaded.definition
         defaults = {it.id: it.defaults for it in flow.inputs or () if it.defaults is not None}
         trigger = {"id": definition.fields.id, "type": definition.type, **variables}
@@ -186,17 +193,31 @@ class Firing:
             labels=tuple(Label(key, value) for key, value in flow.label_map().items()),
             trigger=TriggeredBy(definition.fields.id, definition.type, trigger),
         )
-        return Scene(self._renderer, self._look_ups, execution, View(loaded.compiled.plan, Record(execution)))
+        own = View(loaded.compiled.plan, Record(execution))
+        if upstream is None:
+            return Scene(self._renderer, self._look_ups, execution, own.of_flow())
+        seen = upstream.of_flow().extended({"flow": own.flow(), "trigger": own.trigger()})
+        return Scene(self._renderer, self._look_ups, execution, seen)
 
 
 class Scene:
     """What the templates of a trigger see."""
 
-    def __init__(self, renderer: Renderer, look_ups: LookUps, execution: Execution, view: View) -> None:
+    def __init__(self, renderer: Renderer, look_ups: LookUps, execution: Execution, variables: Variables) -> None:
         self._renderer = renderer
-        self._variables = view.of_flow()
-        self._look_up = look_ups.for_execution(execution, self._variables)
+        self._variables = variables
+        self._look_up = look_ups.for_execution(execution, variables)
         self._masks: set[str] = set()
+
+    def seeing(self, extra: Mapping[str, Any]) -> Scene:
+        """The same with more names; these win."""
+        more = copy(self)
+        more._variables = self._variables.extended(extra)
+        return more
+
+    async def holds(self, when: str | bool | None) -> bool:
+        """Whether a `when` holds, if there is one. Raises ExpressionError."""
+        return when is None or truthy(await self.named("when", when))
 
     async def render(self, source: Any) -> Any:
         """Raises ExpressionError, which shows no secret."""
@@ -212,6 +233,17 @@ class Scene:
             return await self.render(source)
         except ExpressionError as error:
             raise ExpressionError(placed(error, source, name)) from None
+
+
+async def told(conditions: Iterable[Condition], sight: Seen) -> bool:
+    """Whether all conditions hold. Raises TaskError where that can't be told."""
+    for condition in conditions:
+        try:
+            if not await condition.holds(sight):
+                return False
+        except (ExpressionError, TaskError) as error:
+            raise TaskError(f"The condition {type(condition).__name__} can't be told: {error}") from None
+    return True
 
 
 def execution_of(loaded: Loaded, event: Event) -> ExecutionId:

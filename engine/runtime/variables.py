@@ -143,7 +143,7 @@ class View:
         if self._around is not None:
             return self._around.trigger()
         trigger = self._record.execution.trigger
-        return trigger.variables if trigger else {}
+        return revive_deep(trigger.variables) if trigger else {}
 
     def execution(self) -> dict[str, Any]:
         execution = self._record.execution

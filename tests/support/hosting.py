@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 import anyio
 
-from engine.clock import ManualClock, to_millis
+from engine.clock import ManualClock, to_datetime, to_millis
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Settings
@@ -70,14 +70,20 @@ class Bench:
             self.clock.advance(min(left, STEP_SECONDS))
             await anyio.wait_all_tasks_blocked()
 
+    async def go_on(self, seconds: float) -> None:
+        """Let so much time pass."""
+        await self.go(to_datetime(self.clock.now() + int(seconds * 1000)).isoformat())
+
     async def end(self, id: ExecutionId) -> Execution:
         with anyio.fail_after(SECONDS):
             return await self.engine.control.wait(id)
 
 
 @asynccontextmanager
-async def bench(folder: Path, begin: str) -> AsyncIterator[Bench]:
+async def bench(folder: Path, begin: str, *, hosted: bool = True) -> AsyncIterator[Bench]:
     """A bench over a folder, where it is that time."""
     clock = ManualClock(to_millis(moment(begin)))
-    async with open_engine(folder, Settings(), clock=clock) as engine, hosting(engine):
+    async with open_engine(folder, Settings(), clock=clock) as engine, AsyncExitStack() as stack:
+        if hosted:
+            await stack.enter_async_context(hosting(engine))
         yield Bench(engine, clock)
