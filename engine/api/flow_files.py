@@ -65,7 +65,7 @@ class FlowFiles:
         part = await file_of(call.request, FILE)
         with tempfile.TemporaryDirectory(prefix="tidegate-upload-") as folder:
             file = Path(folder, "file")
-            await saved(part, file)
+            await saved(call.request, part, file)
             texts = await _texts(part.filename or "", file)
         drafts, failed = [], []
         for name, source in texts:

@@ -119,10 +119,10 @@ class NamespaceFiles:
         if path.lower().endswith(".zip"):
             with tempfile.TemporaryDirectory(prefix="tidegate-upload-") as folder:
                 archive = Path(folder, "archive")
-                await saved(part, archive)
+                await saved(call.request, part, archive)
                 await self._unpack(namespace, archive)
         else:
-            await self._files.put(namespace, allowed(path), chunks(part))
+            await self._files.put(namespace, allowed(path), chunks(call.request, part))
         return web.Response()
 
     async def move(self, call: Call) -> None:

@@ -12,6 +12,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.api.problems import Illegal
+from engine.api.routing import TEXT_BYTES
 
 FORM = "multipart/form-data"
 BYTES = "application/octet-stream"
@@ -39,20 +40,36 @@ async def file_of(request: web.Request, name: str) -> BodyPartReader:
     raise Illegal(f"the form has no file called '{name}'")
 
 
-async def chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    """What a part of a form holds."""
+async def chunks(request: web.Request, part: BodyPartReader) -> AsyncIterator[bytes]:
+    """What a part of a form holds. Raises HTTPRequestEntityTooLarge once the form is larger than a body may be."""
     while True:
         with readable_form():
             chunk = await part.read_chunk(CHUNK)
         if not chunk:
             return
+        # What the request says of its length may be missing.
+        if request.content.total_bytes > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content.total_bytes)
         yield chunk
 
 
-async def saved(part: BodyPartReader, path: Path) -> None:
+async def text_of(request: web.Request, part: BodyPartReader) -> str:
+    """A part of a form as text, of at most 16 MiB. Raises Illegal for what is no text."""
+    text = bytearray()
+    async for chunk in chunks(request, part):
+        text += chunk
+        if len(text) > TEXT_BYTES:
+            raise web.HTTPRequestEntityTooLarge(TEXT_BYTES, len(text))
+    try:
+        return text.decode(part.get_charset("utf-8"))
+    except (UnicodeDecodeError, LookupError) as error:
+        raise Illegal(f"the part '{part.name}' of the form is no text: {error}") from None
+
+
+async def saved(request: web.Request, part: BodyPartReader, path: Path) -> None:
     """Write what a part of a form holds to a local file."""
     async with await anyio.open_file(path, "wb") as file:
-        async for chunk in chunks(part):
+        async for chunk in chunks(request, part):
             await file.write(chunk)
 
 

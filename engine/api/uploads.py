@@ -12,7 +12,7 @@ import anyio.to_thread
 from aiohttp import BodyPartReader, web
 
 from engine.api.problems import Illegal
-from engine.api.transfer import readable_form, saved
+from engine.api.transfer import readable_form, saved, text_of
 from engine.definition.inputs import Upload
 
 OLD_NAME = "files"
@@ -39,11 +39,11 @@ async def _parts(request: web.Request, folder: Path) -> dict[str, str]:
             raise Illegal("a form inside a form can't be read")
         if part.filename is None:
             if part.name:
-                inputs[part.name] = await part.text()
+                inputs[part.name] = await text_of(request, part)
             continue
         target = folder / str(len(inputs)) / (PurePosixPath(part.filename).name or "file")
         await anyio.Path(target.parent).mkdir()
-        await saved(part, target)
+        await saved(request, part, target)
         inputs[part.name or part.filename] = Upload(target)
         if part.name == OLD_NAME:
             # What is not declared is ignored.

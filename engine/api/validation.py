@@ -11,7 +11,7 @@ import msgspec
 
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import Shape
-from engine.api.transfer import file_of
+from engine.api.transfer import file_of, text_of
 from engine.definition.diagnostic import Diagnostic
 from engine.definition.document import read_yaml
 from engine.definition.rewrite import documents
@@ -57,7 +57,7 @@ class Validation:
 
     async def flows(self, call: Call) -> list[ViolationShape]:
         if call.request.content_type.startswith("multipart/"):
-            source = (await (await file_of(call.request, "flows")).read(decode=True)).decode()
+            source = await text_of(call.request, await file_of(call.request, "flows"))
         else:
             source = await call.text()
         return [await self._checked(call, index, text) for index, text in enumerate(documents(source))]

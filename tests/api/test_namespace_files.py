@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData
 
+from engine.api.server import serving
 from engine.runtime.engine import Engine
+from engine.settings import Server
 
 FILES = "/api/v1/main/namespaces/company.team/files"
 FLOW = "id: hello\nnamespace: elsewhere  # kept\ntasks:\n  - {id: say, type: core.log.Log, message: hi}\n"
@@ -150,3 +152,20 @@ async def test_a_form_that_can_not_be_read_is_told(client: ClientSession) -> Non
 async def test_a_form_without_the_file_is_told(client: ClientSession) -> None:
     async with client.post(FILES, params={"path": "/a"}, data=b"bare") as answer:
         assert (answer.status, "form" in await answer.text()) == (422, True)
+
+
+async def test_a_form_that_is_too_large_is_not_read_to_its_end(engine: Engine) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="fileContent"; filename="a"\r\n\r\n'
+        for _ in range(10_000):
+            yield b"x" * 10_000
+
+    options = Server(port=0, shutdown_seconds=1.0, body_bytes=1_000_000)
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with (
+        serving(engine, options) as url,
+        ClientSession(url) as client,
+        client.post(FILES, params={"path": "/a"}, data=endless(), headers=headers) as answer,
+    ):
+        assert answer.status == 413
+    assert await engine.namespaces.list("company.team") == {}

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, FormData
 
 from engine.runtime.engine import Engine
 
@@ -75,3 +75,13 @@ async def test_a_trigger_is_checked_alone(client: ClientSession) -> None:
     assert 'Unrecognized field "unknownProp"' in found["constraints"]
     found = await check(client, '{"id": "t", "type": "core.trigger.Nix"}', "/trigger")
     assert "Invalid type: core.trigger.Nix" in found["constraints"]
+
+
+async def test_flows_to_be_checked_may_come_in_a_form(client: ClientSession) -> None:
+    for content, status in ((HELLO.encode(), 200), (b"\xff", 422)):
+        form = FormData()
+        form.add_field("flows", content, filename="flows.yml")
+        async with client.post(VALIDATE, data=form) as answer:
+            assert answer.status == status
+            told = await answer.json()
+    assert "is no text" in told["detail"]
