@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from aiohttp import web
 
@@ -29,8 +30,9 @@ class Peers:
         """The address of the client; of IPv6 the network, of which one client has all addresses."""
         address = request.remote or UNKNOWN
         # Each proxy adds whom it saw: those before the last one that is not ours may be made up.
-        for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-            if not self._trusted(address) or not hop.strip():
+        forwarded = request.headers.get("X-Forwarded-For", "") if self._proxies else ""
+        for hop in reversed(forwarded.split(",")):
+            if not hop.strip() or not self._trusted(address):
                 break
             address = hop.strip()
         return _grouped(address)
@@ -45,24 +47,24 @@ class Peers:
         return self._url or f"{'https' if self.secure(request) else 'http'}://{request.host}"
 
     def _trusted(self, address: str) -> bool:
-        try:
-            known = ip_address(address)
-        except ValueError:
-            return False
-        return any(known in network for network in self._proxies if _fits(network, known.version))
+        known = _parsed(address)
+        return known is not None and any(known in network for network in self._proxies)
 
 
-def _fits(network: IPv4Network | IPv6Network, version: int) -> bool:
-    return network.version == version
-
-
-def _grouped(address: str) -> str:
+@lru_cache(maxsize=1024)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         known = ip_address(address)
     except ValueError:
+        return None
+    # How a socket for both kinds of addresses shows those of the older one.
+    return (known.ipv4_mapped or known) if isinstance(known, IPv6Address) else known
+
+
+def _grouped(address: str) -> str:
+    known = _parsed(address)
+    if known is None:
         return UNKNOWN
-    if known.version == 4 or known.is_loopback:
+    if isinstance(known, IPv4Address) or known.is_loopback:
         return str(known)
-    if known.ipv4_mapped is not None:
-        return str(known.ipv4_mapped)
     return str(ip_network((int(known), IPV6_PREFIX), strict=False))

@@ -215,6 +215,16 @@ async def test_an_admin_sees_what_strangers_do_not(scene: Scene) -> None:
     assert seen > 10
 
 
+async def test_what_is_open_to_everybody_is_known(scene: Scene) -> None:
+    found = {(asked.route.method, asked.route.path) for asked in scene.asked if asked.route.role is Role.NOBODY}
+    hooks = {(method, path) for method, path in found if path.startswith("/executions/webhook/")}
+    signing_in = {("POST", "/login"), ("POST", "/basicAuth"), ("GET", "/basicAuthValidationErrors")}
+    watching = {"/ping", "/version", "/health", "/health/liveness", "/health/readiness"}
+    documents = {"/openapi.json", "/docs", "/pebble/filters", "/pebble/functions"}
+    reading = {("GET", path) for path in {"/configs", "/configs/login"} | watching | documents}
+    assert found - hooks == signing_in | reading
+
+
 async def test_what_is_sent_to_a_webhook_is_for_its_flow_alone(scene: Scene) -> None:
     hooks = [asked.route for asked in scene.asked if "/webhook/" in asked.path]
     assert all(route.anonymous and route.role is Role.NOBODY for route in hooks)
