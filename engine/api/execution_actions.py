@@ -211,7 +211,9 @@ class ExecutionActions:
     async def evaluate(self, call: Call) -> Evaluated:
         record = await record_of(call, self._engine, Role.OPERATOR)
         try:
-            result = await self._control.evaluate(record.execution.id, await call.text(), call.path.get("taskRun"))
+            result = await self._control.evaluate(
+                record.execution.id, await call.text(), call.path.get("taskRun"), onlooker=True
+            )
         except ExpressionError as error:
             return Evaluated(error=str(error), stack_trace=str(error))
         return Evaluated(result="" if result is None else str(result))

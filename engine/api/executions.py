@@ -70,10 +70,11 @@ class DeleteQuery(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Executions:
-    """Executions."""
+    """Executions. `url` is how browsers reach the server; none: as they say it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, url: str = "") -> None:
         self._engine = engine
+        self._url = url.rstrip("/")
         self._clock = SystemClock()
 
     def routes(self) -> Iterable[Route]:
@@ -139,7 +140,8 @@ class Executions:
         if query.wait:
             await self._engine.control.wait(execution.id)
             shape = await self._shown(execution.id)
-        return msgspec.structs.replace(shape, url=_url(call, shape))
+        front = self._url or call.request.url.origin()
+        return msgspec.structs.replace(shape, url=f"{front}/ui/executions/{shape.namespace}/{shape.flow_id}/{shape.id}")
 
     async def validate(self, call: Call) -> ValidationShape:
         query = call.query(ValidateQuery)
@@ -215,8 +217,3 @@ def _date(date: datetime | None) -> int | None:
     if date.tzinfo is None:
         raise Illegal("scheduleDate must say its zone, as 2030-01-31T10:00:00Z")
     return to_millis(date)
-
-
-def _url(call: Call, shape: ExecutionShape) -> str:
-    """Where people look at an execution, on the server that was asked."""
-    return f"{call.request.url.origin()}/ui/executions/{shape.namespace}/{shape.flow_id}/{shape.id}"

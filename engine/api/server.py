@@ -84,7 +84,7 @@ def resources(
         Logs(engine),
         Metrics(engine),
         Outputs(engine),
-        Executions(engine),
+        Executions(engine, options.url),
         Triggers(engine),
         ConcurrencyLimits(engine),
         Users(engine, options),

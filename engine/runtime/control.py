@@ -22,6 +22,7 @@ from engine.runtime.creation import Creation
 from engine.runtime.driver import Driver
 from engine.runtime.inputs import Inputs
 from engine.runtime.lookups import LookUps
+from engine.runtime.onlookers import Onlooker
 from engine.runtime.operations import Operations
 from engine.runtime.outputs import plain
 from engine.runtime.plans import Compiled, Plans
@@ -265,9 +266,12 @@ class Control:
         task: str | None = None,
         typed: bool = False,
         more: Mapping[str, Any] | None = None,
+        *,
+        onlooker: bool = False,
     ) -> Any:
         """Render an expression as a task of the execution sees it, and `more` variables; secrets become stars.
 
+        onlooker: whoever asks may see the execution, but not all that its flow may
         Raises NotFound, ExpressionError.
         """
         held = await self._held(id)
@@ -278,6 +282,8 @@ class Control:
             variables = variables.extended(more)
         masks: set[str] = set()
         look_up = self.look_ups.for_execution(held.record.execution, variables)
+        if onlooker:
+            look_up = Onlooker(look_up, held.record.execution.namespace)
         try:
             rendered = await self._renderer.render(expression, variables, typed=typed, look_up=look_up, masks=masks)
         except ExpressionError as error:

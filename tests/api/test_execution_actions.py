@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import ClientSession
 
+from engine.files.addresses import namespace_folder
 from engine.runtime.engine import Engine
 from engine.state.user import Role
 from support.executing import HELLO, WAITING, act, ask, form_of, labels_of, run, start, until
@@ -170,8 +171,46 @@ async def test_expressions_are_rendered_as_a_task_would(client: ClientSession, e
     failed = await evaluated("{{ nix }}")
     assert "Unable to find `nix` used in the expression `{{ nix }}` at line 1" in failed["error"]
     assert await evaluated("{{ secret('KEY') }}") == {"result": "******"}
+    # Nobody reads it letter by letter, or has it sent somewhere.
+    assert await evaluated("{{ secret('KEY') | slice(0, 3) }}") == {"result": "***"}
+    assert "not available where an expression is only tried" in (await evaluated("{{ http(uri='http://x') }}"))["error"]
     status, _ = await act(client, "POST", shown["id"], "eval/nix", data="{{ 1 }}", headers=text)
     assert status == 404
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "{{ read('kestra:///company/other/_files/x.txt') }}",
+        "{{ read('x.txt', namespace='company.other') }}",
+        "{{ fileSize('kestra:///company/other/_files/x.txt') }}",
+        "{{ read('file:///etc/passwd') }}",
+        "{{ kv('k', namespace='company.other') }}",
+        "{{ secret('KEY', namespace='company.other') | length }}",
+    ],
+)
+async def test_expressions_see_nothing_of_other_namespaces(
+    client: ClientSession, engine: Engine, expression: str
+) -> None:
+    await engine.files.put(f"{namespace_folder('company.other')}/x.txt", b"theirs")
+    await engine.keys.set("company.other", "k", "theirs")
+    await engine.secrets.set("KEY", "theirs", "company.other")
+    await engine.control.save_flow(HELLO.replace("company.team", "company.other"))
+    shown = await run(client)
+    _, found = await act(client, "POST", shown["id"], "eval", data=expression, headers={"Content-Type": "text/plain"})
+    assert "theirs" not in str(found)
+    assert "error" in found or found["result"] == "6"
+
+
+async def test_expressions_see_the_namespace(client: ClientSession, engine: Engine) -> None:
+    await engine.files.put(f"{namespace_folder('company.team')}/x.txt", b"ours")
+    shown = await run(client, file=b"content")
+    for path, content in (("x.txt", "ours"), (shown["inputs"]["file"], "content")):
+        expression = f"{{{{ read('{path}') }}}}"
+        _, found = await act(
+            client, "POST", shown["id"], "eval", data=expression, headers={"Content-Type": "text/plain"}
+        )
+        assert found == {"result": content}
 
 
 @pytest.mark.parametrize(

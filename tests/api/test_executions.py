@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, FormData
 
+from engine.api.server import serving
 from engine.runtime.engine import Engine
+from engine.settings import Server
 from support.executing import EXECUTIONS, HELLO, WAITING, act, start
 
 
@@ -117,3 +119,10 @@ async def test_an_unknown_execution_is_told(client: ClientSession) -> None:
     async with client.get(f"{EXECUTIONS}/nix") as answer:
         assert answer.status == 404
         assert "execution 'nix' does not exist" in (await answer.json())["message"]
+
+
+async def test_the_address_of_the_page_is_the_one_that_is_set(engine: Engine) -> None:
+    options = Server(port=0, shutdown_seconds=1.0, url="https://tide.example.com/")
+    async with serving(engine, options) as url, ClientSession(url) as client:
+        _, shown = await start(client)
+    assert shown["url"] == f"https://tide.example.com/ui/executions/company.team/hello/{shown['id']}"

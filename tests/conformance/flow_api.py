@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import ClientSession, FormData
 from yarl import URL
 
@@ -28,6 +29,8 @@ from engine.state.status import Status
 from engine.store.rows import StoredFlow
 
 OPTIONS = Server(port=0, shutdown_seconds=0.5)
+ADDRESS = "kestra.url"
+"""A setting that the server of these tests can be given."""
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 MANY = re.compile(r"\{\d+ ids\}")
 AS = re.compile(r"as (\S+)")
@@ -53,9 +56,11 @@ class Talk:
 
 async def run_api(bench: Bench) -> list[str]:
     """What is wrong with the outcome of a case of kind api. Raises Unbound for what the runner has no meaning for."""
-    if bench.case.get("config"):
-        raise Unbound(f"there is no setting for {', '.join(bench.case['config'])}")
-    async with serving(bench.engine, OPTIONS) as url, ClientSession(url) as client:
+    config = bench.case.get("config", {})
+    if config.keys() - {ADDRESS}:
+        raise Unbound(f"there is no setting for {', '.join(config)}")
+    options = msgspec.structs.replace(OPTIONS, url=config.get(ADDRESS, ""))
+    async with serving(bench.engine, options) as url, ClientSession(url) as client:
         talk = Talk(bench, client)
         talk.flows = [await bench.engine.control.save_flow(text) for text in _stored(bench)]
         problems: list[str] = []
@@ -132,13 +137,9 @@ async def _request(talk: Talk, options: Mapping[str, Any]) -> None:
         headers["Content-Type"] = options.get("content_type", kind)
     async with talk.client.request(options["method"], _encoded(path), data=data, headers=headers) as answer:
         talk.answer = Answer(answer.status, await answer.read(), talk.names)
-        if (
-            "/actions/" not in path
-            and answer.status == 200
-            and options["method"] == "POST"
-            and talk.answer.is_execution
-        ):
-            talk.current = ExecutionId(talk.answer.json["id"])
+    if talk.answer.status == 200 and talk.answer.is_execution:
+        talk.current = ExecutionId(talk.answer.json["id"])
+        talk.names["id"] = talk.current
 
 
 def _encoded(path: str) -> Any:
