@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 NICKNAMES: Mapping[str, str] = {
@@ -56,6 +57,7 @@ class Cron(NamedTuple):
     fixed: bool = False
 
 
+@lru_cache(4096)
 def parse_cron(text: str, with_seconds: bool = False) -> Cron:
     """Read an expression. Raises ValueError with what is wrong and what would be right."""
     written = NICKNAMES.get(text.strip().lower(), text)

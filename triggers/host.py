@@ -145,7 +145,8 @@ class Host:
         """Remember a state, and when to look at it next: at once where its next date is to be found out."""
         self._known[state.key] = state
         if state.key in self._told or (state.execution is None and self._is(state, Dated)):
-            due = max(state.next or 0, self._waits.get(state.key, 0))
+            next = 0 if state.backfilling else state.next or 0
+            due = max(next, self._waits.get(state.key, 0))
             heapq.heappush(self._heap, (due, state.key, state.version))
 
     def _is(self, state: TriggerState, kind: type[Trigger]) -> bool:
@@ -168,7 +169,7 @@ class Host:
             async with self._limiter:
                 with anyio.fail_after(EVALUATION_SECONDS):
                     new, self._waits[key] = await self._ask(state)
-            if new.next is None and self._is_latest(new) and key not in self._told:
+            if new.next is None and not new.backfilling and self._is_latest(new) and key not in self._told:
                 # It has no more dates.
                 self._known[key] = new
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from engine.errors import Blocked, Conflict, ExpressionError, InvalidInputs, Ref
 from engine.runtime.firing import Event, Firing, Loaded, execution_of
 from engine.state.trigger import TriggerState
 from engine.store.protocols import TriggerStore
-from triggers.missed import Watch, first_due
+from triggers.missed import TICK, Watch, first_due
 from triggers.schedule import Calendar, Dated
 
 # Executions for missed dates begin no faster than this.
@@ -53,22 +53,26 @@ class Scheduler:
         self._zone = local_zone()
 
     async def evaluate(self, state: TriggerState, since: datetime) -> tuple[TriggerState, int]:
-        """Decide on the first date that wasn't, if it is due. Returns the new state, and before when not to look again.
+        """Decide on the first date that wasn't, if it is due, or on one of a backfill.
 
         since: from when on somebody has been looking at this schedule
-        Raises Conflict where somebody else was here; anything else leaves the date undecided.
+        Returns the new state, and before when not to look again. Raises Conflict where somebody else was here; anything
+        else leaves the date undecided.
         """
         due = await self._due(state, since)
         now = to_datetime(self._clock.now())
         if state.next is None:
             # Its dates count from now on.
-            return await self._save(self._passed(state, await self._next(due, now))), 0
-        date = first_due(due.calendar, to_datetime(state.next), now, due.watch)
-        if date is None or date > now:
-            return await self._save(self._passed(state, date)), 0
-        return await self._decide(due, date.astimezone(due.zone)), to_millis(now) + PACE if due.watch.missed(
-            date
-        ) else 0
+            following = await self._next(due, now)
+            if following is not None or not state.backfilling:
+                return await self._save(self._passed(state, following)), 0
+        else:
+            date = first_due(due.calendar, to_datetime(state.next), now, due.watch)
+            if date is not None and date <= now:
+                return await self._live(due, date.astimezone(due.zone), now)
+            if date is None or to_millis(date) != state.next:
+                return await self._save(self._passed(state, date)), 0
+        return await self._make_up(due, now) if state.backfilling else (state, 0)
 
     async def _due(self, state: TriggerState, since: datetime) -> Due:
         loaded = await self._firing.load(*state.key)
@@ -81,18 +85,39 @@ class Scheduler:
         zone = plugin.zone(self._zone)
         return Due(state, loaded, plugin, zone, plugin.calendar(zone), watch)
 
-    async def _decide(self, due: Due, date: datetime) -> TriggerState:
-        """Start the execution of a date, or pass it over."""
+    async def _live(self, due: Due, date: datetime, now: datetime) -> tuple[TriggerState, int]:
+        """Decide on a date that is due."""
         following = await self._next(due, date)
         passed = replace(self._passed(due.state, following), date=to_millis(date))
         if following is not None and due.watch.missed(following):
             passed = replace(passed, recover=due.state.recover)
-        event = self._event(due, date)
+        missed = due.watch.missed(date)
+        event = self._event(due, date, str(to_millis(date)), following)
+        event = event._replace(labels={"system.catchup": "true"} if missed else {})
+        return await self._settle(due, date, event, passed), to_millis(now) + PACE if missed else 0
+
+    async def _make_up(self, due: Due, now: datetime) -> tuple[TriggerState, int]:
+        """Decide on the next date of a backfill."""
+        backfill = due.state.backfill
+        assert backfill is not None
+        found = due.calendar.after(to_datetime(backfill.current) - TICK)
+        date, following = found, None if found is None else due.calendar.after(found)
+        last = following is None or to_millis(following) > backfill.end
+        left = None if last or following is None else replace(backfill, current=to_millis(following))
+        passed = replace(self._passed(due.state, None), next=due.state.next, recover=due.state.recover, backfill=left)
+        if date is None or to_millis(date) > backfill.end:
+            return await self._save(replace(passed, backfill=None)), 0
+        event = self._event(due, date, f"backfill {backfill.id} {to_millis(date)}", following)
+        event = event._replace(inputs=backfill.inputs, labels=backfill.labels)
+        return await self._settle(due, date, event, passed), to_millis(now) + PACE
+
+    async def _settle(self, due: Due, date: datetime, event: Event, passed: TriggerState) -> TriggerState:
+        """Start the execution of a date, or pass it over; `passed` is the state that follows in both cases."""
         try:
             if not await self._holds(due, date):
                 return await self._save(passed)
             if due.conditional and due.plugin.shows_dates:
-                event = event._replace(variables=await self._fitting(due, date, following))
+                event = event._replace(variables=await self._fitting(due, date))
             fired = replace(passed, fired=passed.evaluated)
             if not due.loaded.definition.fields.allow_concurrent:
                 fired = replace(fired, execution=execution_of(due.loaded, event))
@@ -111,22 +136,29 @@ class Scheduler:
             await self._firing.fail(due.loaded, event, str(error), failed)
             return failed
 
-    def _event(self, due: Due, date: datetime) -> Event:
-        shown = due.plugin.shows_dates
-        return Event(
-            key=str(to_millis(date)),
-            variables=self._variables(due.calendar, date) if shown else {},
-            labels={"system.catchup": "true"} if due.watch.missed(date) else {},
-            scheduled=None if shown else to_millis(date),
-        )
+    def _event(self, due: Due, date: datetime, key: str, following: datetime | None) -> Event:
+        if not due.plugin.shows_dates:
+            return Event(key, {}, scheduled=to_millis(date))
+        if due.conditional:
+            # Which dates are around it is found out when it counts itself.
+            return Event(key, {"date": _text(date)})
+        return Event(key, _shown(date, following, self._before(due, date)))
 
-    def _variables(self, calendar: Calendar, date: datetime) -> dict[str, Any]:
-        dates = {"date": date, "next": calendar.after(date), "previous": calendar.before(date)}
-        return {name: _text(at) for name, at in dates.items() if at is not None}
+    def _before(self, due: Due, date: datetime) -> datetime | None:
+        last = due.state.date
+        if last is not None:
+            # Most often it was the last one that was decided on, which costs less to see than to find.
+            after = due.calendar.after(to_datetime(last))
+            if after is not None and to_millis(after) == to_millis(date):
+                return to_datetime(last).astimezone(due.zone)
+        return due.calendar.before(date)
 
     async def _holds(self, due: Due, date: datetime) -> bool:
         """Whether a date counts. Raises ExpressionError, TaskError."""
-        return not due.conditional or await self._firing.holds(due.loaded, self._variables(due.calendar, date))
+        if not due.conditional:
+            return True
+        around = _shown(date, due.calendar.after(date), due.calendar.before(date))
+        return await self._firing.holds(due.loaded, around)
 
     async def _next(self, due: Due, moment: datetime) -> datetime | None:
         """The first date after a moment that counts, as far as one can see; whether it does is asked again then."""
@@ -147,12 +179,11 @@ class Scheduler:
             moment, date = date, step(date)
         return None, date
 
-    async def _fitting(self, due: Due, date: datetime, following: datetime | None) -> Mapping[str, Any]:
+    async def _fitting(self, due: Due, date: datetime) -> dict[str, Any]:
         """The date with those before and after it that count too, where there are any."""
         before, _ = await self._first(due, date, due.calendar.before)
         after, _ = await self._first(due, date, due.calendar.after)
-        dates = {"date": date, "next": after, "previous": before}
-        return {name: _text(at) for name, at in dates.items() if at is not None}
+        return _shown(date, after, before)
 
     def _passed(self, state: TriggerState, following: datetime | None) -> TriggerState:
         """The state where nothing before a date is left to decide."""
@@ -171,6 +202,12 @@ class Scheduler:
     async def _save(self, state: TriggerState) -> TriggerState:
         await self._store.save(state)
         return state
+
+
+def _shown(date: datetime, following: datetime | None, before: datetime | None) -> dict[str, Any]:
+    """What the execution of a date sees as `trigger.*`."""
+    dates = {"date": date, "next": following, "previous": before}
+    return {name: _text(at) for name, at in dates.items() if at is not None}
 
 
 def _text(date: datetime) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from engine.clock import Clock, iso
 from engine.errors import Conflict, NotFound, Refused
+from engine.ids import random_id
 from engine.runtime.triggers import Triggers
 from engine.state.trigger import Backfill, TriggerState
 from engine.store.protocols import TriggerStore
@@ -51,7 +52,7 @@ class Backfills:
         last = min(end, now) if end is not None else now
         if start >= last:
             raise Refused(f"a backfill begins in the past and before its end: {iso(start)} is not before {iso(last)}")
-        wanted = Backfill(start, last, start, inputs=dict(inputs or {}), labels=dict(labels or {}))
+        wanted = Backfill(start, last, start, inputs=dict(inputs or {}), labels=dict(labels or {}), id=random_id())
 
         def change(state: TriggerState) -> TriggerState:
             if not is_schedule(state.type):

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from engine.clock import Clock
 from engine.definition.labels import label_map
+from engine.definition.templates import holds_template
 from engine.definition.triggers import TriggerDefinition
 from engine.errors import ExpressionError, NotFound, TaskError
 from engine.executor.lanes import truthy
 from engine.expressions.masks import masked
-from engine.expressions.template import holds_template
 from engine.ids import ExecutionId, derived_id
 from engine.plugin.base import Plugin
 from engine.plugin.conditions import Condition, Seen, Subject

@@ -13,6 +13,7 @@ from engine.state.status import Status
 class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
     """Dates of the past that a schedule makes up for; moments in milliseconds.
 
+    id: tells it from others of the same dates
     current: the next date; paused: nothing is started until somebody says so
     inputs, labels: of its executions, besides those of the trigger
     """
@@ -23,6 +24,7 @@ class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
     paused: bool = False
     inputs: dict[str, Any] = {}
     labels: dict[str, str] = {}
+    id: str = ""
 
 
 class Met(msgspec.Struct, frozen=True, array_like=True):
@@ -90,6 +92,11 @@ class TriggerState(msgspec.Struct, frozen=True):
     def active(self) -> bool:
         """Whether it may start something."""
         return not (self.off or self.disabled or self.gone is not None)
+
+    @property
+    def backfilling(self) -> bool:
+        """Whether dates of a backfill are left to decide on now."""
+        return self.backfill is not None and not self.backfill.paused
 
     @property
     def key(self) -> tuple[str, str, str]:

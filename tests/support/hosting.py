@@ -83,7 +83,7 @@ class Bench:
 async def bench(folder: Path, begin: str, *, hosted: bool = True) -> AsyncIterator[Bench]:
     """A bench over a folder, where it is that time."""
     clock = ManualClock(to_millis(moment(begin)))
-    async with open_engine(folder, Settings(), clock=clock) as engine, AsyncExitStack() as stack:
+    async with open_engine(folder, Settings(), clock=clock, recovers=True) as engine, AsyncExitStack() as stack:
         if hosted:
             await stack.enter_async_context(hosting(engine))
         yield Bench(engine, clock)
