@@ -112,7 +112,8 @@ class ExecutionActions:
                 "Render an expression as a task of the execution would",
                 answers=Evaluated,
                 body=TEXT,
-                role=Role.OPERATOR,
+                # An expression reads keys and starts flows, as the flows do that an EDITOR may write.
+                role=Role.EDITOR,
             )
 
     async def kill(self, call: Call) -> ExecutionShape:
@@ -209,7 +210,7 @@ class ExecutionActions:
         return await self._shown(execution.id)
 
     async def evaluate(self, call: Call) -> Evaluated:
-        record = await record_of(call, self._engine, Role.OPERATOR)
+        record = await record_of(call, self._engine, Role.EDITOR)
         try:
             result = await self._control.evaluate(
                 record.execution.id, await call.text(), call.path.get("taskRun"), onlooker=True
