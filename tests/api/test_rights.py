@@ -29,6 +29,8 @@ tasks:
   - {{id: say, type: core.log.Log, message: a chest of silver}}
   - {{id: ask, type: core.flow.Pause}}
 """
+CHANGED = FLOW.replace("chest", "box")
+OWN = "id: mine\nnamespace: shop\ntasks: [{id: say, type: core.log.Log, message: hi}]\n"
 MARKS = ("masked-9", "treasure", "goldmine", "silver")
 OPTIONS = Server(port=0, shutdown_seconds=1.0, limits=Limits(requests_per_second=0, unknown_per_second=0, failures=0))
 SLOW = ClientTimeout(total=30)
@@ -100,6 +102,10 @@ def requests(route: Route, execution: str) -> Iterator[Asked]:
         query = query | {field: given(field, execution) for field in ("namespace", "flowId", "executionId")}
         query |= {"filters[namespace][EQUALS]": HIDDEN} if route.filters else {}
         yield asked._replace(query=query)
+        if isinstance(route.body, str):
+            # Something of one's own, where the query asks to do more than that.
+            query = {**query, "delete": "true", "allowNamespaceChild": "true"}
+            yield asked._replace(query=query, body=body_of(route.body, execution, OWN))
 
 
 def needed(route: Route, execution: str) -> dict[str, str]:
@@ -119,14 +125,14 @@ def given(field: str, execution: str) -> Any:
     return HIDDEN if "namespace" in field.lower() else "treasure"
 
 
-def body_of(model: Any, execution: str) -> dict[str, Any]:
+def body_of(model: Any, execution: str, source: str = CHANGED) -> dict[str, Any]:
     """A body that a route understands, as arguments of a request."""
     if model is None:
         return {}
     if isinstance(model, str):
         if model.startswith("multipart/"):
-            return {"data": form}
-        return {"data": FLOW.replace("chest", "box")}
+            return {"data": lambda: form(source)}
+        return {"data": source}
     return {"json": value_of(msgspec.json.schema(model), {}, "", execution)}
 
 
@@ -154,14 +160,15 @@ def value_of(schema: dict[str, Any], known: dict[str, Any], name: str, execution
     return schema["enum"][0] if "enum" in schema else given(name, execution)
 
 
-def form() -> FormData:
+def form(source: str) -> FormData:
     made = FormData(default_to_multipart=True)
-    made.add_field("fileUpload", FLOW.replace("chest", "box"), filename="flows.yml")
+    made.add_field("fileUpload", source, filename="flows.yml")
     return made
 
 
 async def kept(engine: Engine, execution: ExecutionId) -> tuple[Any, ...]:
     """All that is in the hidden namespace."""
+    await engine.logs.flushed()
     loaded = (await engine.store.executions.load(execution)).record.execution
     return (
         [flow.source for flow in await engine.store.flows.list(HIDDEN)],
@@ -169,6 +176,7 @@ async def kept(engine: Engine, execution: ExecutionId) -> tuple[Any, ...]:
         [(entry.key, entry.value) for entry in await engine.store.kv.list(HIDDEN)],
         [(secret.key, secret.updated) for secret in await engine.store.secrets.list(HIDDEN)],
         {path: (info.size, info.modified) for path, info in (await engine.namespaces.list(HIDDEN)).items()},
+        [line.message for _, line in await engine.store.logs.lines(execution)],
         [account.name for account in await engine.users.list()],
     )
 
