@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from triggers.schedule import Calendar
+from engine.plugin import Calendar
 
 # A date that is no later than this when somebody comes to look is late, not missed.
 GRACE = timedelta(seconds=10)

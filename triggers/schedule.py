@@ -6,29 +6,17 @@ from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.plugin import Trigger
+from engine.plugin import Calendar, Trigger
 from engine.plugin.duration import Duration
 from triggers.cron import parse_cron
 from triggers.dates import Dates, Gap, Overlap
 from triggers.timezone import Timezone, zone_of
 
 Recover = Literal["ALL", "LAST", "NONE"]
-
-
-class Calendar(Protocol):
-    """The dates of a schedule, in its zone."""
-
-    def after(self, moment: datetime) -> datetime | None:
-        """The first one after a moment."""
-        ...
-
-    def before(self, moment: datetime) -> datetime | None:
-        """The last one before a moment."""
-        ...
 
 
 class Dated(Trigger):
@@ -44,6 +32,10 @@ class Dated(Trigger):
     def zone(self, otherwise: tzinfo) -> tzinfo:
         """The time zone of its dates."""
         return otherwise if self.timezone is None else zone_of(self.timezone)
+
+    def calendar_in(self, otherwise: tzinfo) -> Calendar:
+        """Its dates; `otherwise`: their zone where it names none."""
+        return self.calendar(self.zone(otherwise))
 
     @abstractmethod
     def calendar(self, zone: tzinfo) -> Calendar:

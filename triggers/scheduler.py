@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from engine.clock import Clock, local_zone, to_datetime, to_millis
 from engine.errors import Blocked, Conflict, ExpressionError, InvalidInputs, Refused, TaskError
+from engine.plugin import Calendar
 from engine.runtime.firing import Event, Firing, Loaded, execution_of
 from engine.state.trigger import TriggerState
 from engine.store.protocols import TriggerStore
 from triggers.missed import TICK, Watch, first_due
-from triggers.schedule import Calendar, Dated
+from triggers.schedule import Dated
 
 # Executions for missed dates begin no faster than this.
 PACE = 1000

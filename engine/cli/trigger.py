@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from engine.cli.options import Config, Data, Json
 from engine.cli.session import run_async, session
-from engine.errors import NotFound, Refused
-
-if TYPE_CHECKING:
-    from engine.runtime.engine import Engine
-    from engine.state.trigger import TriggerState
+from engine.cli.trigger_dates import backfill, dates, unlock
+from engine.cli.trigger_names import Name, find, name_of, shown, tell, word
+from engine.errors import Refused
 
 app = typer.Typer(
     help="Triggers: list them, look at them, switch them on and off.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Name = Annotated[str, typer.Argument(help="The trigger, as NAMESPACE.FLOW.ID.")]
+for command in (backfill, unlock, dates):
+    app.command(command.__name__)(command)
+
 RECOVER = ("NONE", "LAST", "ALL")
 
 
@@ -98,77 +98,3 @@ def enable(
             tell(await engine.triggers.set_disabled(*found.key, False, recover.upper()), as_json)
 
     run_async(work)
-
-
-async def find(engine: Engine, name: str) -> TriggerState:
-    """A trigger by its name. Raises NotFound with those that may have been meant."""
-    from engine.nearness import near_or_known
-
-    known = {name_of(state): state for state in await engine.triggers.list()}
-    if name not in known:
-        hint = near_or_known(name, known).removeprefix(", ")
-        raise NotFound("trigger", name, hint or "`tidegate trigger list` shows those that exist")
-    return known[name]
-
-
-def name_of(state: TriggerState) -> str:
-    return ".".join(state.key)
-
-
-def word(state: TriggerState) -> str:
-    """In one word how it is with a trigger."""
-    if not state.active:
-        return "disabled"
-    if state.failures:
-        return "failing"
-    return "waiting" if state.execution is not None else "enabled"
-
-
-def shown(state: TriggerState) -> dict[str, Any]:
-    """A state for programs."""
-    from engine.clock import iso
-
-    moments = {
-        "lastDate": state.date,
-        "nextDate": state.next if state.active else None,
-        "evaluated": state.evaluated,
-        "fired": state.fired,
-        "updated": state.updated,
-    }
-    return {
-        "namespace": state.namespace,
-        "flow": state.flow,
-        "id": state.id,
-        "type": state.type,
-        "disabled": not state.active,
-        **{name: None if at is None else iso(at) for name, at in moments.items()},
-        "execution": state.execution,
-        "failures": state.failures,
-        "error": state.error,
-    }
-
-
-def tell(state: TriggerState, as_json: bool) -> None:
-    """Print a state."""
-    from rich.markup import escape
-
-    from engine.cli import look
-
-    console = look.stdout()
-    if as_json:
-        console.print(look.as_json(shown(state)), markup=False)
-        return
-    console.print(f"{escape(name_of(state))}  {state.type.removeprefix('io.kestra.plugin.')}  {word(state)}")
-    lines = {
-        "next date": state.next if state.active else None,
-        "last date": state.date,
-        "looked at": state.evaluated,
-        "started something": state.fired,
-    }
-    for label, at in lines.items():
-        if at is not None:
-            console.print(f"  {label}: {look.moment(at)}")
-    if state.execution is not None:
-        console.print(f"  waits for the execution {state.execution}")
-    if state.error is not None:
-        console.print(f"  failed {state.failures} times, the last time: {escape(state.error)}")

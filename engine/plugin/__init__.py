@@ -8,6 +8,7 @@ from engine.executor.plan import Kind
 from engine.ids import NodeId
 from engine.plugin.base import (
     Block,
+    Calendar,
     Call,
     Child,
     FolderBlock,
@@ -51,6 +52,7 @@ from engine.state.status import Status
 __all__ = [
     "LEVELS",
     "Block",
+    "Calendar",
     "Call",
     "Child",
     "Condition",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
 from pydantic.alias_generators import to_camel
@@ -257,6 +258,18 @@ class FolderBlock(Block):
         """Keep what the tasks left in the folder, however they ended; returns the outputs. Raises as a task does."""
 
 
+class Calendar(Protocol):
+    """The dates of a schedule, in its zone."""
+
+    def after(self, moment: datetime) -> datetime | None:
+        """The first one after a moment."""
+        ...
+
+    def before(self, moment: datetime) -> datetime | None:
+        """The last one before a moment."""
+        ...
+
+
 class Trigger(Plugin):
     """What starts executions. `id`, `conditions`, `inputs`, `labels` and so on are the engine's: not seen here.
 
@@ -264,6 +277,10 @@ class Trigger(Plugin):
     """
 
     starts: ClassVar[bool] = False
+
+    def calendar_in(self, otherwise: tzinfo) -> Calendar | None:
+        """Its dates, where it has some; `otherwise`: their zone where it names none."""
+        return None
 
     def hears(self, conditions: Sequence[Condition]) -> Sequence[Heard]:
         """Executions of other flows that it must be told of, if any; `conditions`: those of the trigger."""

@@ -51,3 +51,25 @@ def test_what_can_not_be_is_told(place: Place) -> None:
     assert f"did you mean '{NAME}'" in place.call("trigger", "disable", "shop.orders.flow.dialy", code=2)
     assert "remove `disabled: true` there" in place.call("trigger", "enable", "shop.orders.flow.hook", code=2)
     assert "--recover is one of NONE, LAST, ALL" in place.call("trigger", "enable", NAME, "--recover", "some", code=2)
+
+
+def test_the_next_dates_of_a_schedule_are_shown(place: Place) -> None:
+    shown = place.call("trigger", "dates", NAME, "--after", "2026-03-27T12:00:00Z", "--count", "3", TZ="Europe/Paris")
+    assert shown.splitlines() == [
+        "2026-03-28T06:00:00+01:00  2026-03-28T05:00:00Z",
+        "2026-03-29T06:00:00+02:00  2026-03-29T04:00:00Z *",
+        "2026-03-30T06:00:00+02:00  2026-03-30T04:00:00Z",
+    ]
+    assert "has no dates, it is a Webhook" in place.call("trigger", "dates", "shop.orders.flow.hook", code=2)
+
+
+def test_a_backfill_is_begun_paused_and_ended(place: Place) -> None:
+    begin = ("--start", "2026-01-01", "--end", "2026-01-03", "-i", "day=1", "--label", "kind=backfill", "--json")
+    made = json.loads(place.call("trigger", "backfill", NAME, *begin))["backfill"]
+    assert (made["paused"], made["inputs"], made["labels"]) == (False, {"day": "1"}, {"kind": "backfill"})
+    assert "backfill: paused at" in place.call("trigger", "backfill", NAME, "--pause")
+    assert "a backfill of 'daily' is under way" in place.call("trigger", "backfill", NAME, *begin[:2], code=2)
+    assert "backfill" not in place.call("trigger", "backfill", NAME, "--cancel")
+    assert "No backfill found" in place.call("trigger", "backfill", NAME, "--resume", code=2)
+    assert "say --start MOMENT" in place.call("trigger", "backfill", NAME, code=2)
+    assert "Trigger is not locked" in place.call("trigger", "unlock", NAME, code=2)

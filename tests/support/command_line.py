@@ -30,9 +30,9 @@ class Place:
             env={**os.environ, "TIDEGATE_DATA": str(self.data), "COLUMNS": "200", **environment},
         )
 
-    def call(self, *arguments: str, code: int = 0) -> str:
+    def call(self, *arguments: str, code: int = 0, **environment: str) -> str:
         """Standard output, or standard error where the exit code is another than 0."""
-        with self.start(*arguments) as process:
+        with self.start(*arguments, **environment) as process:
             out, err = process.communicate(timeout=50)
         assert process.returncode == code, out + err
         assert "Traceback" not in out + err
