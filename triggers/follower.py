@@ -102,7 +102,7 @@ class Follower:
             passed = replace(passed, windows=decision.windows)
             if not decision.fires:
                 return await self._save(passed)
-            event = await self._event(record, decision.met, change)
+            event = await self._event(following, record, decision.met, change)
             scene = await self._firing.about(loaded, record, event.variables)
             fired = replace(passed, fired=passed.evaluated)
         except OF_THE_EVENT as error:
@@ -138,10 +138,14 @@ class Follower:
         rules = [waited.rule for waited in following.waited]
         return decide(rules, before.windows, matched, record.execution.id, change.at)
 
-    async def _event(self, record: Record, met: Sequence[ExecutionId], change: StateChange) -> Event:
+    async def _event(
+        self, following: Following, record: Record, met: Sequence[ExecutionId], change: StateChange
+    ) -> Event:
         others = await self._heads([id for id in met if id != record.execution.id])
         variables = variables_of(record, joined_outputs([*others, record.execution]))
-        return Event(_key(change), variables, labels=inherited(record.execution))
+        definition = following.loaded.definition
+        lacking = definition.dialect == 1 and definition.fields.inputs is None
+        return Event(_key(change), variables, labels=inherited(record.execution), lacking=lacking)
 
     async def _heads(self, ids: Sequence[ExecutionId]) -> list[Execution]:
         """Executions in the order of their ids, without those that are deleted."""

@@ -62,12 +62,14 @@ class Creation:
         here: bool = True,
         state: TriggerState | None = None,
         failure: str | None = None,
+        lacking: bool = False,
     ) -> Execution:
         """Start an execution; returns when it is committed. FILE inputs are local paths or storage URIs.
 
         scheduled: when its first task begins, in milliseconds; by default at once
         here: whoever asks is a user of this machine, and may name files of it as inputs
         state: of the trigger that starts it, to be stored with it; failure: it ends FAILED at once, for this reason
+        lacking: required inputs that nobody gave are left out
 
         Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow or a label that
         nobody may give, Blocked by a check, Conflict where what a trigger starts is there already, or another state of
@@ -83,6 +85,8 @@ class Creation:
             execution = self._blank(id, compiled, labels or {}, trigger, child, scheduled, kind)
             view = View(compiled.plan, Record(execution))
             declared, seen = compiled.flow.inputs or (), view.of_flow()
+            if lacking:
+                declared = tuple(it for it in declared if it.id in (inputs or {}) or it.defaults is not None)
             if failure is None:
                 values = await self._inputs.resolve(declared, execution, seen, inputs or {}, here=here)
                 execution = msgspec.structs.replace(execution, inputs=values)

@@ -39,6 +39,7 @@ class Event(NamedTuple):
     variables: what expressions see as `trigger.*`
     inputs, labels: besides those that are written at the trigger
     scheduled: the date that it was for, in milliseconds
+    lacking: the execution goes without required inputs that nobody gives
     """
 
     key: str
@@ -46,6 +47,7 @@ class Event(NamedTuple):
     inputs: Mapping[str, Any] = {}
     labels: Mapping[str, str] = {}
     scheduled: int | None = None
+    lacking: bool = False
 
 
 class Loaded(NamedTuple):
@@ -166,6 +168,7 @@ class Firing:
             here=False,
             state=state,
             failure=failure,
+            lacking=event.lacking,
         )
 
     async def _labels(self, loaded: Loaded, scene: Scene) -> dict[str, str]:

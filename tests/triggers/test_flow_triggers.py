@@ -318,6 +318,15 @@ async def test_inputs_that_cannot_be_rendered_fail_an_execution_in_dialect_2(
     assert (await bench.state("after")).failures == 1
 
 
+@pytest.mark.parametrize(("line", "state"), [(AFTER_UP, Status.SUCCESS), ("dependsOn: [{flowId: up}]", Status.FAILED)])
+async def test_who_gives_no_inputs_starts_it_without_them_in_dialect_1(bench: Bench, line: str, state: Status) -> None:
+    await bench.save(down(line, more="inputs: [{id: a, type: STRING}, {id: b, type: INT, defaults: 3}]"))
+    await run(bench)
+    (one,) = await followers(bench)
+    assert one.state is state
+    assert one.inputs == ({"b": 3} if state is Status.SUCCESS else {})
+
+
 async def test_tr_05_one_that_cannot_decide_holds_up_nobody_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from plugins.core.condition import ExecutionLabels
 
