@@ -123,12 +123,18 @@ class Control:
     async def kill(self, id: ExecutionId, *, cascade: bool = True) -> None:
         """Ask an execution to stop; it ends KILLED. Raises NotFound, Conflict when it has ended.
 
-        cascade: also those that its tasks started; the iterations of its loops are part of it and stop in any case
+        cascade: also those that its tasks started, be it ended or not; the iterations of its loops are part of it and
+            stop in any case
         """
         execution, owner = await self._head(id)
-        if execution.finished:
+        if not execution.finished:
+            await self._tell(id, owner, KillAsked(at=self._clock.now(), cascade=cascade))
+            await self._kill_below(id, cascade)
+        elif not (cascade and await self._kill_below(id, cascade)):
             raise Conflict(f"Execution '{id}' has ended already, its state is {execution.state}")
-        await self._tell(id, owner, KillAsked(at=self._clock.now(), cascade=cascade))
+
+    async def _kill_below(self, id: ExecutionId, cascade: bool) -> bool:
+        """Kill what an execution started; whether there was anything."""
         asked: set[ExecutionId] = set()
         kinds = () if cascade else (ExecutionKind.LOOP,)
         while True:
@@ -136,7 +142,7 @@ class Control:
             where = ExecutionFilter(kinds=kinds, caller=id, states=ALIVE, limit=PAGE + len(asked))
             fresh = [child.id for child in await self._store.executions.list(where) if child.id not in asked]
             if not fresh:
-                return
+                return bool(asked)
             for child in fresh:
                 await self.kill_if_alive(child, cascade=cascade)
             asked.update(fresh)

@@ -165,7 +165,12 @@ def _of_labels(node: Condition, document: str, bind: Bind) -> str:
     said = f"{KEY} = {bind(node.key)}"
     if node.op is Op.IS_NULL:
         return f"not {LABELLED.format(document=document, said=said)}"
-    return LABELLED.format(document=document, said=f"{said} and {_of_column(node, VALUE, bind)}")
+    has = LABELLED.format(document=document, said=f"{said} and {_of_column(node, VALUE, bind)}")
+    if node.op not in (Op.EQUALS, Op.IN):
+        return has
+    # To look for a text is far faster than to read a document; where it is found it may still be another's.
+    texts = [msgspec.json.encode({"key": node.key, "value": value}).decode() for value in node.values]
+    return f"(({' or '.join(f'instr({document}, {bind(text)}) > 0' for text in texts)}) and {has})"
 
 
 def matches(pattern: str, text: str | None) -> bool:

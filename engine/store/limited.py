@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import regex
 
@@ -44,4 +45,9 @@ class Limited:
         if text is None:
             return False
         left = None if self._until is None else max(0.001, self._until - monotonic())
-        return regex.search(pattern, text, timeout=left) is not None
+        return _compiled(pattern).search(text, timeout=left) is not None
+
+
+@lru_cache(maxsize=100)
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    return regex.compile(pattern)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
+from engine.errors import Conflict
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.state.execution import ExecutionKind
@@ -170,6 +171,18 @@ async def test_a_kill_reaches_the_executions_that_were_started(engine: Engine, w
     await engine.control.kill(execution.id)
     assert (await end(engine, execution.id)).execution.state is Status.KILLED
     assert (await child_of(engine, record)).execution.state is Status.KILLED
+
+
+async def test_a_kill_of_what_has_ended_reaches_what_it_started(engine: Engine) -> None:
+    await engine.control.save_flow(SLEEPER)
+    record = await run(engine, calling("sleeper", "wait: false"))
+    assert record.execution.state is Status.SUCCESS
+    with pytest.raises(Conflict, match="has ended already"):
+        await engine.control.kill(record.execution.id, cascade=False)
+    await engine.control.kill(record.execution.id)
+    assert (await child_of(engine, record)).execution.state is Status.KILLED
+    with pytest.raises(Conflict, match="has ended already"):
+        await engine.control.kill(record.execution.id)
 
 
 async def test_an_execution_for_later_waits_for_its_date(engine: Engine) -> None:
