@@ -238,7 +238,7 @@ def _node(
     task, run, states = None, None, None
     if node.task is not None:
         id = node.task.fields.id
-        task = written.get(id) or {"id": id, "type": node.task.type_name}
+        task = written.get(id) or {"id": id, "type": node.task.type_name, **node.task.properties}
         if node.called is not None:
             called = {"namespace": node.called.namespace, "flowId": node.called.flow, "revision": node.called.revision}
             task = {**task, "subflowId": {name: value for name, value in called.items() if value is not None}}

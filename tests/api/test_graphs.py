@@ -96,6 +96,8 @@ async def test_a_subflow_is_shown_in_the_place_of_its_task(engine: Engine, clien
     await save(engine, CALLED, CALLING)
     graph = await get(client, "/flows/shop/calling/graph?subflows=root.call,root.none")
     assert {("root.call._start", "root.call", None), ("root.call", "root.call.inner", "SEQUENTIAL")} <= edges(graph)
+    (inner,) = [node for node in graph["nodes"] if node["uid"] == "root.call.inner"]
+    assert inner["task"]["message"] == "hi"
     assert [it["cluster"]["type"].rpartition(".")[2] for it in graph["clusters"]] == [
         "GraphCluster",
         "SubflowGraphCluster",
