@@ -247,7 +247,7 @@ TRIGGER = Filterable(
 )
 KV = Filterable("a key", {"q": to("words"), "namespace": to("namespace"), "updated": to("updated")})
 SECRET = Filterable("a secret", {"q": to("words"), "namespace": to("namespace")})
-NAMESPACE = Filterable("a namespace", {"q": to("words"), "existingOnly": to("existing")})
+NAMESPACE = Filterable("a namespace", {"q": to("words"), "namespace": to("namespace"), "existingOnly": to("existing")})
 NAMESPACE_FILE = Filterable(
     "a namespace file",
     {

@@ -19,7 +19,7 @@ from engine.store.repositories import Executions, Flows, Nodes, Slots, Timers
 from engine.store.state_changes import StateChanges
 from engine.store.triggers import Triggers
 from engine.store.users import Accounts, Audit, Tokens
-from engine.store.values import Secrets, Values
+from engine.store.values import Namespaces, Secrets, Values
 from engine.store.writer import Writer, unmeasured
 
 DATABASE = "tidegate.db"
@@ -38,6 +38,7 @@ class SqliteStore(NamedTuple):
     kv: Values
     cached: Cached
     secrets: Secrets
+    namespaces: Namespaces
     accounts: Accounts
     tokens: Tokens
     audit: Audit
@@ -72,6 +73,7 @@ async def open_store(
             Values(reader, writer),
             Cached(reader, writer),
             Secrets(reader, writer),
+            Namespaces(reader, writer),
             Accounts(reader, writer),
             Tokens(reader, writer),
             Audit(reader, writer),

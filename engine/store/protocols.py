@@ -28,6 +28,7 @@ from engine.store.rows import (
     Message,
     Metric,
     MetricFilter,
+    NamespaceRow,
     NewFlow,
     NodeRow,
     SecretInfo,
@@ -321,6 +322,18 @@ class SecretStore(Protocol):
     async def delete(self, namespace: str, key: str) -> bool: ...
 
 
+class NamespaceStore(Protocol):
+    """Namespaces that somebody made; others exist by what is in them."""
+
+    async def put(self, id: str, description: str | None, at: int) -> None:
+        """Make one, or change its description."""
+        ...
+
+    async def list(self) -> Sequence[NamespaceRow]: ...
+
+    async def delete(self, id: str) -> bool: ...
+
+
 class LogStore(Protocol):
     """Log lines and metrics, in files of their own by day."""
 
@@ -395,6 +408,8 @@ class Store(Protocol):
     def cached(self) -> CachedStore: ...
     @property
     def secrets(self) -> SecretStore: ...
+    @property
+    def namespaces(self) -> NamespaceStore: ...
     @property
     def accounts(self) -> AccountStore: ...
     @property

@@ -333,6 +333,14 @@ class Entry(msgspec.Struct, frozen=True):
         return self.expires is not None and self.expires <= now
 
 
+class NamespaceRow(msgspec.Struct, frozen=True):
+    """A namespace that somebody made."""
+
+    id: str
+    description: str | None
+    created: int
+
+
 class SecretInfo(msgspec.Struct, frozen=True):
     """What may be told of a secret; the empty namespace stands for all of them."""
 

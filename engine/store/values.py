@@ -1,4 +1,4 @@
-"""Keys and secrets in SQLite."""
+"""Keys, secrets and the names of namespaces in SQLite."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.store.codec import encode
 from engine.store.query import Where, queries
 from engine.store.reader import Reader
 from engine.store.repositories import TENANT
-from engine.store.rows import Entry, SecretInfo
+from engine.store.rows import Entry, NamespaceRow, SecretInfo
 from engine.store.writer import Writer
 
 SQL = queries("sqlite")
@@ -78,6 +78,25 @@ class Values:
             return deleted
 
         return await self._writer.run(work)
+
+
+class Namespaces:
+    """Namespaces that somebody made."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def put(self, id: str, description: str | None, at: int) -> None:
+        params = {"tenant": TENANT, "id": id, "description": description, "at": at}
+        await self._writer.execute(SQL["put_namespace"], params)
+
+    async def list(self) -> Sequence[NamespaceRow]:
+        rows = await self._reader.rows(SQL["list_namespaces"], {"tenant": TENANT})
+        return [NamespaceRow(*row) for row in rows]
+
+    async def delete(self, id: str) -> bool:
+        return bool(await self._writer.execute(SQL["delete_namespace"], {"tenant": TENANT, "id": id}))
 
 
 class Secrets:

@@ -108,6 +108,28 @@ async def test_namespaces_above_exist_too(engine: Engine, client: ClientSession)
     assert [it["id"] for it in page["results"]] == ["a.b.c"]
 
 
+async def test_a_namespace_may_be_made_described_and_removed(client: ClientSession) -> None:
+    made = {"id": "attic.old", "description": "What nobody wants"}
+    async with client.post(f"{T}/namespaces", json={**made, "deleted": False}) as answer:
+        assert await answer.json() == {**made, "deleted": False}
+    page = await get(client, "/namespaces/search?q=attic&existing=true")
+    assert page["results"] == [{**made, "deleted": False}]
+    assert [it["id"] for it in (await get(client, "/namespaces/search?q=attic"))["results"]] == ["attic", "attic.old"]
+    async with client.put(f"{T}/namespaces/attic.old", json={"id": "attic.old", "description": "New"}) as answer:
+        assert (await answer.json())["description"] == "New"
+    assert (await get(client, "/namespaces/attic.old"))["description"] == "New"
+    for method, path, body, status in (
+        ("PUT", "attic.old", {"id": "attic"}, 422),
+        ("POST", "", {"id": "-"}, 422),
+        ("DELETE", "shop", None, 409),
+        ("DELETE", "attic.old", None, 204),
+        ("DELETE", "attic.old", None, 204),
+    ):
+        async with client.request(method, f"{T}/namespaces/{path}".rstrip("/"), json=body) as answer:
+            assert answer.status == status, (method, path)
+    assert (await get(client, "/namespaces/search?q=attic"))["total"] == 0
+
+
 async def test_flows_are_changed_by_what_they_are(engine: Engine, client: ClientSession) -> None:
     async with client.post(f"{T}/flows/disable/by-query?filters[namespace][PREFIX]=shop") as answer:
         assert await answer.json() == {"count": 2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.store.protocols import Store
-from engine.store.rows import Entry, SecretInfo
+from engine.store.rows import Entry, NamespaceRow, SecretInfo
 from support.steps import Open
 
 ONE = Entry("shop", "limit", "NUMBER", "42", None, 10, 10)
@@ -108,3 +108,13 @@ async def test_a_key_that_expired_begins_anew(store: Store) -> None:
     assert found is not None
     assert found.revision == 1
     assert await store.kv.older("shop", "limit") == []
+
+
+async def test_namespaces_are_made_described_and_removed(store: Store) -> None:
+    await store.namespaces.put("shop", None, 1)
+    await store.namespaces.put("attic", "old", 2)
+    await store.namespaces.put("shop", "new", 3)
+    assert await store.namespaces.list() == [NamespaceRow("attic", "old", 2), NamespaceRow("shop", "new", 1)]
+    assert await store.namespaces.delete("shop")
+    assert not await store.namespaces.delete("shop")
+    assert [row.id for row in await store.namespaces.list()] == ["attic"]
