@@ -46,6 +46,12 @@ class SecretValue(Shape, frozen=True):
     description: str | None = None
 
 
+class SecretChange(Shape, frozen=True):
+    """What may be changed of a secret without its value."""
+
+    description: str | None = None
+
+
 class Secrets:
     """Names of secrets; set and delete them."""
 
@@ -66,6 +72,15 @@ class Secrets:
             dict[str, list[str]],
         )
         yield Route("PUT", of, self.set, "Store a secret", list[SecretShape], body=SecretValue, role=Role.ADMIN)
+        yield Route(
+            "PATCH",
+            f"{of}/{{key}}",
+            self.describe,
+            "Describe a secret",
+            list[SecretShape],
+            body=SecretChange,
+            role=Role.ADMIN,
+        )
         yield Route("DELETE", f"{of}/{{key}}", self.delete, "Delete a secret", role=Role.ADMIN)
 
     async def all(self, call: Call) -> SecretsShape:
@@ -86,10 +101,21 @@ class Secrets:
         await self._secrets.set(secret.key, secret.value, namespace, secret.description)
         return [_shown(info) for info in await self._secrets.list(namespace)]
 
+    async def describe(self, call: Call) -> list[SecretShape]:
+        change: SecretChange = await call.json(SecretChange)
+        namespace, key = valid(call.path["namespace"]), call.path["key"]
+        if not await self._secrets.describe(key, change.description or "", namespace):
+            raise _missing(namespace, key)
+        return [_shown(info) for info in await self._secrets.list(namespace)]
+
     async def delete(self, call: Call) -> None:
         namespace, key = valid(call.path["namespace"]), call.path["key"]
         if not await self._secrets.delete(key, namespace):
-            raise NotFound("secret", key, f"the namespace '{namespace}' has none of that name")
+            raise _missing(namespace, key)
+
+
+def _missing(namespace: str, key: str) -> NotFound:
+    return NotFound("secret", key, f"the namespace '{namespace}' has none of that name")
 
 
 def _page(call: Call, found: Iterable[SecretInfo]) -> SecretsShape:

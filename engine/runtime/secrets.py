@@ -51,6 +51,13 @@ class Secrets:
             raise Malformed(f"The secret '{key}' would be empty")
         await self._store.put(namespace, key.upper(), self._vault.seal(value)["value"], self._clock.now(), description)
 
+    async def describe(self, key: str, description: str, namespace: str = EVERYWHERE) -> bool:
+        """Say what a stored secret is for; whether there is one."""
+        sealed = await self._store.find([namespace], key.upper())
+        if sealed is not None:
+            await self._store.put(namespace, key.upper(), sealed, self._clock.now(), description)
+        return sealed is not None
+
     async def list(self, namespace: str | None = None) -> Sequence[SecretInfo]:
         """The stored secrets, without their values."""
         return await self._store.list(namespace)

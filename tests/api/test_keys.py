@@ -131,6 +131,10 @@ async def test_secrets_are_stored_named_and_never_answered(engine: Engine, clien
         (shown,) = page["results"]
     assert "s3cr3t" not in str(page)
     assert (shown["key"], shown["namespace"], shown["description"]) == ("TOKEN", "company.team", "d")
+    async with client.patch(f"{of}/secrets/token", json={"description": "e"}) as answer:
+        assert [it["description"] for it in await answer.json()] == ["e"]
+    async with client.patch(f"{of}/secrets/none", json={"description": "e"}) as answer:
+        assert answer.status == 404
     assert await engine.secrets.find("company.team", "token") == "s3cr3t-text"
     _, names = await get(client, f"{of}.below/inherited-secrets")
     assert names["company.team"] == ["TOKEN"]
