@@ -149,7 +149,8 @@ class Executions:
         labels_of(query.labels)
         async with uploaded(call.request) as inputs:
             states = await self._engine.control.preview_inputs(namespace, id, inputs, revision=query.revision)
-        return validation_shape(id, namespace, states)
+        checks = await self._engine.control.preview_checks(namespace, id, states, revision=query.revision)
+        return validation_shape(id, namespace, states, checks)
 
     async def search(self, call: Call) -> Page[ExecutionShape]:
         return await self._page(call, call.query(Paged), condition_of(call.request.query, EXECUTION))

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.api.shapes import Shape
 from engine.definition.inputs import InputState
+from engine.runtime.checks import Unmet
 
 
 class ErrorShape(Shape, frozen=True):
@@ -38,8 +39,11 @@ class ValidationShape(Shape, frozen=True, omit_defaults=False):
     checks: list[CheckShape]
 
 
-def validation_shape(flow: str, namespace: str, states: Sequence[InputState]) -> ValidationShape:
-    return ValidationShape(flow, namespace, [_input(state) for state in states], [])
+def validation_shape(
+    flow: str, namespace: str, states: Sequence[InputState], checks: Sequence[Unmet] = ()
+) -> ValidationShape:
+    shown = [CheckShape(check.message, check.style, check.behavior) for check in checks]
+    return ValidationShape(flow, namespace, [_input(state) for state in states], shown)
 
 
 def _input(state: InputState) -> InputShape:

@@ -77,6 +77,7 @@ class Control:
         self.delete = operations.delete
         creation = Creation(store, plans, driver, inputs, Checks(renderer, look_ups), clock)
         self.create, self.preview_inputs = creation.create, creation.preview_inputs
+        self.preview_checks = creation.preview_checks
 
     async def save_flow(self, source: str, file: str | None = None, *, fresh: bool = False) -> StoredFlow:
         """Store a flow's source as its latest revision. Raises InvalidFlow with every mistake.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from engine.clock import Clock
-from engine.definition.inputs import InputState
+from engine.definition.inputs import InputState, nested
 from engine.definition.labels import refuse_labels
 from engine.errors import Conflict, NotFound, Refused
 from engine.executor.limits import REFUSED
 from engine.ids import ExecutionId, random_id
-from engine.runtime.checks import Checks
+from engine.runtime.checks import Checks, Unmet
 from engine.runtime.driver import Driver
 from engine.runtime.inputs import Inputs
 from engine.runtime.plans import Compiled, Plans
@@ -113,6 +113,18 @@ class Creation:
         execution = self._blank(ExecutionId(random_id()), compiled, {}, None, None, None, ExecutionKind.NORMAL)
         seen = View(compiled.plan, Record(execution)).of_flow()
         return await self._inputs.preview(compiled.flow.inputs or (), execution, seen, inputs or {})
+
+    async def preview_checks(
+        self, namespace: str, flow: str, inputs: Sequence[InputState], *, revision: int | None = None
+    ) -> tuple[Unmet, ...]:
+        """The checks that would not hold with previewed inputs; none are looked at where one of these is wrong."""
+        compiled = await self._plans.get(namespace, flow, revision)
+        if not compiled.flow.checks or any(state.errors for state in inputs):
+            return ()
+        given = {state.input.id: state.value for state in inputs if state.enabled}
+        blank = self._blank(ExecutionId(random_id()), compiled, {}, None, None, None, ExecutionKind.NORMAL)
+        execution = msgspec.structs.replace(blank, inputs=nested(given, list(given)))
+        return (await self._checks.of(compiled, execution)).unmet
 
     def _blank(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData
@@ -11,7 +12,8 @@ from aiohttp import ClientSession, FormData
 from engine.api.server import serving
 from engine.runtime.engine import Engine
 from engine.settings import Server
-from support.executing import EXECUTIONS, HELLO, WAITING, act, start
+from engine.store.rows import ExecutionFilter
+from support.executing import EXECUTIONS, HELLO, WAITING, act, form_of, start
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +128,30 @@ async def test_the_address_of_the_page_is_the_one_that_is_set(engine: Engine) ->
     async with serving(engine, options) as url, ClientSession(url) as client:
         _, shown = await start(client)
     assert shown["url"] == f"https://tide.example.com/ui/executions/company.team/hello/{shown['id']}"
+
+
+async def test_inputs_and_checks_are_tried_without_starting_anything(client: ClientSession, engine: Engine) -> None:
+    await engine.control.save_flow(
+        HELLO.replace("id: hello", "id: checked")
+        + """checks:
+  - {condition: "{{ inputs.n > 1 }}", message: "n is {{ inputs.n }}", style: WARNING, behavior: BLOCK_EXECUTION}
+"""
+    )
+
+    async def validate(**inputs: str) -> Any:
+        url = f"{EXECUTIONS}/company.team/checked/validate"
+        async with client.post(url, data=form_of(inputs)) as answer:
+            assert answer.status == 200
+            return await answer.json()
+
+    found = await validate(n="1")
+    assert (found["id"], found["namespace"]) == ("checked", "company.team")
+    assert found["checks"] == [{"message": "n is 1", "style": "WARNING", "behavior": "BLOCK_EXECUTION"}]
+    (n, _, fails) = found["inputs"]
+    assert (n["input"]["type"], n["value"], n["isDefault"], n["enabled"], n["errors"]) == ("INT", 1, False, True, [])
+    assert (fails["value"], fails["isDefault"]) == (False, True)
+    assert (await validate(n="2"))["checks"] == []
+    found = await validate(n="many")
+    assert "Invalid value for input `n`" in found["inputs"][0]["errors"][0]["message"]
+    assert found["checks"] == []
+    assert await engine.store.executions.count(ExecutionFilter()) == 0
