@@ -3,6 +3,7 @@
 TidegateError
 ├── NotFound            the thing asked for does not exist
 ├── Conflict            it exists in another version or state than the caller assumed
+├── Unsigned            a webhook request whose signature isn't what it must be
 ├── AtLimit             its flow allows no more running executions
 ├── Unavailable         the store or the disk can't answer now; the same call may succeed later
 ├── Refused             the request is understood and not allowed; says what would be
@@ -39,6 +40,10 @@ class NotFound(TidegateError):
 
 class Conflict(TidegateError):
     """The row changed since it was read, or the key is taken."""
+
+
+class Unsigned(TidegateError):
+    """A webhook request that isn't signed as it must be."""
 
 
 class AtLimit(TidegateError):

@@ -7,16 +7,19 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from engine.plugin import WebRequest, WebTrigger
 from engine.plugin.aliases import ALIASES
+from triggers.signatures import Signature, Verifier
 
 MULTIPLE = "core.condition.MultipleCondition"
 
 
 class Webhook(WebTrigger):
     """Start an execution for each request to an address with a key."""
+
+    auth: Signature | None = Field(None, description="How requests are signed, where they must be.")
 
     @field_validator("response_code")
     @classmethod
@@ -34,6 +37,15 @@ class Webhook(WebTrigger):
             if isinstance(type, str) and ALIASES.get(type, type).endswith(MULTIPLE):
                 text = "invalid webhook: conditions of type MultipleCondition are not supported"
                 yield ("conditions", place), text
+
+    def secrets(self) -> Mapping[str, str]:
+        """What requests are signed with."""
+        return {} if self.auth is None else self.auth.keys
+
+    def verifier(self, secrets: Mapping[str, str], request: WebRequest, now: int) -> Verifier:
+        """Looks at the signature of a request."""
+        assert self.auth is not None
+        return Verifier(self.auth, secrets, request.headers, now)
 
     def variables(self, request: WebRequest) -> dict[str, Any]:
         """The body, headers and parameters."""

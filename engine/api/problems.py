@@ -29,6 +29,7 @@ from engine.errors import (
     TaskError,
     TidegateError,
     Unavailable,
+    Unsigned,
 )
 
 TYPES = "https://kestra.io/docs/api-reference/problems/"
@@ -119,7 +120,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, "invalid-argument", "Illegal argument: ", str(error))
         case Conflict() | Refused():
             return Problem(409, "conflict", "Illegal state: ", str(error))
-        case Unauthenticated():
+        case Unauthenticated() | Unsigned():
             return Problem(401, "unauthenticated", "Unauthorized: ", str(error))
         case TooMany():
             return Problem(429, "too-many-requests", "Too Many Requests: ", str(error))

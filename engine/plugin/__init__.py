@@ -43,7 +43,7 @@ from engine.plugin.fields import unrendered
 from engine.plugin.index import Index, installed
 from engine.plugin.records import read_record
 from engine.plugin.several import Several
-from engine.plugin.web import WebRequest, WebTrigger
+from engine.plugin.web import Verified, WebRequest, WebTrigger
 from engine.plugin.working import Folder, OnLine, Programs, PythonEnvironment
 from engine.settings import Settings
 from engine.state.heard import Heard
@@ -94,6 +94,7 @@ __all__ = [
     "TaskRunner",
     "Template",
     "Trigger",
+    "Verified",
     "WebRequest",
     "WebTrigger",
     "duration_text",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -27,6 +27,25 @@ class WebRequest(NamedTuple):
     path: str | None = None
 
 
+class Verified(NamedTuple):
+    """A request that was signed by one of the secrets. `name`: tells it from all others, where the signature does."""
+
+    secret: str
+    name: str | None
+
+
+class Verifier(Protocol):
+    """Looks at the signature of one request while its body comes in."""
+
+    def update(self, chunk: bytes) -> None:
+        """Take in the next bytes of the body."""
+        ...
+
+    def verdict(self) -> Verified:
+        """After the body. Raises Unsigned."""
+        ...
+
+
 class WebTrigger(Trigger):
     """A trigger that requests to an address with a key start; what it has here is how they are answered."""
 
@@ -45,6 +64,14 @@ class WebTrigger(Trigger):
     idempotency_key: str | None = Field(
         None, description="Expression that names a request: a second one of the same name starts nothing."
     )
+
+    def secrets(self) -> Mapping[str, str]:
+        """What requests are signed with, by name, not rendered yet; none: they need no signature."""
+        return {}
+
+    def verifier(self, secrets: Mapping[str, str], request: WebRequest, now: int) -> Verifier:
+        """Looks at the signature of a request, with the secrets rendered; `now` in milliseconds. Raises Unsigned."""
+        raise NotImplementedError
 
     @abstractmethod
     def variables(self, request: WebRequest) -> dict[str, Any]:

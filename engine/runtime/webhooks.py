@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
 import anyio
 
 from engine.clock import Clock
-from engine.errors import Conflict, ExpressionError, InvalidFlow, NotFound, Refused
-from engine.files.addresses import execution_folder
+from engine.errors import Conflict, ExpressionError, InvalidFlow, NotFound, Refused, Unavailable
+from engine.files.addresses import execution_folder, flow_folder
 from engine.files.protocol import InternalStorage
 from engine.ids import random_id
 from engine.plugin.conditions import Subject
-from engine.plugin.web import WebRequest, WebTrigger
+from engine.plugin.web import Verified, Verifier, WebRequest, WebTrigger
 from engine.runtime.firing import Event, Firing, Loaded, execution_of
 from engine.state.execution import Execution
 from engine.state.status import Status
@@ -23,6 +23,7 @@ from engine.store.protocols import Store
 
 # How old what is known of triggers that are switched off may be, in milliseconds, where another process did so.
 KNOWN_FOR = 1000
+NAMED = "request "
 
 
 class Hook(NamedTuple):
@@ -86,26 +87,67 @@ class Webhooks:
         given: names the request, where the trigger has no `idempotencyKey` of its own: a second one of the same name
             starts nothing
         content: the body, where it is to be stored as a file
-        Raises Conflict for a second one of another body, ExpressionError, TaskError, and as `Control.create` does.
+        Raises Unsigned, Unavailable where the secret of the signature can't be read, Conflict for a second one of
+        another body, ExpressionError, TaskError, and as `Control.create` does.
         """
-        name = await self._name(hook, hook.plugin.variables(request)) or given
-        event = Event(f"request {name}" if name else random_id(), {})
-        if content is None:
-            return await self._fire(hook, event._replace(variables=hook.plugin.variables(request)), name)
-        flow = hook.loaded.compiled.flow
-        folder = execution_folder(flow.namespace, flow.id, execution_of(hook.loaded, event))
-        stored = await self._files.put(f"{folder}/trigger/{random_id()}", content)
+        verifier = await self._verifier(hook, request)
+        if content is not None:
+            return await self._stored(hook, request, given, content, verifier)
+        if verifier is not None:
+            verifier.update(request.body or b"")
+        # Nothing of the request is looked at before it is known whose it is.
+        verified = None if verifier is None else verifier.verdict()
+        return await self._fire(hook, await self._event(hook, request, verified, given))
+
+    async def _stored(
+        self,
+        hook: Hook,
+        request: WebRequest,
+        given: str | None,
+        content: AsyncIterable[bytes],
+        verifier: Verifier | None,
+    ) -> Received | None:
+        """The same for a body that becomes a file, which goes where no execution wants it."""
+        passing = f"{flow_folder(*hook.key[:2])}/trigger/{random_id()}"
         received = None
+        address = passing
         try:
-            variables = hook.plugin.variables(request._replace(body=None, uri=stored.address))
-            received = await self._fire(hook, event._replace(variables=variables), name)
+            await self._files.put(passing, content if verifier is None else _watched(content, verifier))
+            verified = None if verifier is None else verifier.verdict()
+            event = await self._event(hook, request, verified, given)
+            folder = execution_folder(*hook.key[:2], execution_of(hook.loaded, event))
+            address = f"{folder}/trigger/{random_id()}"
+            await self._files.put(address, self._files.read(passing))
+            variables = {**event.variables, **hook.plugin.variables(request._replace(body=None, uri=address))}
+            received = await self._fire(hook, event._replace(variables=variables))
         finally:
-            if received is None or received.again:
-                with anyio.CancelScope(shield=True):
-                    await self._files.delete(stored.address)
+            with anyio.CancelScope(shield=True):
+                await self._files.delete(passing)
+                if received is None or received.again:
+                    await self._files.delete(address)
         return received
 
-    async def _fire(self, hook: Hook, event: Event, name: str | None) -> Received | None:
+    async def _event(self, hook: Hook, request: WebRequest, verified: Verified | None, given: str | None) -> Event:
+        """What a request is the event of."""
+        variables = hook.plugin.variables(request)
+        if verified is not None:
+            variables = {**variables, "signedBy": verified.secret}
+        name = await self._name(hook, variables) or (verified and verified.name) or given
+        return Event(f"{NAMED}{name}" if name else random_id(), variables)
+
+    async def _verifier(self, hook: Hook, request: WebRequest) -> Verifier | None:
+        written = hook.plugin.secrets()
+        if not written:
+            return None
+        try:
+            secrets = {name: str(await self._firing.render(hook.loaded, text)) for name, text in written.items()}
+        except ExpressionError as error:
+            raise Unavailable(f"What requests are signed with can't be read: {error}") from None
+        if not all(secrets.values()):
+            raise Unavailable("What requests are signed with is empty")
+        return hook.plugin.verifier(secrets, request, self._clock.now())
+
+    async def _fire(self, hook: Hook, event: Event) -> Received | None:
         loaded, variables = hook.loaded, event.variables
         flow = loaded.compiled.flow
         subject = Subject(flow.namespace, flow.id, Status.CREATED.value, flow.label_map(), None)
@@ -116,6 +158,7 @@ class Webhooks:
         except Conflict:
             before, _ = await self._store.executions.head(execution_of(loaded, event))
             if before.trigger is None or before.trigger.variables.get("body") != variables.get("body"):
+                name = event.key.removeprefix(NAMED)
                 raise Conflict(f"A request of the name '{name}' came before, with another body") from None
             return Received(before, again=True)
 
@@ -153,6 +196,12 @@ class Webhooks:
                 self._serial = state.serial
                 (self._off.discard if state.active else self._off.add)(state.key)
         return key in self._off
+
+
+async def _watched(content: AsyncIterable[bytes], verifier: Verifier) -> AsyncIterator[bytes]:
+    async for chunk in content:
+        verifier.update(chunk)
+        yield chunk
 
 
 def _same(one: str, other: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from io import BytesIO
 from typing import Any
@@ -302,3 +303,54 @@ async def test_wh_16_two_triggers_have_different_keys(engine: Engine, client: ai
     (execution,) = await started(engine)
     assert execution.trigger is not None
     assert execution.trigger.id == "other"
+
+
+def signature(body: bytes, secret: str = "of-the-sender") -> dict[str, str]:
+    return {"X-Hub-Signature-256": f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"}
+
+
+SIGNED = "auth: {preset: github, secrets: {old: gone, new: of-the-sender}}"
+
+
+@pytest.mark.parametrize("store", [False, True])
+async def test_wh_06_a_request_that_must_be_signed_is_looked_at_before_anything_else(
+    engine: Engine, client: aiohttp.ClientSession, store: bool
+) -> None:
+    more = ("fetchType: STORE",) if store else ()
+    task = "{id: say, type: core.debug.Return, format: x}"
+    await engine.control.save_flow(flow(SIGNED, "when: '{{ not_there.at.all }}'", *more, task=task))
+    for headers in ({}, signature(b"other"), signature(b"hello", "gone-too")):
+        async with client.post(URL, data=b"hello", headers=headers) as answer:
+            assert answer.status == 401
+            assert (await answer.json())["detail"] == "the request is not signed as it must be"
+            assert "WWW-Authenticate" not in answer.headers
+    assert await engine.files.list("kestra:///shop/orders/hook") == []
+    await engine.control.save_flow(flow(SIGNED, *more, task=task))
+    async with client.post(URL, data=b"hello", headers=signature(b"hello")) as answer:
+        assert answer.status == 200
+    found = await variables(engine)
+    assert found["signedBy"] == "new"
+    assert ("uri" in found) is store
+
+
+async def test_wh_09_a_secret_that_is_not_there_accepts_nothing(engine: Engine, client: aiohttp.ClientSession) -> None:
+    await engine.control.save_flow(flow("auth: {preset: github, secret: \"{{ secret('NOT_THERE') }}\"}"))
+    async with client.post(URL, data=b"hello", headers=signature(b"hello", "")) as answer:
+        assert answer.status == 503
+    assert await started(engine) == []
+
+
+async def test_wh_11_a_signed_request_that_comes_again_starts_nothing_more(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow("auth: {preset: stripe, secret: s}"))
+    now = engine.clock.now() // 1000
+    sign = hmac.new(b"s", f"{now}.{{}}".encode(), "sha256").hexdigest()
+    again = []
+    for more in ("", ",v1=00", ",v0=1"):
+        headers = {"Stripe-Signature": f"t={now},v1={sign}{more}", "Idempotency-Key": f"another{more}"}
+        async with client.post(URL, data=b"{}", headers=headers) as answer:
+            assert answer.status == 200
+            again.append(answer.headers.get("Idempotent-Replay"))
+    assert again == [None, "true", "true"]
+    assert len(await started(engine)) == 1
