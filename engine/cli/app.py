@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": ("evaluate", "evaluate"),
     "doctor": ("doctor", "doctor"),
     "serve": ("serve", "serve"),
+    "login": ("login", "login"),
     "backup": ("backup", "backup"),
     "restore": ("backup", "restore"),
 }
@@ -32,6 +33,7 @@ GROUPS = (
     "audit",
     "test",
     "server",
+    "context",
     "flow",
     "execution",
     "file",
@@ -55,7 +57,6 @@ def build(wanted: str) -> typer.Typer:
         name="tidegate",
         help="Run workflows: flows in YAML, one process, one SQLite file.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 import typer
 
 from engine.cli.resolve import moment, resolve, status
-from engine.cli.session import run_async, session
+from engine.cli.session import run_async
+from engine.cli.target import client
 from engine.errors import Refused
 from engine.state.execution import ExecutionKind, Label
 
 if TYPE_CHECKING:
-    from engine.ids import ExecutionId
-    from engine.runtime.bulk import Bulk, Outcome, Which
-    from engine.runtime.engine import Engine
+    from engine.cli.port import BulkPort, ExecutionsPort
+    from engine.runtime.bulk import Outcome, Which
     from engine.store.rows import ExecutionFilter
 
 SHOWN_REFUSED = 20
@@ -59,12 +59,12 @@ class Choice(NamedTuple):
     def filters(self) -> bool:
         return any((self.namespace, self.flow, self.states, self.labels, self.since, self.until))
 
-    async def which(self, engine: Engine) -> Which:
+    async def which(self, executions: ExecutionsPort) -> Which:
         """Ids or a filter. Raises NotFound, Refused where it isn't clear what is meant."""
         if self.ids and self.filters:
             raise Refused("Name executions or select them by options, not both")
         if self.ids:
-            return [await resolve(engine, id) for id in self.ids]
+            return [await resolve(executions, id) for id in self.ids]
         if not self.filters:
             raise Refused("Which executions? Name some, or select them: --namespace, --flow, --state, --label, --since")
         return selected(self.namespace, self.flow, self.states, self.labels, self.since, self.until)
@@ -153,10 +153,11 @@ def pairs(texts: Sequence[str] | None, option: str, form: str = "key=value") -> 
 def do_to_many(
     choice: Choice,
     done: str,
-    act: Callable[[Bulk, Which], Awaitable[Outcome]],
+    act: Callable[[BulkPort, Which], Awaitable[Outcome]],
     data: Path | None,
     config: Path | None,
     flows: Path | None = None,
+    server: str | None = None,
 ) -> int:
     """Do something to all that are chosen and tell what came of it; the exit code is 1 where some were left out.
 
@@ -165,16 +166,16 @@ def do_to_many(
     """
 
     async def work() -> int:
-        async with session(data, config, flows) as engine:
-            which = await choice.which(engine)
+        async with client(data, config, server, flows) as target:
+            which = await choice.which(target.executions)
             if not (isinstance(which, list) or choice.yes or choice.dry_run):
-                would = await act(engine.bulk.trial(), which)
+                would = await act(target.bulk.trial(), which)
                 count = counted(len(would.done))
                 raise Refused(f"{count} would be {done}: say --yes to do it, --dry-run to see which")
-            outcome = await act(engine.bulk.trial() if choice.dry_run else engine.bulk, which)
+            outcome = await act(target.bulk.trial() if choice.dry_run else target.bulk, which)
             tell(choice, done, outcome)
             if not choice.dry_run:
-                await _until_idle(engine, [*outcome.done, *outcome.started])
+                await target.executions.finish([*outcome.done, *outcome.started])
             return 1 if outcome.refused else 0
 
     return run_async(work)
@@ -183,12 +184,6 @@ def do_to_many(
 def counted(count: int) -> str:
     """`1 execution`, `5 executions`, `no execution`."""
     return f"{count or 'no'} execution{'s' * (count > 1)}"
-
-
-async def _until_idle(engine: Engine, ids: Sequence[ExecutionId]) -> None:
-    for id in ids:
-        if engine.driver.drives(id):
-            await engine.control.wait(id, wholly=True)
 
 
 def tell(choice: Choice, done: str, outcome: Outcome) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.options import Config, Data, Flows, Id
+from engine.cli.options import Config, Data, Flows, Id, Server
 from engine.cli.session import run_async
 from engine.ids import ExecutionId
 
 if TYPE_CHECKING:
-    from engine.runtime.engine import Engine
+    from engine.cli.port import Client
 
 Comment = Annotated[str | None, typer.Option("--comment", "-c", help="Why; some approvals ask for it.")]
 Inputs = Annotated[list[str] | None, typer.Option("-i", "--input", help="An input: key=value.")]
@@ -29,9 +29,10 @@ def approve(
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Approve what waits for a decision; where no other process has the execution in hand, run it to its end here."""
-    _decide("APPROVED", id, comment, inputs, files, task, data, flows, config)
+    _decide("APPROVED", id, comment, inputs, files, task, data, flows, config, server)
 
 
 def deny(
@@ -43,9 +44,10 @@ def deny(
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Deny what waits for a decision; where no other process has the execution in hand, run it to its end here."""
-    _decide("DENIED", id, comment, inputs, files, task, data, flows, config)
+    _decide("DENIED", id, comment, inputs, files, task, data, flows, config, server)
 
 
 def _decide(
@@ -58,13 +60,14 @@ def _decide(
     data: Data,
     flows: Flows,
     config: Config,
+    server: Server,
 ) -> None:
     from engine.cli.execution_again import go_on
     from engine.cli.run import given_inputs
 
     given = given_inputs(inputs, files)
 
-    async def ask(engine: Engine, chosen: ExecutionId) -> None:
-        await engine.control.review(chosen, decision, task_run=task, comment=comment, inputs=given)
+    async def ask(target: Client, chosen: ExecutionId) -> None:
+        await target.actions.review(chosen, decision, task_run=task, comment=comment, inputs=given)
 
-    raise typer.Exit(run_async(partial(go_on, id, ask, data, config, flows)))
+    raise typer.Exit(run_async(partial(go_on, id, ask, data, config, flows, server)))

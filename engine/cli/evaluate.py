@@ -22,7 +22,7 @@ def evaluate(
 
     async def work() -> str:
         async with session(data, config) as engine:
-            chosen = await resolve(engine, execution)
+            chosen = await resolve(engine.store.executions, execution)
             return str(await engine.control.evaluate(chosen, expression, task))
 
     typer.echo(run_async(work))

@@ -11,9 +11,10 @@ from engine.cli.choice import Labels, Since, Until, kinds_of, selected
 from engine.cli.decide import approve, deny
 from engine.cli.execution_again import force_run, replay, restart, resume, unqueue
 from engine.cli.execution_end import delete, kill, labels, pause, set_status
-from engine.cli.options import Config, Data, Flows, Id, Json
+from engine.cli.options import Config, Data, Flows, Id, Json, Server
 from engine.cli.resolve import resolve
 from engine.cli.session import run_async, session
+from engine.cli.target import client
 from engine.cli.why import why
 from engine.state.execution import Execution
 from engine.state.status import Status
@@ -37,6 +38,7 @@ def list_executions(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """List executions, newest first."""
     where = selected(namespace=namespace, flow=flow, states=states, labels=labels, since=since, until=until)
@@ -46,8 +48,8 @@ def list_executions(
         from engine.cli import look
         from engine.cli.columns import Columns
 
-        async with session(data, config) as engine:
-            found = await engine.store.executions.list(where)
+        async with client(data, config, server) as target:
+            found = await target.executions.list(where)
         console = look.stdout()
         if as_json:
             console.print(look.as_json(found), markup=False)
@@ -65,7 +67,7 @@ def list_executions(
 
 
 @app.command("show")
-def show(id: Id, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+def show(id: Id, as_json: Json = False, data: Data = None, config: Config = None, server: Server = None) -> None:
     """Show an execution: its task runs, outputs and files."""
 
     async def work() -> None:
@@ -74,9 +76,9 @@ def show(id: Id, as_json: Json = False, data: Data = None, config: Config = None
         from engine.cli.run import show_end
         from engine.clock import SystemClock
 
-        async with session(data, config) as engine:
-            chosen = await resolve(engine, id)
-            record = (await engine.store.executions.load(chosen)).record
+        async with client(data, config, server) as target:
+            chosen = await resolve(target.executions, id)
+            record = await target.executions.record(chosen)
             console = look.stdout()
             runs = sorted(record.runs.values(), key=lambda run: run.order)
             if as_json:
@@ -86,7 +88,7 @@ def show(id: Id, as_json: Json = False, data: Data = None, config: Config = None
             progress.execution = record.execution
             progress.runs = dict(record.runs)
             console.print(progress)
-            await show_end(engine, console, record.execution, None)
+            await show_end(target, console, record.execution, None)
 
     run_async(work)
 
@@ -102,6 +104,7 @@ def logs(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Print the log lines of an execution."""
 
@@ -110,20 +113,19 @@ def logs(
         from engine.cli.log_files import show_log_files
         from engine.cli.progress import Progress
         from engine.clock import SystemClock
-        from engine.runtime.log_lines import log_lines
 
         console = look.stdout()
         progress = Progress(console, SystemClock())
-        async with session(data, config) as engine:
-            chosen = await resolve(engine, id)
+        async with client(data, config, server) as target:
+            chosen = await resolve(target.executions, id)
             wanted = [level.upper() for level in levels or ()]
-            async for line in log_lines(engine.store, chosen, task=task, levels=wanted):
+            async for line in target.executions.lines(chosen, task, wanted):
                 if as_json:
                     console.print(look.as_json(line), markup=False)
                 else:
                     progress.on_line(line)
             if not as_json:
-                await show_log_files(engine, console, chosen, task)
+                await show_log_files(target, console, chosen, task)
 
     run_async(work)
 
@@ -135,6 +137,7 @@ def outputs(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Print the outputs of an execution and of its task runs."""
 
@@ -143,9 +146,9 @@ def outputs(
         from engine.cli.tables import outputs_table
 
         console = look.stdout()
-        async with session(data, config) as engine:
-            chosen = await resolve(engine, id)
-            record = (await engine.store.executions.load(chosen)).record
+        async with client(data, config, server) as target:
+            chosen = await resolve(target.executions, id)
+            record = await target.executions.record(chosen)
         if task is not None:
             record.runs = {path: run for path, run in record.runs.items() if run.node == task}
         if as_json:
@@ -155,6 +158,31 @@ def outputs(
         console.print(outputs_table(record) or "No outputs.")
 
     run_async(work)
+
+
+@app.command("follow")
+def follow(id: Id, data: Data = None, config: Config = None, server: Server = None) -> None:
+    """Show an execution live until it ends, wherever it runs. Ctrl-C stops looking, not the execution.
+
+    Exit code: 0 SUCCESS or WARNING, 1 FAILED, 130 KILLED.
+    """
+
+    async def work() -> int:
+        from engine.cli import look
+        from engine.cli.progress import Follower
+        from engine.cli.run import exit_code, show_end
+
+        console = look.stdout()
+        async with client(data, config, server) as target:
+            chosen = await resolve(target.executions, id)
+            async with Follower(target, console, kills=False) as follower:
+                record = await target.executions.record(chosen)
+                follower.progress.on_change(record.execution, list(record.runs.values()))
+                ended = await follower.until_end(chosen)
+            await show_end(target, console, ended, None)
+            return exit_code(ended)
+
+    raise typer.Exit(run_async(work))
 
 
 @app.command("recover")

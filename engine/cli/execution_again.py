@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.choice import Choice, choosing, do_to_many, pairs
-from engine.cli.options import Config, Data, Flows
+from engine.cli.options import Config, Data, Flows, Server
 from engine.cli.resolve import resolve, status
-from engine.cli.session import run_async, session
+from engine.cli.session import run_async
+from engine.cli.target import client
 from engine.errors import Refused
 from engine.ids import ExecutionId
 from engine.state.execution import Execution
 
 if TYPE_CHECKING:
-    from engine.runtime.engine import Engine
+    from engine.cli.port import Client
 
 
 @choosing
@@ -32,19 +33,22 @@ def restart(
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Run again what failed, in the same execution, and show it live."""
     if choice.single is None:
-        code = do_to_many(choice, "restarted", lambda bulk, which: bulk.restart(which, revision), data, config, flows)
+        code = do_to_many(
+            choice, "restarted", lambda bulk, which: bulk.restart(which, revision), data, config, flows, server
+        )
         raise typer.Exit(code)
     id = choice.single
 
     async def work() -> Execution:
         from engine.cli.run import follow
 
-        async with session(data, config, flows) as engine:
-            begin = partial(engine.control.restart, await resolve(engine, id), revision=revision)
-            return await follow(engine, begin)
+        async with client(data, config, server, flows) as target:
+            begin = partial(target.actions.restart, await resolve(target.executions, id), revision=revision)
+            return await follow(target, begin)
 
     raise typer.Exit(_exit_code(run_async(work)))
 
@@ -64,12 +68,15 @@ def replay(
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Run it anew as another execution with the same inputs, from the start or from a task run."""
     if choice.single is None:
         if task_run or task or revision or inputs or files or outputs:
             raise Refused("Many executions are replayed from their start as they were, or with --latest")
-        code = do_to_many(choice, "replayed", lambda bulk, which: bulk.replay(which, latest), data, config, flows)
+        code = do_to_many(
+            choice, "replayed", lambda bulk, which: bulk.replay(which, latest), data, config, flows, server
+        )
         raise typer.Exit(code)
     from engine.cli.run import given_inputs
 
@@ -78,15 +85,15 @@ def replay(
     async def work() -> Execution:
         from engine.cli.run import follow
 
-        async with session(data, config, flows) as engine:
-            chosen = await resolve(engine, id)
-            start = task_run if task is None else await _first(engine, chosen, task)
+        async with client(data, config, server, flows) as target:
+            chosen = await resolve(target.executions, id)
+            start = task_run if task is None else await _first(target, chosen, task)
             wanted = revision
             if latest:
-                execution, _ = await engine.store.executions.head(chosen)
-                wanted = (await engine.store.flows.get(execution.namespace, execution.flow)).revision
-            begin = partial(engine.control.replay, chosen, start, wanted, inputs=given, outputs=changed)
-            return await follow(engine, begin)
+                execution = (await target.executions.record(chosen)).execution
+                wanted = (await target.flows.get(execution.namespace, execution.flow)).revision
+            begin = partial(target.actions.replay, chosen, start, wanted, inputs=given, outputs=changed)
+            return await follow(target, begin)
 
     raise typer.Exit(_exit_code(run_async(work)))
 
@@ -100,21 +107,23 @@ def resume(
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Let a paused execution go on. Where no other process has it in hand, it is run to its end here."""
+    place = (data, config, flows, server)
     if choice.single is None:
         if task_run or inputs or files:
             raise Refused("Inputs and a task run go with one execution")
-        code = do_to_many(choice, "resumed", lambda bulk, which: bulk.resume(which), data, config, flows)
+        code = do_to_many(choice, "resumed", lambda bulk, which: bulk.resume(which), *place)
         raise typer.Exit(code)
     from engine.cli.run import given_inputs
 
     given = given_inputs(inputs, files)
 
-    async def ask(engine: Engine, chosen: ExecutionId) -> None:
-        await engine.control.resume(chosen, given, task_run=task_run)
+    async def ask(target: Client, chosen: ExecutionId) -> None:
+        await target.actions.resume(chosen, given, task_run=task_run)
 
-    raise typer.Exit(run_async(partial(go_on, choice.single, ask, data, config, flows)))
+    raise typer.Exit(run_async(partial(go_on, choice.single, ask, data, config, flows, server)))
 
 
 @choosing
@@ -124,35 +133,41 @@ def unqueue(
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Take an execution out of the queue of its flow: it runs now, whatever the limit, or ends as you say."""
     wanted = status(to, "--to")
     if choice.single is None:
-        code = do_to_many(choice, "unqueued", lambda bulk, which: bulk.unqueue(which, wanted), data, config, flows)
+        code = do_to_many(
+            choice, "unqueued", lambda bulk, which: bulk.unqueue(which, wanted), data, config, flows, server
+        )
         raise typer.Exit(code)
 
-    async def ask(engine: Engine, chosen: ExecutionId) -> None:
-        await engine.control.unqueue(chosen, wanted)
+    async def ask(target: Client, chosen: ExecutionId) -> None:
+        await target.actions.unqueue(chosen, wanted)
 
-    raise typer.Exit(run_async(partial(go_on, choice.single, ask, data, config, flows)))
+    raise typer.Exit(run_async(partial(go_on, choice.single, ask, data, config, flows, server)))
 
 
 @choosing
-def force_run(choice: Choice, data: Data = None, flows: Flows = None, config: Config = None) -> None:
+def force_run(
+    choice: Choice, data: Data = None, flows: Flows = None, config: Config = None, server: Server = None
+) -> None:
     """Let a queued, scheduled or paused execution go on now, whatever the limit of its flow."""
+    place = (data, config, flows, server)
     if choice.single is None:
-        code = do_to_many(choice, "let run", lambda bulk, which: bulk.force_run(which), data, config, flows)
+        code = do_to_many(choice, "let run", lambda bulk, which: bulk.force_run(which), *place)
         raise typer.Exit(code)
 
-    async def ask(engine: Engine, chosen: ExecutionId) -> None:
-        await engine.control.force_run(chosen)
+    async def ask(target: Client, chosen: ExecutionId) -> None:
+        await target.actions.force_run(chosen)
 
-    raise typer.Exit(run_async(partial(go_on, choice.single, ask, data, config, flows)))
+    raise typer.Exit(run_async(partial(go_on, choice.single, ask, data, config, flows, server)))
 
 
-async def _first(engine: Engine, id: ExecutionId, task: str) -> str:
+async def _first(target: Client, id: ExecutionId, task: str) -> str:
     """The first task run of a task."""
-    runs = (await engine.store.executions.load(id)).record.runs.values()
+    runs = (await target.executions.record(id)).runs.values()
     matching = [run for run in runs if run.node == task]
     if not matching:
         raise Refused(f"Execution '{id}' has no task run of the task '{task}'")
@@ -178,26 +193,27 @@ def _outputs(texts: list[str] | None) -> dict[str, dict[str, object]]:
 
 async def go_on(
     id: str,
-    ask: Callable[[Engine, ExecutionId], Awaitable[None]],
+    ask: Callable[[Client, ExecutionId], Awaitable[None]],
     data: Data,
     config: Config,
     flows: Flows,
+    server: Server,
 ) -> int:
     """Ask for something that lets an execution go on; where no other process has it in hand, run it to its end here."""
     from engine.cli import look
     from engine.cli.progress import Follower
     from engine.cli.run import exit_code, show_end
 
-    async with session(data, config, flows) as engine:
+    async with client(data, config, server, flows) as target:
         console = look.stdout()
-        chosen = await resolve(engine, id)
-        async with Follower(engine, console) as follower:
-            await ask(engine, chosen)
-            if (await engine.store.executions.head(chosen))[1] not in ("", engine.node.id):
+        chosen = await resolve(target.executions, id)
+        async with Follower(target, console) as follower:
+            await ask(target, chosen)
+            if await target.executions.goes_on_elsewhere(chosen):
                 console.print(f"{chosen} goes on in the process that has it in hand")
                 return 0
             ended = await follower.until_end(chosen)
-        await show_end(engine, console, ended, None)
+        await show_end(target, console, ended, None)
         return exit_code(ended)
 
 

@@ -10,9 +10,9 @@ import typer
 
 from engine.cli.flow_apply import apply, delete, diff
 from engine.cli.flow_changes import flow_name
-from engine.cli.local import local_client
-from engine.cli.options import Config, Data, Json
+from engine.cli.options import Config, Data, Json, Server
 from engine.cli.session import run_async
+from engine.cli.target import client
 from engine.errors import Refused
 
 app = typer.Typer(
@@ -26,15 +26,17 @@ Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only t
 
 
 @app.command("list")
-def list_flows(namespace: Namespace = None, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+def list_flows(
+    namespace: Namespace = None, as_json: Json = False, data: Data = None, config: Config = None, server: Server = None
+) -> None:
     """List flows."""
 
     async def work() -> None:
         from engine.cli import look
         from engine.cli.columns import Columns
 
-        async with local_client(data, config) as client:
-            found = await client.flows.list(namespace)
+        async with client(data, config, server) as target:
+            found = await target.flows.list(namespace)
         if as_json:
             typer.echo(look.as_json([head._asdict() for head in found]))
             return
@@ -56,6 +58,7 @@ def show(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Print the source of a flow as its author wrote it."""
 
@@ -63,8 +66,8 @@ def show(
         from engine.cli import look
         from engine.clock import iso
 
-        async with local_client(data, config) as client:
-            stored = await client.flows.get(*flow_name(flow), revision)
+        async with client(data, config, server) as target:
+            stored = await target.flows.get(*flow_name(flow), revision)
         if not as_json:
             sys.stdout.write(stored.source if stored.source.endswith("\n") else f"{stored.source}\n")
             return
@@ -81,12 +84,13 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Write over files that have something else.")] = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Write the flows into a folder, from which `apply` stores them again."""
 
     async def work() -> None:
-        async with local_client(data, config) as client:
-            found = [await client.flows.get(head.namespace, head.id) for head in await client.flows.list(namespace)]
+        async with client(data, config, server) as target:
+            found = [await target.flows.get(head.namespace, head.id) for head in await target.flows.list(namespace)]
         files = {folder / flow.namespace / f"{flow.id}.yaml": flow.source for flow in found}
         written(files, force)
         typer.echo(f"{len(files)} flow{'' if len(files) == 1 else 's'} in {folder}")

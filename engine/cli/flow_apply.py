@@ -21,9 +21,9 @@ from engine.cli.flow_changes import (
     shapes,
     unified,
 )
-from engine.cli.local import local_client
-from engine.cli.options import Config, Data, Json
+from engine.cli.options import Config, Data, Json, Server
 from engine.cli.session import run_async
+from engine.cli.target import client
 from engine.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -50,13 +50,14 @@ def apply(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Make the stored flows those of a folder: first the plan, then the change. Where a file has a mistake, nothing."""
 
     async def work() -> None:
-        async with local_client(data, config) as client:
-            plan = await _plan(client.flows, paths, prune, namespaces)
-            await _do(client.flows, plan, yes, dry_run, as_json)
+        async with client(data, config, server) as target:
+            plan = await _plan(target.flows, paths, prune, namespaces)
+            await _do(target.flows, plan, yes, dry_run, as_json)
 
     run_async(work)
 
@@ -68,14 +69,15 @@ def diff(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Show what `apply` would change, as `diff -u` does. Exit code 1 where there is a difference."""
 
     async def work() -> int:
         from engine.cli import look
 
-        async with local_client(data, config) as client:
-            plan = await _plan(client.flows, paths, prune, namespaces)
+        async with client(data, config, server) as target:
+            plan = await _plan(target.flows, paths, prune, namespaces)
         if as_json:
             shown = [shape | {"diff": unified(one)} for shape, one in zip(shapes(plan), plan, strict=True)]
             typer.echo(look.as_json({"changes": shown}))
@@ -94,13 +96,14 @@ def delete(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Delete flows; their executions stay, and those that run go on."""
 
     async def work() -> None:
-        async with local_client(data, config) as client:
-            plan = [await deletion(client.flows, *name) for name in await _named(client.flows, what)]
-            await _do(client.flows, plan, yes, dry_run, as_json)
+        async with client(data, config, server) as target:
+            plan = [await deletion(target.flows, *name) for name in await _named(target.flows, what)]
+            await _do(target.flows, plan, yes, dry_run, as_json)
 
     run_async(work)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
 from rich.console import Console
 
+from engine.cli.port import Client
 from engine.errors import NotFound
 from engine.ids import ExecutionId
-from engine.runtime.engine import Engine
-from engine.state.execution import TaskRun
+from engine.state.execution import Execution, TaskRun
 
 
-async def show_log_files(engine: Engine, console: Console, execution: ExecutionId, task: str | None) -> None:
+async def show_log_files(client: Client, console: Console, execution: ExecutionId, task: str | None) -> None:
     """Say where such lines are; those of one task are shown."""
-    runs = sorted((await engine.store.executions.load(execution)).record.runs.values(), key=lambda run: run.order)
+    record = await client.executions.record(execution)
+    runs = sorted(record.runs.values(), key=lambda run: run.order)
     for run in runs:
         if task is not None and run.node != task:
             continue
@@ -20,16 +25,19 @@ async def show_log_files(engine: Engine, console: Console, execution: ExecutionI
             if attempt.log_file is not None and task is None:
                 console.print(f"{_named(run, attempt.number)}: {attempt.log_file}", markup=False)
             elif attempt.log_file is not None:
-                await _show(engine, console, attempt.log_file)
+                await _show(client, console, record.execution, attempt.log_file)
 
 
-async def _show(engine: Engine, console: Console, address: str) -> None:
-    try:
+async def _show(client: Client, console: Console, execution: Execution, address: str) -> None:
+    with TemporaryDirectory(prefix="tidegate-log-") as folder:
+        copy = Path(folder) / "log"
+        try:
+            await client.executions.fetch(execution, address, copy)
+        except NotFound:
+            console.print(f"The log file {address} is gone", markup=False)
+            return
         # Whole at once, so that no character is cut in two: an attempt has a limit on its lines.
-        text = b"".join([chunk async for chunk in engine.files.read(address)]).decode(errors="replace")
-    except NotFound:
-        console.print(f"The log file {address} is gone", markup=False)
-        return
+        text = (await anyio.Path(copy).read_bytes()).decode(errors="replace")
     console.print(text, markup=False, end="")
 
 

@@ -25,3 +25,11 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Id = Annotated[str, typer.Argument(help="Execution id or its beginning, or `last`.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        help="URL or context of a server (else TIDEGATE_SERVER, else the current context); see `tidegate login`.",
+        show_default=False,
+    ),
+]

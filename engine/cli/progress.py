@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -25,7 +26,7 @@ from engine.state.status import Status
 from engine.store.rows import LogLine
 
 if TYPE_CHECKING:
-    from engine.runtime.engine import Engine
+    from engine.cli.port import Client
 
 REFRESH_SECONDS = 0.1
 SHOWN_CHILDREN = 12
@@ -123,27 +124,29 @@ def _most_telling(runs: Sequence[TaskRun]) -> list[TaskRun]:
 
 
 class Follower:
-    """Shows an execution until it ends. Ctrl-C kills the execution; a second one leaves at once.
+    """Shows an execution until it ends. Ctrl-C kills the execution where `kills`; a second one leaves at once.
 
     Opened before the execution is begun: an interrupt that comes sooner leaves at once, too.
     """
 
-    def __init__(self, engine: Engine, console: Console) -> None:
-        self._engine = engine
+    def __init__(self, client: Client, console: Console, *, kills: bool = True) -> None:
+        self._client = client
         self._console = console
+        self._kills = kills
+        self._stack = AsyncExitStack()
         self._tasks = anyio.create_task_group()
         self.progress = Progress(console, SystemClock())
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         await self._tasks.start(self._kill_on_interrupt)
-        self._engine.driver.observers.append(self.progress.on_change)
-        self._engine.logs.listeners.append(self.progress.on_line)
+        await self._stack.enter_async_context(self._client.executions.watching(self.progress))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
+        await self._stack.aclose()
         self._tasks.cancel_scope.cancel()
         return await self._tasks.__aexit__(kind, error, trace)
 
@@ -152,8 +155,7 @@ class Follower:
         async with anyio.create_task_group() as tasks:
             if self._console.is_terminal:
                 await tasks.start(self._show)
-            execution = await self._engine.control.wait(id, wholly=True)
-            await self._engine.logs.flushed()
+            execution = await self._client.executions.until_end(id)
             tasks.cancel_scope.cancel()
         return execution
 
@@ -178,11 +180,11 @@ class Follower:
             async for _ in signals:
                 interrupts += 1
                 execution = self.progress.execution
-                if interrupts > 1 or execution is None:
+                if interrupts > 1 or execution is None or not self._kills:
                     raise KeyboardInterrupt
                 self._console.print("[magenta]Killing the execution; once more leaves at once.[/]")
                 try:
-                    await self._engine.control.kill(execution.id)
+                    await self._client.actions.kill(execution.id)
                 except Conflict:
                     # It ended by itself in the same moment.
                     return

@@ -2,47 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from engine.errors import NotFound, Refused
 from engine.ids import ExecutionId
+from engine.state.execution import Execution
 from engine.state.status import Status
 
 if TYPE_CHECKING:
-    from engine.runtime.engine import Engine
+    from engine.store.rows import ExecutionFilter
 
 SHOWN_MATCHES = 5
 
 
-async def resolve(engine: Engine, id: str) -> ExecutionId:
+class Listed(Protocol):
+    """Where executions are looked for."""
+
+    async def list(self, where: ExecutionFilter) -> Sequence[Execution]: ...
+
+
+async def resolve(executions: Listed, id: str) -> ExecutionId:
     """An execution's id by its beginning; `last` is the newest one. Raises NotFound, Refused for one that fits many."""
     from engine.store.rows import ExecutionFilter
 
     if id != "last":
-        return await _by_prefix(engine, id)
-    newest = await engine.store.executions.list(ExecutionFilter(limit=1))
+        return await _by_prefix(executions, id)
+    newest = await executions.list(ExecutionFilter(limit=1))
     if not newest:
         raise Refused("There is no execution yet: `tidegate run FLOW.yaml` makes one")
     return newest[0].id
 
 
-async def _by_prefix(engine: Engine, id: str) -> ExecutionId:
+async def _by_prefix(executions: Listed, id: str) -> ExecutionId:
     from engine.nearness import did_you_mean, near_names
     from engine.store.rows import ExecutionFilter
 
     where = ExecutionFilter(prefix=id, limit=SHOWN_MATCHES)
-    found = await engine.store.executions.list(where) if id else []
+    found = await executions.list(where) if id else []
     if id and not found:
         # An iteration of a loop is in no list, but whoever names it means it.
-        found = await engine.store.executions.list(msgspec.structs.replace(where, kinds=()))
+        found = await executions.list(msgspec.structs.replace(where, kinds=()))
     if len(found) == 1 or any(one.id == id for one in found):
         return ExecutionId(id) if len(found) > 1 else found[0].id
     if found:
         raise Refused(f"Several executions begin with '{id}': {', '.join(one.id for one in found)}")
-    newest = await engine.store.executions.list(ExecutionFilter(limit=100))
+    newest = await executions.list(ExecutionFilter(limit=100))
     near = did_you_mean(near_names(id, [one.id for one in newest]))
     raise NotFound("execution", id, near.removeprefix(", ") or "`tidegate execution list` shows those that exist")
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.options import Config, Data, Flows
+from engine.cli.contexts import chosen
+from engine.cli.local import local_client
+from engine.cli.options import Config, Data, Flows, Server
 from engine.cli.session import run_async, session
+from engine.cli.target import client
 from engine.errors import Refused
 from engine.nearness import near_or_known
 from engine.state.execution import Execution
@@ -20,10 +23,9 @@ from engine.state.status import Status
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from engine.definition.flow import Flow
+    from engine.cli.port import Client
     from engine.definition.inputs import InputState
     from engine.files.protocol import FileInfo
-    from engine.runtime.engine import Engine
 
 EXIT_CODES = {Status.SUCCESS: 0, Status.WARNING: 0, Status.FAILED: 1, Status.KILLED: 130, Status.CANCELLED: 3}
 
@@ -42,6 +44,7 @@ def run(
     data: Data = None,
     flows: Flows = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Run a flow and show it live. Exit code: 0 SUCCESS or WARNING, 1 FAILED, 2 refused, 130 KILLED."""
     given = given_inputs(inputs, files)
@@ -51,13 +54,18 @@ def run(
         from engine.definition.check_path import read_flow
 
         source = read_flow(flow)
-        async with session(data, config, flows) as engine:
-            stored = await engine.control.save_flow(source, str(flow))
-            _check_declared(given, (await engine.plans.get(stored.namespace, stored.id, stored.revision)).flow)
-            if check:
+        if check:
+            if chosen(server, data) is not None:
+                raise Refused("--check-inputs works on a data folder of this machine (--data), not yet with a server")
+            async with session(data, config, flows) as engine:
+                stored = await engine.control.save_flow(source, str(flow))
+                check_declared(given, await local_client(engine).flows.inputs(stored))
                 return show_inputs(await engine.control.preview_inputs(stored.namespace, stored.id, given))
-            begin = partial(engine.control.create, stored.namespace, stored.id, inputs=given, labels=named)
-            return exit_code(await follow(engine, begin, save))
+        async with client(data, config, server, flows) as target:
+            stored = await target.flows.save(source, str(flow))
+            check_declared(given, await target.flows.inputs(stored))
+            begin = partial(target.executions.start, stored.namespace, stored.id, given, named)
+            return exit_code(await follow(target, begin, save))
 
     raise typer.Exit(run_async(work))
 
@@ -76,28 +84,27 @@ def exit_code(execution: Execution) -> int:
     return EXIT_CODES.get(execution.state, 1)
 
 
-async def follow(engine: Engine, begin: Callable[[], Awaitable[Execution]], save: Path | None = None) -> Execution:
+async def follow(client: Client, begin: Callable[[], Awaitable[Execution]], save: Path | None = None) -> Execution:
     """Begin an execution, show it until it ends, then what it left; copy its files to `save`."""
     from engine.cli.look import stdout
     from engine.cli.progress import Follower
 
     console = stdout()
-    async with Follower(engine, console) as follower:
+    async with Follower(client, console) as follower:
         ended = await follower.until_end((await begin()).id)
-    await show_end(engine, console, ended, save)
+    await show_end(client, console, ended, save)
     return ended
 
 
-async def show_end(engine: Engine, console: Console, execution: Execution, save: Path | None) -> None:
+async def show_end(client: Client, console: Console, execution: Execution, save: Path | None) -> None:
     """Print outputs and files of an ended execution; copy the files to `save`."""
     from engine.cli.tables import files_table, outputs_table
-    from engine.files.addresses import execution_folder
 
-    record = (await engine.store.executions.load(execution.id)).record
+    record = await client.executions.record(execution.id)
     if table := outputs_table(record):
         console.print(table)
-    found = await engine.files.list(execution_folder(execution.namespace, execution.flow, execution.id))
-    saved = await _save(engine, record, found, save) if save else {}
+    found = await client.executions.files(execution)
+    saved = await _save(client, record, found, save) if save else {}
     if found:
         console.print(files_table(found, saved))
     if execution.error:
@@ -105,13 +112,13 @@ async def show_end(engine: Engine, console: Console, execution: Execution, save:
     console.print(f"Look again: tidegate execution show {execution.id}", style="bright_black")
 
 
-async def _save(engine: Engine, record: Record, found: Any, folder: Path) -> dict[str, Path]:
+async def _save(client: Client, record: Record, found: Any, folder: Path) -> dict[str, Path]:
     """Copy files to FOLDER/TASK/NAME; returns local paths by address."""
     tasks = {run.id: run.node for run in record.runs.values()}
     saved: dict[str, Path] = {}
     for info in found:
         target = _target(folder, tasks, info, set(saved.values()))
-        await engine.files.fetch(info.address, target)
+        await client.executions.fetch(record.execution, info.address, target)
         saved[info.address] = target
     return saved
 
@@ -142,11 +149,8 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
-def _check_declared(given: Mapping[str, str], flow: Flow) -> None:
+def check_declared(given: Mapping[str, str], declared: Sequence[str]) -> None:
     """Raises Refused for a value that nobody would look at: its name is most likely misspelt."""
-    from engine.definition.forms import leaves
-
-    declared = [leaf.id for leaf in leaves(flow.inputs or ())]
     for name in given:
         if name not in declared:
             raise Refused(f"The flow has no input '{name}'{near_or_known(name, declared)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio.to_thread
 import msgspec
 
+from engine.cli.contexts import chosen
 from engine.errors import InvalidFlow, Refused
 from engine.settings import Settings, data_folder, load_settings
 
@@ -32,6 +33,11 @@ async def session(
 
     recovers: as a server it takes up what processes that died left behind; else it is a person's command
     """
+    if not recovers and (context := chosen(None, data)) is not None:
+        raise Refused(
+            f"This does not go to a server yet, and commands go to {context.server}: name the data folder with --data, "
+            "or say `tidegate context use local`"
+        )
     # Imported here so that `--help` and a usage mistake answer at once.
     from engine.cli.faults import watch_logs
     from engine.runtime.engine import open_engine

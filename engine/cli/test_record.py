@@ -28,7 +28,7 @@ async def record_to_file(id: str, out: Path | None, data: Path | None, config: P
     """Write the test of an execution; whether it passes. Raises NotFound, Refused where the file exists."""
     console = look.stdout()
     async with session(data, config) as engine:
-        chosen = await resolve(engine, id)
+        chosen = await resolve(engine.store.executions, id)
         execution, _ = await engine.store.executions.head(chosen)
         if not execution.state.terminal:
             raise Refused(f"Execution '{chosen}' has not ended, its state is {execution.state}; record it when it has")

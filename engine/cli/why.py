@@ -16,7 +16,7 @@ def why(id: Id, as_json: Json = False, data: Data = None, config: Config = None)
         from engine.runtime.why import why as found_why
 
         async with session(data, config) as engine:
-            chosen = await resolve(engine, id)
+            chosen = await resolve(engine.store.executions, id)
             now = SystemClock().now()
             found = await found_why(engine.store, engine.plans, engine.nodes, chosen, now, local_zone())
         console = look.stdout()
