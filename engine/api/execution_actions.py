@@ -112,8 +112,7 @@ class ExecutionActions:
                 "Render an expression as a task of the execution would",
                 answers=Evaluated,
                 body=TEXT,
-                # An expression reads keys and starts flows, as the flows do that an EDITOR may write.
-                role=Role.EDITOR,
+                role=Role.OPERATOR,
             )
 
     async def kill(self, call: Call) -> ExecutionShape:
@@ -210,7 +209,7 @@ class ExecutionActions:
         return await self._shown(execution.id)
 
     async def evaluate(self, call: Call) -> Evaluated:
-        record = await record_of(call, self._engine, Role.EDITOR)
+        record = await record_of(call, self._engine, Role.OPERATOR)
         try:
             result = await self._control.evaluate(
                 record.execution.id, await call.text(), call.path.get("taskRun"), onlooker=True
