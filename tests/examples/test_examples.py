@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,26 @@ def averages() -> list[dict[str, object]]:
         prices[product["brand"]].append(product["price"])
     found = [{"brand": brand, "avg_price": round(sum(all) / len(all), 2)} for brand, all in prices.items()]
     return sorted(found, key=lambda row: (-float(str(row["avg_price"])), row["brand"]))
+
+
+@pytest.mark.timeout(180)
+def test_a_flow_follows_two_others_once_both_have_succeeded(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    orders = EXAMPLES / "data" / "orders.csv"
+
+    def followers() -> list[dict[str, Any]]:
+        return list(json.loads(tidegate("execution", "list", "--flow", "chained_flows", "--json", *data)))
+
+    tidegate("flow", "apply", *(str(file) for file in EXAMPLES.glob("chained_*.yaml")), "--yes", *data)
+    tidegate("run", str(EXAMPLES / "chained_orders.yaml"), "-f", f"orders={orders}", *data)
+    tidegate("run", str(EXAMPLES / "chained_rate.yaml"), "-i", "rate=2", *data)
+    assert followers() == []
+    server = started("serve", "--port", "0", *data)
+    try:
+        until(lambda: any(one["history"][-1][0] == "SUCCESS" for one in followers()))
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+    (one,) = followers()
+    amounts = [float(row["amount"]) for row in csv.DictReader(io.StringIO(orders.read_text()))]
+    assert one["outputs"] == {"total": round(sum(amounts) * 2, 2)}
