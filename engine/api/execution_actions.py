@@ -12,7 +12,7 @@ from engine.api.input_shapes import ValidationShape, validation_shape
 from engine.api.problems import BadRequest, Illegal
 from engine.api.reached import check_files, head_of, record_of
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import ExecutionShape, LabelShape, Shape, record_shape
+from engine.api.shapes import ExecutionShape, LabelShape, Shape, whole_shape
 from engine.api.transfer import FORM
 from engine.api.uploads import uploaded
 from engine.clock import SystemClock
@@ -148,7 +148,9 @@ class ExecutionActions:
     async def restart(self, call: Call) -> ExecutionShape:
         execution = await head_of(call, self._engine, Role.OPERATOR)
         try:
-            return self._seen(await self._control.restarted(execution.id, revision=call.query(RestartQuery).revision))
+            return await self._seen(
+                await self._control.restarted(execution.id, revision=call.query(RestartQuery).revision)
+            )
         except Refused as error:
             if execution.finished:
                 raise Illegal(str(error)) from None
@@ -170,7 +172,7 @@ class ExecutionActions:
         made = await self._control.replayed(
             execution.id, query.task_run_id, query.revision, inputs=inputs or None, here=False
         )
-        return self._seen(made)
+        return await self._seen(made)
 
     async def state(self, call: Call) -> ExecutionShape:
         wanted: TaskState = await call.json(TaskState)
@@ -219,10 +221,10 @@ class ExecutionActions:
         return Evaluated(result="" if result is None else str(result))
 
     async def _shown(self, id: ExecutionId) -> ExecutionShape:
-        return self._seen((await self._engine.store.executions.load(id)).record)
+        return await self._seen((await self._engine.store.executions.load(id)).record)
 
-    def _seen(self, record: Record) -> ExecutionShape:
-        return record_shape(record, self._clock.now())
+    async def _seen(self, record: Record) -> ExecutionShape:
+        return await whole_shape(record, self._clock.now())
 
 
 def _action(method: str, name: str, handler: Any, summary: str, *, answers: Any = ExecutionShape, **more: Any) -> Route:

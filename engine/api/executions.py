@@ -15,7 +15,7 @@ from engine.api.paging import Paged
 from engine.api.problems import Illegal
 from engine.api.reached import check_files, head_of, record_of
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import ExecutionShape, Page, execution_shape, record_shape
+from engine.api.shapes import ExecutionShape, Page, execution_shape, whole_shape
 from engine.api.transfer import FORM
 from engine.api.uploads import uploaded
 from engine.clock import SystemClock, to_millis
@@ -161,7 +161,7 @@ class Executions:
         return await self._page(call, query, Group(named))
 
     async def one(self, call: Call) -> ExecutionShape:
-        return record_shape(await record_of(call, self._engine), self._clock.now())
+        return await whole_shape(await record_of(call, self._engine), self._clock.now())
 
     async def delete(self, call: Call) -> None:
         query = call.query(DeleteQuery)
@@ -184,7 +184,7 @@ class Executions:
         return Page(shown, COUNTED, exact=False)
 
     async def _shown(self, id: ExecutionId) -> ExecutionShape:
-        return record_shape((await self._engine.store.executions.load(id)).record, self._clock.now())
+        return await whole_shape((await self._engine.store.executions.load(id)).record, self._clock.now())
 
 
 def selected(

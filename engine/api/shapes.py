@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Required, TypedDict, TypeVar, cast
 
+import anyio.to_thread
 import msgspec
 
 from engine.clock import iso
@@ -16,6 +17,8 @@ from engine.state.sealed import covered
 from engine.store.rows import LogLine, Metric, StoredFlow
 
 T = TypeVar("T")
+AT_ONCE = 100
+"""How many task runs are put together while nothing else of the process goes on."""
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -185,6 +188,13 @@ def execution_shape(execution: Execution, now: int, *, runs: Mapping[str, TaskRu
 def record_shape(record: Record, now: int) -> ExecutionShape:
     """An execution with its task runs."""
     return execution_shape(record.execution, now, runs=record.runs)
+
+
+async def whole_shape(record: Record, now: int) -> ExecutionShape:
+    """An execution with its task runs, put together in a thread where they are many."""
+    if len(record.runs) <= AT_ONCE:
+        return record_shape(record, now)
+    return await anyio.to_thread.run_sync(record_shape, record, now)
 
 
 def task_run_shapes(execution: Execution, runs: Mapping[str, TaskRun], now: int) -> list[TaskRunShape]:

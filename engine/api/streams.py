@@ -13,7 +13,7 @@ from aiohttp import web
 from engine.api.log_shapes import LogQuery, levels_from
 from engine.api.reached import head_of
 from engine.api.routing import Call, Role, Route, encode
-from engine.api.shapes import ExecutionShape, LogShape, Shape, StateShape, log_shape, record_shape, state_shape
+from engine.api.shapes import ExecutionShape, LogShape, Shape, StateShape, log_shape, state_shape, whole_shape
 from engine.clock import SystemClock, monotonic
 from engine.errors import NotFound
 from engine.runtime.engine import Engine
@@ -100,7 +100,7 @@ class Streams:
                 if record is None:
                     yield None
                 else:
-                    shape = record_shape(record, self._clock.now())
+                    shape = await whole_shape(record, self._clock.now())
                     yield Event("end" if record.execution.finished else "progress", shape)
 
     async def _states(self, call: Call, execution: Execution, below: bool) -> AsyncGenerator[Event | None, None]:

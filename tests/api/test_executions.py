@@ -155,3 +155,10 @@ async def test_inputs_and_checks_are_tried_without_starting_anything(client: Cli
     assert "Invalid value for input `n`" in found["inputs"][0]["errors"][0]["message"]
     assert found["checks"] == []
     assert await engine.store.executions.count(ExecutionFilter()) == 0
+
+
+async def test_an_execution_with_many_task_runs_is_shown(client: ClientSession, engine: Engine) -> None:
+    tasks = "".join(f"  - {{id: t{number}, type: core.debug.Return, format: x}}\n" for number in range(150))
+    await engine.control.save_flow(f"id: many\nnamespace: company.team\ntasks:\n{tasks}")
+    _, shown = await start(client, "many", "?wait=true")
+    assert [run["taskId"] for run in shown["taskRunList"]] == [f"t{number}" for number in range(150)]
