@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -96,7 +97,10 @@ class Access:
     async def prepare(self) -> None:
         """Make the user that the settings name, where it is fit to be one."""
         given = self._options.basic_auth
-        if not given.username or credential_errors(given.username, given.password):
+        errors = credential_errors(given.username, given.password) if given.username else []
+        if errors:
+            logging.getLogger("tidegate").warning("The user of server.basic_auth is not made: %s", " ".join(errors))
+        if errors or not given.username:
             return
         account = await self._users.find(given.username)
         if account is None:

@@ -199,11 +199,12 @@ async def test_with_nobody_there_only_the_first_user_can_be_made_where_that_is_a
         assert await status(client, "GET", "/api/v1/flows/n", headers=ADMIN) == 200
 
 
-async def test_a_user_of_the_settings_that_is_none_is_told(engine: Engine) -> None:
+async def test_a_user_of_the_settings_that_is_none_is_told(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     wrong = Server(port=0, basic_auth=BasicAuth(username="ops", password="secret"))
     async with serving(engine, wrong) as url, ClientSession(url) as client:
         errors = await told(client, "GET", "/api/v1/basicAuthValidationErrors")
         assert [error.partition(" for ")[0] for error in errors] == ["Invalid username", "Invalid password"]
+        assert "server.basic_auth is not made: Invalid username" in caplog.text
         # It was meant to ask everybody who he is.
         assert await status(client, "GET", "/api/v1/flows/n") == 401
     with pytest.raises(Refused, match="other machines reach"):

@@ -18,7 +18,7 @@ from engine.runtime.retention import Retention
 from engine.runtime.stored import StoredExecutions
 from engine.settings import Executions, Logs, Settings
 from engine.state.status import Status
-from engine.store.rows import ExecutionFilter, LogLine
+from engine.store.rows import AuditEntry, AuditFilter, ExecutionFilter, LogLine
 from support.running import end, start, until
 
 DAY = 86_400.0
@@ -83,6 +83,25 @@ async def test_log_files_go_after_some_days(engine: Engine, clock: ManualClock, 
             clock.advance(3600)
             await anyio.sleep(0.05)
     assert [found.message for _, found in await engine.store.logs.lines(line.execution)] == ["young"]
+
+
+async def test_the_audit_log_goes_after_a_year_and_tokens_when_they_have_expired(
+    engine: Engine, clock: ManualClock
+) -> None:
+    await engine.users.add("ann", None, {})
+    kept, _ = await engine.tokens.create("ann", "kept", None)
+    _, expired = await engine.tokens.create("ann", "expired", 3_600_000)
+    old = AuditEntry(clock.now(), "ann", "", "", "PUT", "/x", "", "", 200)
+    young = msgspec.structs.replace(old, at=clock.now() + 2 * 86_400_000)
+    await engine.store.audit.append([old, young])
+    clock.advance(366 * DAY)
+    with anyio.fail_after(30):
+        while await engine.store.audit.count(AuditFilter()) > 1 or len(await engine.tokens.list()) > 1:
+            clock.advance(3600)
+            await anyio.sleep(0.05)
+    assert await engine.store.audit.list(AuditFilter()) == [young]
+    assert await engine.tokens.list() == [kept]
+    assert await engine.tokens.find(expired) is None
 
 
 async def test_nought_keeps_everything(engine: Engine, clock: ManualClock) -> None:
