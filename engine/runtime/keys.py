@@ -22,7 +22,8 @@ from engine.files.protocol import InternalStorage
 from engine.runtime.globs import translate
 from engine.runtime.vault import Vault
 from engine.state.sealed import is_sealed
-from engine.store.protocols import FlowStore, KvStore
+from engine.store.namespaced import KvStore
+from engine.store.protocols import FlowStore
 from engine.store.rows import Entry
 
 TYPES = ("STRING", "NUMBER", "BOOLEAN", "DATETIME", "DATE", "DURATION", "JSON")

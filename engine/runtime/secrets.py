@@ -12,7 +12,7 @@ from engine.clock import Clock
 from engine.errors import Malformed, Refused
 from engine.runtime.keys import with_parents
 from engine.runtime.vault import Vault
-from engine.store.protocols import SecretStore
+from engine.store.namespaced import SecretStore
 from engine.store.rows import SecretInfo
 
 PREFIX = "SECRET_"

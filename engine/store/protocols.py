@@ -12,11 +12,11 @@ from engine.ids import ExecutionId
 from engine.state.execution import Execution
 from engine.state.trigger import TriggerState
 from engine.store.access import AccountStore, AuditStore, TokenStore
+from engine.store.namespaced import KvStore, NamespaceStore, SecretStore
 from engine.store.rows import (
     Bucket,
     Concurrency,
     DeclaredTrigger,
-    Entry,
     ExecutionFilter,
     FoundLines,
     Granted,
@@ -28,10 +28,8 @@ from engine.store.rows import (
     Message,
     Metric,
     MetricFilter,
-    NamespaceRow,
     NewFlow,
     NodeRow,
-    SecretInfo,
     SlotUse,
     StateChange,
     StoredFlow,
@@ -255,43 +253,6 @@ class NodeStore(Protocol):
     async def done(self, ids: Sequence[int]) -> None: ...
 
 
-class KvStore(Protocol):
-    """Keys and their values. Whoever reads looks at `expires`: what has expired stays until it is deleted."""
-
-    async def get(self, namespace: str, key: str) -> Entry | None: ...
-
-    async def put(self, entry: Entry, overwrite: bool = True, keep: int = 0) -> bool:
-        """Store an entry as the next revision; `created` and a description that isn't given stay as they were.
-
-        keep: how many earlier values of the key stay
-        False, and nothing is changed, where `overwrite` is off and the key is taken by one that has not expired.
-        """
-        ...
-
-    async def list(self, namespace: str | None = None, prefix: str = "") -> Sequence[Entry]:
-        """Entries by namespace and key."""
-        ...
-
-    async def older(self, namespace: str, key: str) -> Sequence[Entry]:
-        """The earlier values of a key that are kept, the latest first."""
-        ...
-
-    async def purge(self, keys: Sequence[tuple[str, str]], keep: int, before: int | None = None) -> int:
-        """Drop earlier values of keys; returns how many.
-
-        keep: how many values of a key stay, with the one of now; at least 1
-        before: leave those that were stored later
-        """
-        ...
-
-    async def delete(self, keys: Sequence[tuple[str, str]], expired: int | None = None) -> int:
-        """Delete keys given as (namespace, key), with their earlier values; returns how many there were.
-
-        expired: leave those that had not expired by then
-        """
-        ...
-
-
 class CachedStore(Protocol):
     """Outputs of tasks, as JSON text, by a hash of all that they depend on."""
 
@@ -304,34 +265,6 @@ class CachedStore(Protocol):
     async def purge(self, at: int, unused: int) -> int:
         """Delete what has expired at `at` or was not used since `unused`; returns how many."""
         ...
-
-
-class SecretStore(Protocol):
-    """Secrets, encrypted by whoever stores them."""
-
-    async def put(self, namespace: str, key: str, sealed: str, at: int, description: str | None = None) -> None: ...
-
-    async def find(self, namespaces: Sequence[str], key: str) -> str | None:
-        """The sealed value of a key in the first of these namespaces that has it."""
-        ...
-
-    async def list(self, namespace: str | None = None) -> Sequence[SecretInfo]:
-        """Secrets by namespace and key, without their values."""
-        ...
-
-    async def delete(self, namespace: str, key: str) -> bool: ...
-
-
-class NamespaceStore(Protocol):
-    """Namespaces that somebody made; others exist by what is in them."""
-
-    async def put(self, id: str, description: str | None, at: int) -> None:
-        """Make one, or change its description."""
-        ...
-
-    async def list(self) -> Sequence[NamespaceRow]: ...
-
-    async def delete(self, id: str) -> bool: ...
 
 
 class LogStore(Protocol):

@@ -11,13 +11,10 @@ Each test is a lesson that can be read by itself; `client` stands for
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from kestrapy import (
     ApiException,
     ExecutionControllerSetLabelsByIdsRequest,
@@ -28,14 +25,9 @@ from kestrapy import (
     QueryFilterOp,
 )
 
-from engine.api.server import serving
-from engine.runtime.engine import open_engine
-from engine.settings import Server, Settings
-from support.signing_in import PASSWORD, ROOT
+from support.kestrapy_server import SECONDS, TENANT, kestra_client
 
-TENANT = "main"
 NAMESPACE = "company.team"
-SECONDS = 30.0
 
 REPORT = """
 id: report
@@ -71,24 +63,12 @@ tasks:
 """
 
 
-@asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[str]:
-    """A server with a user; gives its address."""
-    async with open_engine(folder, Settings()) as engine:
-        await engine.users.add(ROOT, PASSWORD, {})
-        async with serving(engine, Server(port=0, shutdown_seconds=1.0)) as url:
-            yield url
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KestraClient]:
-    folder = tmp_path_factory.mktemp("kestrapy")
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server(folder)) as url:
-        made = KestraClient(host=url, username=ROOT, password=PASSWORD, timeout=SECONDS)
+    with kestra_client(tmp_path_factory.mktemp("kestrapy")) as made:
         for source in (REPORT, ASKS, LONG):
             made.flows.create_flow(TENANT, source)
         yield made
-        made._session.close()
 
 
 def until(client: KestraClient, id: str, *states: str) -> Any:
