@@ -61,6 +61,7 @@ class FlowFiles:
         yield Route("GET", f"{of}/by-query/csv", self.table, "Flows as a table", bytes, filters=FLOW)
 
     async def take(self, call: Call) -> list[str]:
+        """The form has the file as `fileUpload`; its name ends with .yml, .yaml or .zip."""
         query = call.query(ImportQuery)
         part = await file_of(call.request, FILE)
         with tempfile.TemporaryDirectory(prefix="tidegate-upload-") as folder:

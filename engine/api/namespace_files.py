@@ -114,6 +114,7 @@ class NamespaceFiles:
         return await sent(call.request, self._engine.files.read(address), name, size=info.size)
 
     async def put(self, call: Call) -> web.Response:
+        """The form has the file as `fileContent`. At a path that ends with .zip an archive is unpacked."""
         namespace, path = valid(call.path["namespace"]), call.query(PathQuery).path
         part = await file_of(call.request, CONTENT)
         if path.lower().endswith(".zip"):
