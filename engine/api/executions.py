@@ -22,7 +22,7 @@ from engine.clock import SystemClock, to_millis
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.state.execution import ExecutionKind
-from engine.store.conditions import Condition, Group, Node, Op
+from engine.store.conditions import Condition, Group, Node, Op, names
 from engine.store.rows import ExecutionFilter
 
 CORRELATION = "system.correlationId"
@@ -191,12 +191,8 @@ def selected(
     node: Node | None, visible: tuple[str, ...] | None, *, limit: int = 25, offset: int = 0
 ) -> ExecutionFilter:
     """The executions that a condition holds of, below these namespaces; of other kinds only where it names kinds."""
-    kinds = () if node is not None and _names(node, "kind") else (ExecutionKind.NORMAL,)
+    kinds = () if names(node, "kind") else (ExecutionKind.NORMAL,)
     return ExecutionFilter(where=node, visible=visible, kinds=kinds, limit=limit, offset=offset)
-
-
-def _names(node: Node, field: str) -> bool:
-    return any(_names(part, field) for part in node.parts) if isinstance(node, Group) else node.field == field
 
 
 def labels_of(texts: Iterable[str]) -> dict[str, str]:

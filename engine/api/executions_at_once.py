@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from engine.api.execution_actions import label_map
+from engine.api.execution_actions import illegal, label_map
 from engine.api.executions import DeleteQuery, selected
 from engine.api.filterable import EXECUTION
 from engine.api.filters import chosen
 from engine.api.problems import Illegal, NotDone
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import LabelShape, Shape
+from engine.definition.labels import refuse_labels
 from engine.errors import NotAll
 from engine.ids import ExecutionId, random_id
 from engine.runtime.bulk import Bulk, Outcome, Which
@@ -21,6 +23,7 @@ from engine.runtime.engine import Engine
 from engine.state.execution import ExecutionKind
 from engine.state.status import Status
 
+TOLD = 100
 Act = Callable[[Bulk, Which, Call], Awaitable[Outcome]]
 Read = Callable[[Call], Awaitable[Sequence[ExecutionId]]]
 
@@ -54,12 +57,16 @@ class LabelsOfMany(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Done(Shape, frozen=True, omit_defaults=False):
-    """count, totalItems: to how many it was done; executionIds: those that began by it"""
+    """count, totalItems: to how many it was done
+
+    executionIds: those that began by it; refused: why it was not done to others that were meant, by id, up to 100
+    """
 
     count: int
     operation_id: str
     total_items: int
     execution_ids: list[str]
+    refused: dict[str, str]
 
 
 class ExecutionsAtOnce:
@@ -104,13 +111,13 @@ class ExecutionsAtOnce:
 
     async def _label_ids(self, call: Call) -> Done:
         asked: LabelsOfMany = await call.json(LabelsOfMany)
-        labels = label_map(asked.execution_labels)
+        labels = _given(asked.execution_labels)
         return await self._named(
             call, "labels", asked.executions_id, lambda bulk, which, _: bulk.set_labels(which, labels)
         )
 
     async def _label_query(self, call: Call) -> Done:
-        labels = label_map(await call.json(list[LabelShape]))
+        labels = _given(await call.json(list[LabelShape]))
         return await self._selected(call, None, lambda bulk, which, _: bulk.set_labels(which, labels))
 
     async def _named(self, call: Call, name: str, ids: Sequence[ExecutionId], act: Act) -> Done:
@@ -128,6 +135,14 @@ class ExecutionsAtOnce:
         # Iterations of loops are part of their executions.
         kinds = where.kinds or (ExecutionKind.NORMAL, ExecutionKind.TEST)
         return _done(await act(self._engine.bulk, msgspec.structs.replace(where, kinds=kinds), call))
+
+
+def _given(labels: Iterable[LabelShape]) -> dict[str, str]:
+    """Labels as a map. Raises Illegal for those that nobody may give."""
+    given = label_map(labels)
+    with illegal():
+        refuse_labels(given, frozenset())
+    return given
 
 
 async def _replay(bulk: Bulk, which: Which, call: Call) -> Outcome:
@@ -152,4 +167,5 @@ async def _delete(bulk: Bulk, which: Which, call: Call) -> Outcome:
 
 
 def _done(outcome: Outcome) -> Done:
-    return Done(len(outcome.done), random_id(), len(outcome.done), list(outcome.started))
+    refused = {str(id): why for id, why in islice(outcome.refused.items(), TOLD)}
+    return Done(len(outcome.done), random_id(), len(outcome.done), list(outcome.started), refused)

@@ -20,6 +20,7 @@ from engine.runtime.control import ALIVE, Control
 from engine.runtime.operations import Operations, check_delete, check_set_labels, check_set_status
 from engine.state.execution import Execution
 from engine.state.status import TERMINAL, Status
+from engine.store.conditions import names
 from engine.store.protocols import Store
 from engine.store.rows import ExecutionFilter
 
@@ -144,7 +145,9 @@ class Bulk:
         if msgspec.structs.replace(where, limit=0, offset=0) == ExecutionFilter(limit=0, kinds=where.kinds):
             raise Refused("That would be every execution there is: name a namespace, a flow, states, labels or times")
         until = min(where.until or self._clock.now() + 1, self._clock.now() + 1)
-        where = msgspec.structs.replace(where, states=where.states or states, until=until, limit=PAGE, offset=0)
+        if where.states or names(where.where, "state"):
+            states = where.states
+        where = msgspec.structs.replace(where, states=states, until=until, limit=PAGE, offset=0)
         found: dict[ExecutionId, Execution] = {}
         while True:
             page = await self._store.executions.list(where)

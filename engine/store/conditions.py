@@ -183,6 +183,13 @@ def matches(pattern: str, text: str | None) -> bool:
         raise LimitError(f"The pattern '{pattern[:100]}' takes too long") from None
 
 
+def names(node: Node | None, field: str) -> bool:
+    """Whether a condition is about a field, among others."""
+    if isinstance(node, Group):
+        return any(names(part, field) for part in node.parts)
+    return node is not None and node.field == field
+
+
 def bounds(node: Node, field: str) -> tuple[float, float]:
     """The least and the greatest number that a field may have where a condition holds."""
     if isinstance(node, Group):

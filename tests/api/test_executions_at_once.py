@@ -151,6 +151,22 @@ async def test_selected_executions_are_acted_on_where_they_fit(client: ClientSes
     assert (status, done["count"]) == (200, 0)
 
 
+async def test_labels_that_nobody_may_give_are_refused(client: ClientSession) -> None:
+    shown = await run(client)
+    label = {"key": "system.x", "value": "1"}
+    body = {"executionsId": [shown["id"]], "executionLabels": [label]}
+    for path, given in (("by-ids", body), ("by-query?flowId=hello", [label])):
+        status, told = await ask(client, "POST", f"/labels/{path}", json=given)
+        assert (status, "System labels can only be set by Kestra itself" in told["message"]) == (422, True)
+
+
+async def test_why_something_was_not_done_is_told(client: ClientSession) -> None:
+    shown = await run(client)
+    status, done = await ask(client, "POST", "/restart/by-query?flowId=hello&state=SUCCESS")
+    assert (status, done["count"]) == (200, 0)
+    assert done["refused"] == {shown["id"]: "No task found to restart execution from!"}
+
+
 async def test_paused_executions_are_resumed_or_forced_together(client: ClientSession, engine: Engine) -> None:
     await engine.control.save_flow(WAITING.replace(", onResume: [{id: who, type: STRING}]", ""))
     ids = [(await start(client, "waiting"))[1]["id"] for _ in range(4)]
