@@ -22,6 +22,7 @@ from engine.plugin import Trigger
 from engine.runtime.firing import Firing
 from engine.state.trigger import TriggerState
 from engine.store.protocols import Store
+from engine.store.rows import Outcome
 from triggers.flow import Flow
 from triggers.follower import Follower
 from triggers.schedule import Dated
@@ -223,6 +224,7 @@ class Host:
             text = f"{type(error).__name__}: {error}"
             self._log.error("Trigger %s can't be evaluated", name, exc_info=error)
         self._wait(state)
+        self._firing.note(state.key, Outcome.ERROR, text)
         now = self._clock.now()
         failed = replace(
             state, failures=state.failures + 1, error=text, evaluated=now, updated=now, version=state.version + 1

@@ -14,6 +14,7 @@ from engine.plugin import Calendar
 from engine.runtime.firing import Event, Firing, Loaded, execution_of
 from engine.state.trigger import TriggerState
 from engine.store.protocols import TriggerStore
+from engine.store.rows import Outcome
 from triggers.missed import TICK, Watch, first_due
 from triggers.schedule import Dated
 
@@ -72,6 +73,7 @@ class Scheduler:
             if date is not None and date <= now:
                 return await self._live(due, date.astimezone(due.zone), now)
             if date is None or to_millis(date) != state.next:
+                self._firing.note(state.key, Outcome.SKIPPED, "dates that were missed are left out", state.next)
                 return await self._save(self._passed(state, date)), 0
         return await self._make_up(due, now) if state.backfilling else (state, 0)
 
@@ -116,6 +118,7 @@ class Scheduler:
         """Start the execution of a date, or pass it over; `passed` is the state that follows in both cases."""
         try:
             if not await self._holds(due, date):
+                self._firing.note(due.state.key, Outcome.SKIPPED, "its conditions do not hold", event.date)
                 return await self._save(passed)
             if due.conditional and due.plugin.shows_dates:
                 event = event._replace(variables=await self._fitting(due, date))
@@ -133,17 +136,18 @@ class Scheduler:
         except OF_THE_DATE as error:
             failed = replace(passed, failures=due.state.failures + 1, error=f"{_text(date)}: {error}")
             if not due.loaded.definition.fields.fail_on_trigger_error:
+                self._firing.note(due.state.key, Outcome.ERROR, str(error), event.date)
                 return await self._save(failed)
             await self._firing.fail(due.loaded, event, str(error), failed)
             return failed
 
     def _event(self, due: Due, date: datetime, key: str, following: datetime | None) -> Event:
         if not due.plugin.shows_dates:
-            return Event(key, {}, scheduled=to_millis(date))
+            return Event(key, {}, scheduled=to_millis(date), date=to_millis(date))
         if due.conditional:
             # Which dates are around it is found out when it counts itself.
-            return Event(key, {"date": _text(date)})
-        return Event(key, _shown(date, following, self._before(due, date)))
+            return Event(key, {"date": _text(date)}, date=to_millis(date))
+        return Event(key, _shown(date, following, self._before(due, date)), date=to_millis(date))
 
     def _before(self, due: Due, date: datetime) -> datetime | None:
         last = due.state.date

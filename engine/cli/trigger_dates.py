@@ -1,9 +1,9 @@
-"""`tidegate trigger backfill, unlock, dates`: what schedules make up for, and what they will do."""
+"""`tidegate trigger backfill, unlock, dates, history`: what triggers make up for, will do and have done."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from engine.cli.resolve import moment
 from engine.cli.session import run_async, session
 from engine.cli.trigger_names import Name, find, name_of, tell
 from engine.errors import Refused
+
+if TYPE_CHECKING:
+    from engine.store.rows import Evaluation
 
 MOST = 1000
 
@@ -100,3 +103,49 @@ def dates(
             before = date
 
     run_async(work)
+
+
+def history(
+    name: Name,
+    count: Annotated[int, typer.Option("--count", min=1, max=MOST, help="How many.")] = 20,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Show what came of the last looks at a trigger: executions, and why there was none."""
+
+    async def work() -> None:
+        from rich.markup import escape
+
+        from engine.cli import look
+        from engine.cli.columns import Columns
+
+        async with session(data, config) as engine:
+            found = await find(engine, name)
+            evaluations = await engine.store.logs.evaluations(*found.key, count)
+        if as_json:
+            typer.echo(look.as_json([_evaluation(it) for it in evaluations]))
+            return
+        if not evaluations:
+            typer.echo("Nothing yet.")
+            return
+        table = Columns("", "at", "outcome", "date", "")
+        for it in evaluations:
+            date = "" if it.date is None else look.moment(it.date)
+            table.add_row(look.moment(it.at), it.outcome, date, escape(it.execution or it.detail or ""))
+        look.stdout().print(table)
+
+    run_async(work)
+
+
+def _evaluation(found: Evaluation) -> dict[str, Any]:
+    from engine.clock import iso
+
+    return {
+        "at": iso(found.at),
+        "tookMilliseconds": found.took,
+        "outcome": found.outcome,
+        "date": None if found.date is None else iso(found.date),
+        "execution": found.execution,
+        "detail": found.detail,
+    }

@@ -284,7 +284,7 @@ async def _assemble(
     driver.connect(subflows, children)
     users = Users(store.accounts, clock)
     flow_list = FlowList(store.flows)
-    firing = Firing(control, plans, index, renderer, look_ups, clock)
+    firing = Firing(control, plans, index, renderer, look_ups, clock, logs)
     return Engine(
         control,
         driver,

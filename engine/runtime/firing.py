@@ -21,6 +21,7 @@ from engine.plugin.index import Index
 from engine.runtime.conditions import Sight
 from engine.runtime.control import Control
 from engine.runtime.creation import Child
+from engine.runtime.logs import LogPump
 from engine.runtime.lookups import LookUps
 from engine.runtime.places import placed
 from engine.runtime.plans import Compiled, Plans
@@ -30,6 +31,7 @@ from engine.state.execution import Change, Execution, Label, TriggeredBy
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
+from engine.store.rows import Evaluation, Outcome
 
 
 class Event(NamedTuple):
@@ -48,6 +50,7 @@ class Event(NamedTuple):
     labels: Mapping[str, str] = {}
     scheduled: int | None = None
     lacking: bool = False
+    date: int | None = None
 
 
 class Loaded(NamedTuple):
@@ -68,7 +71,9 @@ class Firing:
         renderer: Renderer,
         look_ups: LookUps,
         clock: Clock,
+        logs: LogPump,
     ) -> None:
+        self._logs = logs
         self._control = control
         self._index = index
         self._plans = plans
@@ -157,7 +162,8 @@ class Firing:
         failure: str | None = None,
     ) -> Execution:
         flow, definition = loaded.compiled.flow, loaded.definition
-        return await self._control.create(
+        began = self._clock.now()
+        made = await self._control.create(
             flow.namespace,
             flow.id,
             inputs={**inputs, **event.inputs},
@@ -170,6 +176,24 @@ class Firing:
             failure=failure,
             lacking=event.lacking,
         )
+        key = (flow.namespace, flow.id, definition.fields.id)
+        self.note(key, Outcome.FIRED, failure, event.date, execution=made.id, began=began)
+        return made
+
+    def note(
+        self,
+        key: tuple[str, str, str],
+        outcome: Outcome,
+        detail: str | None = None,
+        date: int | None = None,
+        *,
+        execution: ExecutionId | None = None,
+        began: int | None = None,
+    ) -> None:
+        """Keep what came of looking at a trigger, for whoever asks. See `Evaluation`."""
+        now = self._clock.now()
+        took = 0 if began is None else now - began
+        self._logs.evaluation(Evaluation(now, took, *key, outcome, detail, date, execution))
 
     async def _labels(self, loaded: Loaded, scene: Scene) -> dict[str, str]:
         """The labels that are written at the trigger, without those that can't be rendered."""

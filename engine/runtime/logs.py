@@ -16,7 +16,7 @@ from engine.errors import Unavailable
 from engine.state.command import Say
 from engine.state.record import Record
 from engine.store.protocols import LogStore
-from engine.store.rows import LogLine, Metric
+from engine.store.rows import Evaluation, LogLine, Metric
 
 METRICS_SECONDS = 0.1
 METRICS_AT_MOST = 1000
@@ -49,6 +49,7 @@ class LogPump:
         self._clock = clock
         self._lines: list[LogLine] = []
         self._metrics: list[Metric] = []
+        self._evaluations: list[Evaluation] = []
         self._wanted = anyio.Event()
         self._added = anyio.Event()
         self._batch = anyio.Event()
@@ -56,8 +57,8 @@ class LogPump:
 
     @property
     def waiting(self) -> int:
-        """Lines and metrics that are not stored yet."""
-        return len(self._lines) + len(self._metrics)
+        """Lines, metrics and evaluations that are not stored yet."""
+        return len(self._lines) + len(self._metrics) + len(self._evaluations)
 
     def line(self, line: LogLine) -> None:
         self._lines.append(line)
@@ -74,6 +75,10 @@ class LogPump:
         self._added.set()
         if len(self._metrics) >= METRICS_AT_MOST:
             self._wanted.set()
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        self._evaluations.append(evaluation)
+        self._added.set()
 
     async def flushed(self) -> None:
         """Wait until everything added so far is committed."""
@@ -101,11 +106,12 @@ class LogPump:
     async def _store_batch(self) -> None:
         lines, self._lines = self._lines, []
         metrics, self._metrics = self._metrics, []
+        evaluations, self._evaluations = self._evaluations, []
         batch, self._batch = self._batch, anyio.Event()
         self._added, self._wanted = anyio.Event(), anyio.Event()
-        while lines or metrics:
+        while lines or metrics or evaluations:
             try:
-                await self._store.append(lines, metrics)
+                await self._store.append(lines, metrics, evaluations)
                 break
             except Unavailable:
                 await self._clock.sleep(RETRY_SECONDS)

@@ -20,6 +20,7 @@ from engine.runtime.firing import Event, Firing, Loaded, execution_of
 from engine.state.execution import Execution
 from engine.state.status import Status
 from engine.store.protocols import Store
+from engine.store.rows import Outcome
 
 # How old what is known of triggers that are switched off may be, in milliseconds, where another process did so.
 KNOWN_FOR = 1000
@@ -152,6 +153,7 @@ class Webhooks:
         flow = loaded.compiled.flow
         subject = Subject(flow.namespace, flow.id, Status.CREATED.value, flow.label_map(), None)
         if not await self._firing.holds(loaded, variables, subject):
+            self._firing.note(hook.key, Outcome.SKIPPED, "its conditions do not hold")
             return None
         try:
             return Received(await self._firing.fire(loaded, event))

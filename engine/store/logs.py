@@ -22,7 +22,7 @@ from engine.store.connection import foreseen, transaction
 from engine.store.days import MILLISECONDS, Days
 from engine.store.migrate import FOLDER
 from engine.store.query import Where, queries
-from engine.store.rows import LogFilter, LogLine, Metric
+from engine.store.rows import Evaluation, LogFilter, LogLine, Metric, Outcome
 from engine.store.searching import Searching
 
 SQL = queries("sqlite")
@@ -49,8 +49,14 @@ class Logs:
         self.search, self.metric_names = searching.search, searching.metric_names
         self.metric_tasks, self.metric_buckets = searching.metric_tasks, searching.metric_buckets
 
-    async def append(self, lines: Sequence[LogLine], metrics: Sequence[Metric] = ()) -> None:
-        await anyio.to_thread.run_sync(self._append, lines, metrics, limiter=self._writers)
+    async def append(
+        self, lines: Sequence[LogLine], metrics: Sequence[Metric] = (), evaluations: Sequence[Evaluation] = ()
+    ) -> None:
+        await anyio.to_thread.run_sync(self._append, lines, metrics, evaluations, limiter=self._writers)
+
+    async def evaluations(self, namespace: str, flow: str, trigger: str, limit: int) -> Sequence[Evaluation]:
+        where = Where().add("namespace", namespace).add("flow", flow).add("trigger_id", trigger)
+        return await anyio.to_thread.run_sync(self._evaluations, where, limit, limiter=self._readers)
 
     async def lines(
         self,
@@ -86,20 +92,24 @@ class Logs:
             self._read.close()
         self._searching.close()
 
-    def _append(self, lines: Sequence[LogLine], metrics: Sequence[Metric]) -> None:
-        days: dict[int, tuple[Rows, Rows]] = defaultdict(lambda: ([], []))
+    def _append(self, lines: Sequence[LogLine], metrics: Sequence[Metric], evaluations: Sequence[Evaluation]) -> None:
+        days: dict[int, tuple[Rows, Rows, Rows]] = defaultdict(lambda: ([], [], []))
         for line in lines:
             at, level, message, *rest = msgspec.structs.astuple(line)
             days[line.at // MILLISECONDS][0].append((at, level, _storable(message), *rest))
         for metric in metrics:
             row = msgspec.structs.astuple(msgspec.structs.replace(metric, tags={}))
             days[metric.at // MILLISECONDS][1].append((*row[:4], encode(metric.tags), *row[5:]))
+        for evaluation in evaluations:
+            days[evaluation.at // MILLISECONDS][2].append(msgspec.structs.astuple(evaluation))
         with self._writing, foreseen():
-            for day, (line_rows, metric_rows) in sorted(days.items()):
+            for day, (line_rows, metric_rows, evaluation_rows) in sorted(days.items()):
                 connection = self._written.connection(day)
                 with transaction(connection):
                     connection.execute(SQL["append_lines"], {"rows": encode(line_rows)})
                     connection.execute(SQL["append_metrics"], {"rows": encode(metric_rows)})
+                    if evaluation_rows:
+                        connection.execute(SQL["append_evaluations"], {"rows": encode(evaluation_rows)})
 
     def _lines(self, where: Where, after: int, limit: int) -> list[tuple[int, LogLine]]:
         first, row = after >> ROW_BITS, after & ((1 << ROW_BITS) - 1)
@@ -121,6 +131,19 @@ class Logs:
             for day in self._read.days():
                 for at, type, name, value, tags, *rest in self._read.connection(day).execute(query, where.params):
                     found.append(Metric(at, type, name, nan if value is None else value, decode_tags(tags), *rest))
+        return found
+
+    def _evaluations(self, where: Where, limit: int) -> list[Evaluation]:
+        query = where.fill(SQL["read_evaluations"])
+        found: list[Evaluation] = []
+        with self._reading, foreseen():
+            for day in reversed(self._read.days()):
+                params = {**where.params, "limit": limit - len(found)}
+                for row in self._read.connection(day).execute(query, params):
+                    at, took, namespace, flow, trigger, outcome, *rest = row
+                    found.append(Evaluation(at, took, namespace, flow, trigger, Outcome(outcome), *rest))
+                if len(found) >= limit:
+                    break
         return found
 
     def _remove(self, query: str, found: Where, where: LogFilter) -> int:

@@ -17,6 +17,7 @@ from engine.store.rows import (
     Bucket,
     Concurrency,
     DeclaredTrigger,
+    Evaluation,
     ExecutionFilter,
     FoundLines,
     Granted,
@@ -270,8 +271,14 @@ class CachedStore(Protocol):
 class LogStore(Protocol):
     """Log lines and metrics, in files of their own by day."""
 
-    async def append(self, lines: Sequence[LogLine], metrics: Sequence[Metric] = ()) -> None:
-        """Store lines and metrics in the order given; returns when they are committed."""
+    async def append(
+        self, lines: Sequence[LogLine], metrics: Sequence[Metric] = (), evaluations: Sequence[Evaluation] = ()
+    ) -> None:
+        """Store lines, metrics and evaluations in the order given; returns when they are committed."""
+        ...
+
+    async def evaluations(self, namespace: str, flow: str, trigger: str, limit: int) -> Sequence[Evaluation]:
+        """The last looks at a trigger, the newest first."""
         ...
 
     async def lines(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -309,6 +309,31 @@ class Metric(msgspec.Struct, frozen=True):
     execution: ExecutionId
     task: str | None = None
     task_run: str | None = None
+
+
+class Outcome(StrEnum):
+    """What came of looking at a trigger: an execution, nothing as it should be, or an error."""
+
+    FIRED = "FIRED"
+    SKIPPED = "SKIPPED"
+    ERROR = "ERROR"
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """One look at a trigger; moments and `took` in milliseconds.
+
+    detail: why nothing was started; date: the one that it was about, if there is one
+    """
+
+    at: int
+    took: int
+    namespace: str
+    flow: str
+    trigger: str
+    outcome: Outcome
+    detail: str | None = None
+    date: int | None = None
+    execution: ExecutionId | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):

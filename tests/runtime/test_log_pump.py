@@ -10,7 +10,7 @@ import anyio
 from engine.clock import SystemClock
 from engine.ids import ExecutionId
 from engine.runtime.logs import METRICS_AT_MOST, LogPump
-from engine.store.rows import LogLine, Metric
+from engine.store.rows import Evaluation, LogLine, Metric
 
 
 class Kept:
@@ -19,7 +19,9 @@ class Kept:
     def __init__(self) -> None:
         self.groups: list[tuple[int, int]] = []
 
-    async def append(self, lines: Sequence[LogLine], metrics: Sequence[Metric]) -> None:
+    async def append(
+        self, lines: Sequence[LogLine], metrics: Sequence[Metric], evaluations: Sequence[Evaluation]
+    ) -> None:
         self.groups.append((len(lines), len(metrics)))
 
 

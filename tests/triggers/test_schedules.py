@@ -347,3 +347,21 @@ async def test_two_hosts_on_one_folder_start_each_date_once(tmp_path: Path) -> N
         assert await one.dates() == ["12:00:00", "12:01:00", "12:02:00"]
         for execution in await one.started():
             assert (await one.end(ExecutionId(execution.id))).state is Status.SUCCESS
+
+
+async def test_tr_07_what_came_of_each_date_is_kept(bench: Bench) -> None:
+    await bench.save(flow('when: \'{{ trigger.date | date("mm") != "01" }}\'', cron="0-2 12 * * *"))
+    await bench.next("2026-05-04T12:00:00Z")
+    await bench.go("2026-05-04T12:00:00Z")
+    await bench.next("2026-05-04T12:02:00Z")
+    await bench.save(flow("inputs: {n: x}", more="inputs: [{id: n, type: INT}]", cron="0-2 12 * * *"))
+    await bench.next("2026-05-04T12:01:00Z")
+    await bench.go("2026-05-04T12:01:00Z")
+    await bench.next("2026-05-04T12:02:00Z")
+    await bench.engine.logs.flushed()
+    error, fired = await bench.engine.store.logs.evaluations("test", "flow", "tick", 10)
+    (execution,) = await bench.started()
+    assert (fired.outcome, fired.execution, fired.detail) == ("FIRED", execution.id, None)
+    assert fired.date == to_millis(moment("2026-05-04T12:00:00Z"))
+    assert (error.outcome, error.date) == ("ERROR", to_millis(moment("2026-05-04T12:01:00Z")))
+    assert "n" in str(error.detail)

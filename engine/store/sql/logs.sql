@@ -70,3 +70,24 @@ select at - at % :span, count(value), sum(value), min(value), max(value)
 from metric
 where value is not null {and}
 group by 1
+
+-- name: append_evaluations
+insert into evaluation (at, took, namespace, flow, trigger_id, outcome, detail, date, execution)
+select
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'),
+    json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'),
+    json_extract(value, '$[7]'),
+    json_extract(value, '$[8]')
+from json_each(:rows)
+order by key
+
+-- name: read_evaluations
+select at, took, namespace, flow, trigger_id, outcome, detail, date, execution
+from evaluation
+{where}
+order by position desc limit :limit

@@ -9,7 +9,7 @@ import anyio
 
 from engine.ids import ExecutionId
 from engine.store.protocols import Store
-from engine.store.rows import LogLine, Metric
+from engine.store.rows import Evaluation, LogLine, Metric, Outcome
 from support.steps import START, Open
 
 DAY = 86_400_000
@@ -118,3 +118,15 @@ async def test_thousands_of_lines_are_one_append(store: Store) -> None:
     last = (await store.logs.lines(ONE, limit=20_000))[-1]
     assert last[1].message == "9999"
     assert texts(await store.logs.lines(ONE, after=last[0] - 1)) == ["9999"]
+
+
+async def test_looks_at_a_trigger_come_the_newest_first(store: Store) -> None:
+    day = 86_400_000
+    looks = [
+        Evaluation(at, 3, "shop", "flow", trigger, Outcome.FIRED, None, at - 1, ExecutionId(f"e{at}"))
+        for at, trigger in ((day, "tick"), (day + 1, "other"), (2 * day, "tick"), (2 * day + 5, "tick"))
+    ]
+    await store.logs.append((), (), looks)
+    assert await store.logs.evaluations("shop", "flow", "tick", 10) == [looks[3], looks[2], looks[0]]
+    assert await store.logs.evaluations("shop", "flow", "tick", 2) == [looks[3], looks[2]]
+    assert await store.logs.evaluations("shop", "elsewhere", "tick", 2) == []
