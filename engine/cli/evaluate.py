@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Config, Data
+from engine.cli.options import Config, Data, Server
 from engine.cli.resolve import resolve
-from engine.cli.session import run_async, session
+from engine.cli.session import run_async
+from engine.cli.target import client
 
 
 def evaluate(
@@ -17,12 +18,13 @@ def evaluate(
     task: Annotated[str | None, typer.Option("--task", help="As this task (or task run id) sees it.")] = None,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Render an expression against an execution."""
 
     async def work() -> str:
-        async with session(data, config) as engine:
-            chosen = await resolve(engine.store.executions, execution)
-            return str(await engine.control.evaluate(chosen, expression, task))
+        async with client(data, config, server) as target:
+            chosen = await resolve(target.executions, execution)
+            return str(await target.executions.evaluate(chosen, expression, task))
 
     typer.echo(run_async(work))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.options import Config, Data, Json
-from engine.cli.session import run_async, session
+from engine.cli.options import Config, Data, Json, Server
+from engine.cli.session import run_async
+from engine.cli.target import client
 from engine.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def get(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Print a value; one that holds a secret shows as stars."""
 
@@ -36,8 +38,8 @@ def get(
         from engine.cli import look
         from engine.runtime.keys import stored
 
-        async with session(data, config) as engine:
-            found = await engine.keys.revisions(namespace, key)
+        async with client(data, config, server) as target:
+            found = await target.keys.revisions(namespace, key)
         if not found:
             raise NotFound("key", key, f"`tidegate kv list {namespace}` shows those of the namespace")
         entry = next((it for it in found if revision in (None, it.revision)), None)
@@ -67,6 +69,7 @@ def set_value(
     description: Annotated[str | None, typer.Option("--description", help="What it is about.")] = None,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Store a value under a key, replacing what was there."""
     text = _text(value, file)
@@ -76,8 +79,8 @@ def set_value(
         from engine.runtime.namespaces import valid
 
         kind, found = (type.upper(), text) if type is not None else guessed(text)
-        async with session(data, config) as engine:
-            await engine.keys.set(valid(namespace), key, found, type=kind, ttl=_lifetime(ttl), description=description)
+        async with client(data, config, server) as target:
+            await target.keys.set(valid(namespace), key, found, type=kind, ttl=_lifetime(ttl), description=description)
 
     run_async(work)
 
@@ -89,6 +92,7 @@ def list_keys(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """List keys with their values."""
 
@@ -97,8 +101,8 @@ def list_keys(
         from engine.cli.columns import Columns
         from engine.runtime.keys import stored
 
-        async with session(data, config) as engine:
-            entries = await engine.keys.list(namespace, prefix)
+        async with client(data, config, server) as target:
+            entries = await target.keys.list(namespace, prefix)
         console = look.stdout()
         if as_json:
             console.print(look.as_json([_shown(entry) for entry in entries]), markup=False)
@@ -117,7 +121,14 @@ def list_keys(
 
 
 @app.command("revisions")
-def revisions(namespace: Namespace, key: Key, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+def revisions(
+    namespace: Namespace,
+    key: Key,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+    server: Server = None,
+) -> None:
     """List the values that a key has and had."""
 
     async def work() -> None:
@@ -125,8 +136,8 @@ def revisions(namespace: Namespace, key: Key, as_json: Json = False, data: Data 
         from engine.cli.columns import Columns
         from engine.runtime.keys import stored
 
-        async with session(data, config) as engine:
-            entries = await engine.keys.revisions(namespace, key)
+        async with client(data, config, server) as target:
+            entries = await target.keys.revisions(namespace, key)
         if not entries:
             raise NotFound("key", key, f"`tidegate kv list {namespace}` shows those of the namespace")
         console = look.stdout()
@@ -143,12 +154,12 @@ def revisions(namespace: Namespace, key: Key, as_json: Json = False, data: Data 
 
 
 @app.command("delete")
-def delete(namespace: Namespace, key: Key, data: Data = None, config: Config = None) -> None:
+def delete(namespace: Namespace, key: Key, data: Data = None, config: Config = None, server: Server = None) -> None:
     """Delete a key."""
 
     async def work() -> None:
-        async with session(data, config) as engine:
-            if not await engine.keys.delete(namespace, key):
+        async with client(data, config, server) as target:
+            if not await target.keys.delete(namespace, key):
                 raise NotFound("key", key, f"`tidegate kv list {namespace}` shows those of the namespace")
 
     run_async(work)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from engine.files.protocol import FileInfo
     from engine.runtime.bulk import Bulk
     from engine.runtime.engine import Engine
+    from engine.runtime.keys import Keys
+    from engine.runtime.secrets import Secrets
 
 
 class LocalFlows:
@@ -57,7 +59,7 @@ class LocalExecutions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._watchers: list[Watcher] = []
-        self.list = engine.store.executions.list
+        self.list, self.evaluate = engine.store.executions.list, engine.control.evaluate
 
     async def record(self, id: ExecutionId) -> Record:
         return (await self._engine.store.executions.load(id)).record
@@ -170,8 +172,13 @@ class LocalClient(NamedTuple):
     executions: LocalExecutions
     actions: LocalActions
     bulk: Bulk
+    keys: Keys
+    secrets: Secrets
+    here: bool = True
 
 
 def local_client(engine: Engine) -> LocalClient:
     """The client of an engine that is open in this process."""
-    return LocalClient(LocalFlows(engine), LocalExecutions(engine), LocalActions(engine), engine.bulk)
+    return LocalClient(
+        LocalFlows(engine), LocalExecutions(engine), LocalActions(engine), engine.bulk, engine.keys, engine.secrets
+    )

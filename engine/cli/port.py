@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from engine.ids import ExecutionId
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
-from engine.store.rows import ExecutionFilter, LogLine, StoredFlow
+from engine.store.rows import Entry, ExecutionFilter, LogLine, SecretInfo, StoredFlow
 
 if TYPE_CHECKING:
     from engine.files.protocol import FileInfo
@@ -101,6 +101,10 @@ class ExecutionsPort(Protocol):
         """Wait until an execution and its afterExecution tasks have ended; the watcher knows all of it then."""
         ...
 
+    async def evaluate(self, id: ExecutionId, expression: str, task: str | None = None) -> Any:
+        """Render an expression as the execution, or a task or task run of it, sees it. Raises ExpressionError."""
+        ...
+
     async def goes_on_elsewhere(self, id: ExecutionId) -> bool:
         """Whether another process of this machine has it in hand, which is not asked to show it."""
         ...
@@ -170,6 +174,43 @@ class BulkPort(Protocol):
     async def delete(self, which: Which, *, logs: bool = True, metrics: bool = True, files: bool = True) -> Outcome: ...
 
 
+class KeysPort(Protocol):
+    """Keys of namespaces and their values."""
+
+    async def list(self, namespace: str | None = None, prefix: str = "") -> Sequence[Entry]:
+        """Keys by namespace and name."""
+        ...
+
+    async def revisions(self, namespace: str, key: str) -> Sequence[Entry]:
+        """The values that a key has and had, the latest first, as far as they are known here."""
+        ...
+
+    async def set(
+        self,
+        namespace: str,
+        key: str,
+        value: Any,
+        *,
+        type: str | None = None,
+        ttl: int | None = None,
+        description: str | None = None,
+    ) -> Any:
+        """Store a value. `ttl`: milliseconds. Raises Refused."""
+        ...
+
+    async def delete(self, namespace: str, key: str) -> bool: ...
+
+
+class SecretsPort(Protocol):
+    """Secrets of namespaces; their values are never shown."""
+
+    async def list(self, namespace: str | None = None) -> Sequence[SecretInfo]: ...
+
+    async def set(self, key: str, value: str, namespace: str = "", description: str | None = None) -> None: ...
+
+    async def delete(self, key: str, namespace: str = "") -> bool: ...
+
+
 class Client(Protocol):
     """Everything that commands ask of an engine."""
 
@@ -181,3 +222,11 @@ class Client(Protocol):
     def actions(self) -> ActionsPort: ...
     @property
     def bulk(self) -> BulkPort: ...
+    @property
+    def keys(self) -> KeysPort: ...
+    @property
+    def secrets(self) -> SecretsPort: ...
+    @property
+    def here(self) -> bool:
+        """Whether the engine is in this process, and sees its environment."""
+        ...

@@ -19,10 +19,11 @@ from engine.cli.forms import form_of
 from engine.cli.http import Http, connected
 from engine.cli.port import FlowHead, Watcher
 from engine.cli.remote_bulk import RemoteBulk
+from engine.cli.remote_values import RemoteKeys, RemoteSecrets
 from engine.clock import iso, to_millis
 from engine.definition.diagnostic import Diagnostic
 from engine.definition.document import read_yaml
-from engine.errors import InvalidFlow, NotFound, Refused, Unavailable
+from engine.errors import ExpressionError, InvalidFlow, NotFound, Refused, Unavailable
 from engine.files.addresses import SCHEME
 from engine.files.protocol import FileInfo
 from engine.ids import ExecutionId
@@ -167,6 +168,23 @@ class RemoteExecutions:
             tasks.start_soon(self._tell_lines, id)
             await self._tell_changes(id)
         return (await self.record(id)).execution
+
+    async def evaluate(self, id: ExecutionId, expression: str, task: str | None = None) -> Any:
+        run = "" if task is None else f"/{await self._run_of(id, task)}"
+        path = f"/main/executions/{id}/actions/eval{run}"
+        text: dict[str, Any] = {"data": expression.encode(), "headers": {"Content-Type": "text/plain"}}
+        found = await self._http.ask("POST", path, dict[str, Any], **text)
+        if (error := found.get("error")) is not None:
+            raise ExpressionError(str(error))
+        return found.get("result", "")
+
+    async def _run_of(self, id: ExecutionId, task: str) -> str:
+        """The id of a task run that is named by it or by its task; of several of a task, the latest."""
+        runs = (await self.record(id)).runs.values()
+        found = [run for run in runs if task in (run.id, run.node)]
+        if not found:
+            raise NotFound("task run", task, f"`tidegate execution show {id}` shows those of the execution")
+        return max(found, key=lambda run: run.order).id
 
     async def goes_on_elsewhere(self, id: ExecutionId) -> bool:
         return False
@@ -339,6 +357,9 @@ class RemoteClient(NamedTuple):
     executions: RemoteExecutions
     actions: RemoteActions
     bulk: RemoteBulk
+    keys: RemoteKeys
+    secrets: RemoteSecrets
+    here: bool = False
 
 
 @asynccontextmanager
@@ -346,4 +367,11 @@ async def remote_client(context: Context) -> AsyncIterator[RemoteClient]:
     """Talk to a server for one command."""
     async with connected(context) as http:
         executions, actions = RemoteExecutions(http), RemoteActions(http)
-        yield RemoteClient(RemoteFlows(http), executions, actions, RemoteBulk(http, executions, actions))
+        yield RemoteClient(
+            flows=RemoteFlows(http),
+            executions=executions,
+            actions=actions,
+            bulk=RemoteBulk(http, executions, actions),
+            keys=RemoteKeys(http),
+            secrets=RemoteSecrets(http),
+        )

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Config, Data, Json
+from engine.cli.options import Config, Data, Json, Server
 from engine.cli.session import run_async, session
+from engine.cli.target import client
 from engine.errors import NotFound, Refused
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ def set_secret(
     description: Annotated[str | None, typer.Option("--description", help="What it is for.")] = None,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Store a secret. The value is asked for, or read from standard input; arguments would show to others."""
     value = _value()
@@ -53,8 +55,8 @@ def set_secret(
     async def work() -> None:
         from engine.runtime.namespaces import valid
 
-        async with session(data, config) as engine:
-            await engine.secrets.set(key, value, valid(namespace) if namespace else namespace, description)
+        async with client(data, config, server) as target:
+            await target.secrets.set(key, value, valid(namespace) if namespace else namespace, description)
 
     run_async(work)
 
@@ -65,6 +67,7 @@ def list_secrets(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """List the keys of secrets, those that the environment gives first."""
 
@@ -73,9 +76,9 @@ def list_secrets(
         from engine.cli.columns import Columns
         from engine.runtime.secrets import of_environment
 
-        async with session(data, config) as engine:
-            stored = await engine.secrets.list(namespace)
-        given = of_environment() if namespace is None else []
+        async with client(data, config, server) as target:
+            stored = await target.secrets.list(namespace)
+        given = of_environment() if namespace is None and target.here else []
         console = look.stdout()
         if as_json:
             found = [{"key": key, "source": "environment"} for key in given]
@@ -98,12 +101,14 @@ def list_secrets(
 
 
 @app.command("delete")
-def delete(key: Key, namespace: Namespace = "", data: Data = None, config: Config = None) -> None:
+def delete(
+    key: Key, namespace: Namespace = "", data: Data = None, config: Config = None, server: Server = None
+) -> None:
     """Delete a stored secret."""
 
     async def work() -> None:
-        async with session(data, config) as engine:
-            if not await engine.secrets.delete(key, namespace):
+        async with client(data, config, server) as target:
+            if not await target.secrets.delete(key, namespace):
                 raise NotFound(
                     "secret", key, "`tidegate secret list` shows those that are stored, with their namespaces"
                 )

@@ -185,6 +185,31 @@ async def test_a_folder_of_flows_is_applied_to_a_server(remote: Remote) -> None:
     assert "greet.yaml:" in remote.call("flow", "apply", folder, "--yes", code=2)
 
 
+async def test_keys_secrets_and_expressions_are_those_of_the_server(remote: Remote) -> None:
+    remote.call("kv", "set", "team", "answer", "42", "--ttl", "PT1H", "--description", "of all")
+    remote.call("kv", "set", "team", "name", "42", "--type", "STRING")
+    remote.call("kv", "set", "team.below", "day", "2026-01-31")
+    assert remote.call("kv", "get", "team", "answer") == "42\n"
+    listed = json.loads(remote.call("kv", "list", "--json"))
+    assert {one["key"]: (one["type"], one["value"]) for one in listed} == {
+        "answer": ("NUMBER", 42),
+        "name": ("STRING", "42"),
+        "day": ("DATE", "2026-01-31"),
+    }
+    assert [one["description"] for one in listed if one["expirationDate"]] == ["of all"]
+    remote.call("kv", "delete", "team", "answer")
+    assert "does not exist" in remote.call("kv", "get", "team", "answer", code=2)
+    remote.say("hush-hush", "secret", "set", "TOKEN", "-n", "team")
+    assert "TOKEN" in remote.call("secret", "list")
+    assert "say -n NAMESPACE" in remote.say("hush-hush", "secret", "set", "TOKEN", code=2)
+    remote.call("run", remote.flow(GREET), "-i", "who=tide")
+    assert remote.call("eval", "last", "{{ outputs.hello.value | upper }} {{ kv('name') }}") == "HELLO TIDE 42\n"
+    assert remote.call("eval", "last", "{{ taskrun.id is defined }}", "--task", "say") == "true\n"
+    assert "nothing" in remote.call("eval", "last", "{{ nothing }}", code=2)
+    remote.call("secret", "delete", "TOKEN", "-n", "team")
+    assert "does not exist" in remote.call("secret", "delete", "TOKEN", "-n", "team", code=2)
+
+
 async def test_contexts_are_kept_for_their_owner_alone(remote: Remote) -> None:
     assert remote.contexts.stat().st_mode & 0o777 == 0o600
     listed = json.loads(remote.call("context", "list", "--json"))
@@ -213,7 +238,7 @@ async def test_who_is_not_known_or_answered_is_told(remote: Remote) -> None:
     told = remote.call("flow", "list", "--server", "http://127.0.0.1:9", code=1)
     assert "No server answers at http://127.0.0.1:9" in told
     assert "give one of them" in remote.call("flow", "list", "--server", "there", "--data", "x", code=2)
-    assert "--data" in remote.call("kv", "list", code=2)
+    assert "--data" in remote.call("trigger", "list", code=2)
     assert "named by its URL" in remote.call("flow", "list", "--server", "ftp://there", code=2)
 
 
