@@ -13,6 +13,7 @@ from engine.definition.triggers import TriggerFields
 from engine.plugin.base import Block, Plugin, Task, Trigger
 from engine.plugin.describe import property_schema
 from engine.plugin.index import FAMILY, Index
+from engine.plugin.schemas import model_schema
 
 TASK = {"$ref": "#/$defs/task"}
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,7 +23,7 @@ KINDS = ("flow", "task", "trigger", "plugindefault", "input")
 
 def flow_schema(index: Index) -> dict[str, Any]:
     """The schema of a flow file with every installed task type. Imports all plugin modules."""
-    schema = FlowFields.model_json_schema(by_alias=True)
+    schema = model_schema(FlowFields)
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     for branch in BRANCHES:
         schema["properties"][branch] = _with_tasks(schema["properties"][branch])
@@ -30,7 +31,7 @@ def flow_schema(index: Index) -> dict[str, Any]:
     of_listener = definitions["Listener"]["properties"]
     of_listener["tasks"] = _with_tasks(of_listener["tasks"])
     tasks = {name: plugin for name, plugin in index.all().items() if issubclass(plugin, Task | Block)}
-    definitions["taskFields"] = _hoisted(TaskFields.model_json_schema(by_alias=True), "taskFields", definitions)
+    definitions["taskFields"] = _hoisted(model_schema(TaskFields), "taskFields", definitions)
     definitions["task"] = {
         "type": "object",
         "required": ["id", "type"],
@@ -38,9 +39,7 @@ def flow_schema(index: Index) -> dict[str, Any]:
         "allOf": [_when(name, plugin, definitions, "taskFields") for name, plugin in tasks.items()],
     }
     triggers = {name: plugin for name, plugin in index.all().items() if issubclass(plugin, Trigger)}
-    definitions["triggerFields"] = _hoisted(
-        TriggerFields.model_json_schema(by_alias=True), "triggerFields", definitions
-    )
+    definitions["triggerFields"] = _hoisted(model_schema(TriggerFields), "triggerFields", definitions)
     definitions["trigger"] = {
         "type": "object",
         "required": ["id", "type"],
@@ -119,7 +118,7 @@ def part_schema(index: Index, kind: str, *, several: bool = False) -> dict[str, 
 
 def input_schema(type: str) -> dict[str, Any]:
     """The schema of inputs of one type, with the properties that have a meaning for it."""
-    schema = Input.model_json_schema(by_alias=True)
+    schema = model_schema(Input)
     definitions = schema.pop("$defs", {})
     own = definitions["Input"]
     properties = {

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from engine.plugin.base import Block, Plugin, Task, TaskRunner, Template, Trigger
 from engine.plugin.index import FAMILY
+from engine.plugin.schemas import model_schema
 
 
 class Property(NamedTuple):
@@ -65,7 +66,7 @@ def describe(name: str, plugin: type[Plugin]) -> Described:
 
 def property_schema(plugin: type[Plugin]) -> dict[str, Any]:
     """JSON Schema of a plugin's own properties, where each may also be an expression."""
-    schema = plugin.model_json_schema(by_alias=True)
+    schema = model_schema(plugin)
     if not issubclass(plugin, Block):
         for name, below in schema.get("properties", {}).items():
             schema["properties"][name] = _or_expression(below)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
+
 from engine.definition.dialect import BRANCHES
 from engine.definition.schema import flow_schema
 from engine.plugin.aliases import ALIASES
@@ -36,6 +38,26 @@ def test_a_task_has_common_and_own_properties_by_its_type() -> None:
     step = schema["$defs"]["core.flow.Dag.Step"]["properties"]["task"]
     assert step == {"$ref": "#/$defs/task"}
     assert "maxAttempts" in schema["$defs"]["RetryFields"]["properties"]
+
+
+def test_other_names_of_properties_are_taken_too() -> None:
+    validator = jsonschema.Draft202012Validator(flow_schema(INDEX))
+    flow = {
+        "id": "f",
+        "namespace": "n",
+        "inputs": [{"name": "a", "type": "STRING"}],
+        "taskDefaults": [{"type": "core.log.Log", "values": {"level": "WARN"}}],
+        "tasks": [
+            {
+                "id": "t",
+                "type": "core.log.Log",
+                "message": "x",
+                "retry": {"type": "constant", "interval": "PT1S", "maxAttempt": 2},
+            }
+        ],
+    }
+    assert list(validator.iter_errors(flow)) == []
+    assert not validator.is_valid({**flow, "inputs": [{"type": "STRING"}]})
 
 
 def test_every_list_of_tasks_of_a_flow_holds_tasks() -> None:
