@@ -18,13 +18,15 @@ from msgspec.structs import replace
 
 from engine.clock import Clock, to_datetime
 from engine.errors import Conflict, TidegateError, Unavailable
-from engine.plugin import Trigger
+from engine.plugin import PollingTrigger, Trigger
 from engine.runtime.firing import Firing
+from engine.runtime.polling import Polls
 from engine.state.trigger import TriggerState
 from engine.store.protocols import Store
 from engine.store.rows import Outcome
 from triggers.flow import Flow
 from triggers.follower import Follower
+from triggers.poller import Poller
 from triggers.schedule import Dated
 from triggers.scheduler import Scheduler
 
@@ -47,13 +49,14 @@ Key = tuple[str, str, str]
 class Host:
     """The triggers of this installation, as one process evaluates them."""
 
-    def __init__(self, store: Store, firing: Firing, clock: Clock) -> None:
+    def __init__(self, store: Store, firing: Firing, polls: Polls, clock: Clock) -> None:
         self._store = store.triggers
         self._changes = store.state_changes
         self._firing = firing
         self._clock = clock
         self._scheduler = Scheduler(firing, store.triggers, clock)
         self._follower = Follower(firing, store, clock)
+        self._poller = Poller(polls, firing, store.triggers, clock)
         self._told: set[Key] = set()
         self._told_serial = 0
         self._looked = False
@@ -145,14 +148,14 @@ class Host:
     def _know(self, state: TriggerState) -> None:
         """Remember a state, and when to look at it next: at once where its next date is to be found out."""
         self._known[state.key] = state
-        if state.key in self._told or (state.execution is None and self._is(state, Dated)):
+        if state.key in self._told or (state.execution is None and self._is(state, Dated, PollingTrigger)):
             next = 0 if state.backfilling else state.next or 0
             due = max(next, self._waits.get(state.key, 0))
             heapq.heappush(self._heap, (due, state.key, state.version))
 
-    def _is(self, state: TriggerState, kind: type[Trigger]) -> bool:
+    def _is(self, state: TriggerState, *kinds: type[Trigger]) -> bool:
         plugin = self._firing.plugin(state.type)
-        return plugin is not None and issubclass(plugin, kind)
+        return plugin is not None and issubclass(plugin, kinds)
 
     def _start_due(self, tasks: TaskGroup) -> None:
         now = self._clock.now()
@@ -168,8 +171,8 @@ class Host:
         key = state.key
         try:
             async with self._limiter:
-                with anyio.fail_after(EVALUATION_SECONDS):
-                    new, self._waits[key] = await self._ask(state)
+                with anyio.fail_after(EVALUATION_SECONDS) as time_out:
+                    new, self._waits[key] = await self._ask(state, time_out)
             if new.next is None and not new.backfilling and self._is_latest(new) and key not in self._told:
                 # It has no more dates.
                 self._known[key] = new
@@ -189,8 +192,14 @@ class Host:
         self._know(new if self._is_latest(new) else self._known[key])
         self._changed.set()
 
-    async def _ask(self, state: TriggerState) -> tuple[TriggerState, int]:
+    async def _ask(self, state: TriggerState, time_out: anyio.CancelScope) -> tuple[TriggerState, int]:
         """Let a trigger decide. Returns its new state, and before when not to look again. Raises what goes wrong."""
+        if self._is(state, PollingTrigger):
+
+            def progress() -> None:
+                time_out.deadline = anyio.current_time() + EVALUATION_SECONDS
+
+            return await self._poller.evaluate(state, progress), 0
         if not self._is(state, Flow):
             since = max(self._began, self._since.get(state.key, 0))
             return await self._scheduler.evaluate(state, to_datetime(since))
@@ -243,7 +252,7 @@ class Host:
 @asynccontextmanager
 async def hosting(engine: Engine) -> AsyncIterator[None]:
     """Let triggers start executions while the block is open."""
-    host = Host(engine.store, engine.firing, engine.clock)
+    host = Host(engine.store, engine.firing, engine.polls, engine.clock)
     async with anyio.create_task_group() as tasks:
         await tasks.start(host.run)
         yield

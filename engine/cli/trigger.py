@@ -9,6 +9,7 @@ import typer
 from engine.cli.options import Config, Data, Json
 from engine.cli.session import run_async, session
 from engine.cli.trigger_dates import backfill, dates, history, unlock
+from engine.cli.trigger_items import audit, preview
 from engine.cli.trigger_names import Name, find, name_of, shown, tell, word
 from engine.errors import Refused
 
@@ -16,7 +17,7 @@ app = typer.Typer(
     help="Triggers: list them, look at them, switch them on and off.", no_args_is_help=True, rich_markup_mode=None
 )
 
-for command in (backfill, unlock, dates, history):
+for command in (backfill, unlock, dates, history, preview, audit):
     app.command(command.__name__)(command)
 
 RECOVER = ("NONE", "LAST", "ALL")

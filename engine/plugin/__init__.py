@@ -41,22 +41,40 @@ from engine.plugin.context import (
 from engine.plugin.duration import Duration
 from engine.plugin.fields import unrendered
 from engine.plugin.index import Index, installed
+from engine.plugin.polling import Audit, PollContext, PollingTrigger, Preview, TriggerInfo
 from engine.plugin.records import read_record
 from engine.plugin.several import Several
 from engine.plugin.web import Verified, WebRequest, WebTrigger
 from engine.plugin.working import Folder, OnLine, Programs, PythonEnvironment
 from engine.settings import Settings
 from engine.state.heard import Heard
+from engine.state.ledger import (
+    Change,
+    Comparing,
+    Consumed,
+    Difference,
+    Item,
+    ItemState,
+    Listed,
+    Page,
+    Scope,
+    Step,
+)
 from engine.state.status import Status
 
 __all__ = [
     "LEVELS",
+    "Audit",
     "Block",
     "Calendar",
     "Call",
+    "Change",
     "Child",
+    "Comparing",
     "Condition",
+    "Consumed",
     "Context",
+    "Difference",
     "Duration",
     "ExecutionChoice",
     "ExecutionInfo",
@@ -67,26 +85,35 @@ __all__ = [
     "FolderBlock",
     "Heard",
     "Index",
+    "Item",
+    "ItemState",
     "Kind",
     "Kv",
     "Level",
+    "Listed",
     "LogEntry",
     "Logs",
     "Namespaces",
     "NodeId",
     "OnLine",
+    "Page",
     "Plugin",
+    "PollContext",
+    "PollingTrigger",
+    "Preview",
     "Program",
     "Programs",
     "Purged",
     "PythonEnvironment",
     "RawTask",
     "Result",
+    "Scope",
     "Seen",
     "Settings",
     "Several",
     "Shape",
     "Status",
+    "Step",
     "Subject",
     "Task",
     "TaskError",
@@ -94,6 +121,7 @@ __all__ = [
     "TaskRunner",
     "Template",
     "Trigger",
+    "TriggerInfo",
     "Verified",
     "WebRequest",
     "WebTrigger",

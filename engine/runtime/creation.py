@@ -20,6 +20,7 @@ from engine.runtime.plans import Compiled, Plans
 from engine.runtime.variables import View
 from engine.state.event import Started
 from engine.state.execution import Caller, Change, Execution, ExecutionKind, Label, TriggeredBy
+from engine.state.ledger import Consumed
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
@@ -61,6 +62,7 @@ class Creation:
         kind: ExecutionKind = ExecutionKind.NORMAL,
         here: bool = True,
         state: TriggerState | None = None,
+        consumed: Sequence[Consumed] = (),
         failure: str | None = None,
         lacking: bool = False,
     ) -> Execution:
@@ -68,16 +70,17 @@ class Creation:
 
         scheduled: when its first task begins, in milliseconds; by default at once
         here: whoever asks is a user of this machine, and may name files of it as inputs
-        state: of the trigger that starts it, to be stored with it; failure: it ends FAILED at once, for this reason
-        lacking: required inputs that nobody gave are left out
+        state: of the trigger that starts it, to be stored with it; consumed: detected items that it takes with it
+        failure: it ends FAILED at once, for this reason; lacking: required inputs that nobody gave are left out
 
         Raises NotFound, InvalidFlow, InvalidInputs with every problem, Refused for a disabled flow or a label that
-        nobody may give, Blocked by a check, Conflict where what a trigger starts is there already, or another state of
-        it is stored.
+        nobody may give, Blocked by a check, Conflict where what a trigger starts is there already, another state of it
+        is stored or an item was taken.
         """
         if trigger is None and child is None:
             refuse_labels(labels or {})
         id = ExecutionId(random_id()) if child is None else child.id
+        tried: int | None = None
         while True:
             compiled = await self._plans.get(namespace, flow, revision)
             if compiled.flow.disabled:
@@ -94,7 +97,9 @@ class Creation:
             else:
                 event = Started(at=self._clock.now(), admission=REFUSED, state=Status.FAILED, reason=failure)
             try:
-                await self._driver.begin(execution, compiled, event, latest=revision is None, trigger=state)
+                await self._driver.begin(
+                    execution, compiled, event, latest=revision is None, trigger=state, consumed=consumed
+                )
                 return execution
             except Conflict:
                 there = child is not None and await self._exists(id)
@@ -102,6 +107,9 @@ class Creation:
                     return execution
                 if there or (state is not None and await self._moved(state)):
                     raise
+                if consumed and compiled.plan.revision == tried:
+                    raise
+                tried = compiled.plan.revision
                 # Another process stored a later revision.
                 self._plans.outdated(namespace, flow)
 

@@ -39,6 +39,7 @@ from engine.runtime.worker import Worker
 from engine.state.command import NewExecution, TellCaller
 from engine.state.event import AnyEvent, ChildEnded, Continue, Edited, Started
 from engine.state.execution import Execution
+from engine.state.ledger import Consumed
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
@@ -136,20 +137,22 @@ class Driver:
         *,
         latest: bool = False,
         trigger: TriggerState | None = None,
+        consumed: Sequence[Consumed] = (),
     ) -> None:
         """Take up a new execution; returns when it is committed.
 
         latest: only while its revision is the latest of its flow
-        trigger: the state that is stored with it, of what starts it
-        Raises Conflict when it isn't the latest one, the id is taken or the state of the trigger is another one.
+        trigger: the state that is stored with it, of what starts it; consumed: detected items that it takes with it
+        Raises Conflict when it isn't the latest one, the id is taken, the state of the trigger is another one or an
+        item is not to be had.
         """
         if self._hand.get(execution.id) is not None:
             raise Conflict(f"execution '{execution.id}' exists already")
         if self._skips.has(execution):
             made = msgspec.structs.replace(execution, version=1)
-            await self._store_write(Write(made, owner=SKIPPED, latest=latest, trigger=trigger))
+            await self._store_write(Write(made, owner=SKIPPED, latest=latest, trigger=trigger, consumed=consumed))
             return
-        hot = Hot(execution.id, latest, trigger)
+        hot = Hot(execution.id, latest, trigger, consumed)
         self._hand.add(hot)
         self._hand.belong(hot, execution)
         await self.resume(Record(execution), compiled, event)
@@ -336,6 +339,7 @@ class Driver:
             slot=slot_of(hot, changes.slot),
             told=changes.told,
             trigger=hot.trigger if record.execution.version == 1 else None,
+            consumed=hot.consumed if record.execution.version == 1 else (),
         )
 
     async def around(self, execution: Execution) -> View | None:

@@ -47,6 +47,7 @@ from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.nodes import Node, Nodes
 from engine.runtime.operations import Operations
 from engine.runtime.plans import Plans
+from engine.runtime.polling import Polls
 from engine.runtime.reach import Reach
 from engine.runtime.renderer import Renderer
 from engine.runtime.retention import Retention
@@ -103,6 +104,7 @@ class Engine(NamedTuple):
     triggers: Triggers
     firing: Firing
     webhooks: Webhooks
+    polls: Polls
     clock: Clock
     graphs: Graphs
     following: Following
@@ -314,6 +316,7 @@ async def _assemble(
         triggers,
         firing,
         Webhooks(store, files, firing, clock),
+        Polls(store, files, firing, clock),
         clock,
         Graphs(store, plans, control),
         Following(store, driver, logs, node.id),

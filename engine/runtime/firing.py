@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+from pydantic import ValidationError
 
 from engine.clock import Clock
+from engine.definition.collect import misfits
+from engine.definition.diagnostic import path_text
 from engine.definition.labels import label_map
 from engine.definition.templates import holds_template
 from engine.definition.triggers import TriggerDefinition
@@ -15,7 +19,7 @@ from engine.errors import ExpressionError, NotFound, TaskError
 from engine.executor.lanes import truthy
 from engine.expressions.masks import masked
 from engine.ids import ExecutionId, derived_id
-from engine.plugin.base import Plugin
+from engine.plugin.base import Plugin, Trigger
 from engine.plugin.conditions import Condition, Seen, Subject
 from engine.plugin.index import Index
 from engine.runtime.conditions import Sight
@@ -28,6 +32,7 @@ from engine.runtime.plans import Compiled, Plans
 from engine.runtime.renderer import Renderer
 from engine.runtime.variables import Variables, View
 from engine.state.execution import Change, Execution, Label, TriggeredBy
+from engine.state.ledger import Consumed
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
@@ -125,6 +130,29 @@ class Firing:
         sight = Sight(flow.namespace, flow.id, scene.render, subject)
         return await told(loaded.definition.conditions, sight) and await scene.holds(fields.when)
 
+    async def wants(self, loaded: Loaded, variables: Mapping[str, Any]) -> bool:
+        """Whether `when` holds, conditions aside. Raises ExpressionError."""
+        return await self._scene(loaded, variables).holds(loaded.definition.fields.when)
+
+    async def conditions_hold(self, loaded: Loaded) -> bool:
+        """Whether the conditions hold before anything was seen, `when` aside. Raises as `holds`."""
+        flow, scene = loaded.compiled.flow, self._scene(loaded, {})
+        return await told(loaded.definition.conditions, Sight(flow.namespace, flow.id, scene.render, None))
+
+    async def built(self, loaded: Loaded) -> tuple[Trigger, set[str]]:
+        """A trigger with its properties rendered, and the secrets among them. Raises ExpressionError, TaskError."""
+        definition = loaded.definition
+        if definition.plugin is not None:
+            return definition.plugin, set()
+        plugin = self._index.find(definition.type)
+        scene = self._scene(loaded, {})
+        own = {name: await scene.named(name, value) for name, value in definition.own.items()}
+        try:
+            return cast(Trigger, plugin.model_validate(own)), scene.masks
+        except ValidationError as error:
+            wrong = "; ".join(f"{path_text(path)}: {text}" for path, text in misfits(own, error))
+            raise TaskError(masked(f"Properties don't fit after rendering: {wrong}", scene.masks)) from None
+
     async def about(self, loaded: Loaded, record: Record, variables: Mapping[str, Any]) -> Scene:
         """What the templates of a trigger see that follows an execution of another flow: that one, with its own rights.
 
@@ -135,18 +163,23 @@ class Firing:
         return self._scene(loaded, variables, upstream)
 
     async def fire(
-        self, loaded: Loaded, event: Event, state: TriggerState | None = None, scene: Scene | None = None
+        self,
+        loaded: Loaded,
+        event: Event,
+        state: TriggerState | None = None,
+        scene: Scene | None = None,
+        consumed: Sequence[Consumed] = (),
     ) -> Execution:
         """Start the execution of an event; returns when it is committed.
 
-        state: the next one of the trigger, which is stored with the execution or not at all
+        state, consumed: the next one of the trigger, items that it detected; stored with the execution or not at all
         scene: what inputs and labels see, if not only the event
         Raises Conflict where that execution exists or another state is stored, and as `Control.create` does.
         """
         definition = loaded.definition
         scene = scene or self._scene(loaded, event.variables)
         given = await scene.named("inputs", dict(definition.fields.inputs or {}))
-        return await self._create(loaded, event, state, given, await self._labels(loaded, scene))
+        return await self._create(loaded, event, state, given, await self._labels(loaded, scene), consumed=consumed)
 
     async def fail(self, loaded: Loaded, event: Event, why: str, state: TriggerState | None = None) -> Execution:
         """Create the execution of an event as one that FAILED, for the reason given. Raises as `fire`."""
@@ -160,6 +193,7 @@ class Firing:
         inputs: Mapping[str, Any],
         labels: Mapping[str, str],
         failure: str | None = None,
+        consumed: Sequence[Consumed] = (),
     ) -> Execution:
         flow, definition = loaded.compiled.flow, loaded.definition
         began = self._clock.now()
@@ -175,6 +209,7 @@ class Firing:
             state=state,
             failure=failure,
             lacking=event.lacking,
+            consumed=consumed,
         )
         key = (flow.namespace, flow.id, definition.fields.id)
         self.note(key, Outcome.FIRED, failure, event.date, execution=made.id, began=began)
@@ -234,7 +269,7 @@ class Scene:
         self._renderer = renderer
         self._variables = variables
         self._look_up = look_ups.for_execution(execution, variables)
-        self._masks: set[str] = set()
+        self.masks: set[str] = set()
 
     def seeing(self, extra: Mapping[str, Any]) -> Scene:
         """The same with more names; these win."""
@@ -249,9 +284,9 @@ class Scene:
     async def render(self, source: Any) -> Any:
         """Raises ExpressionError, which shows no secret."""
         try:
-            return await self._renderer.render(source, self._variables, look_up=self._look_up, masks=self._masks)
+            return await self._renderer.render(source, self._variables, look_up=self._look_up, masks=self.masks)
         except ExpressionError as error:
-            error.args = (masked(str(error), self._masks),)
+            error.args = (masked(str(error), self.masks),)
             raise
 
     async def named(self, name: str, source: Any) -> Any:

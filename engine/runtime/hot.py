@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from engine.runtime.plans import Compiled
 from engine.runtime.variables import View
 from engine.state.event import AnyEvent
 from engine.state.execution import Execution
+from engine.state.ledger import Consumed
 from engine.state.record import Record
 from engine.state.trigger import TriggerState
 
@@ -100,13 +101,14 @@ class Known(NamedTuple):
 class Hot:
     """An execution that this process has in hand. `record`, `compiled` and `view` are there while it is `loaded`.
 
-    trigger: the state that is stored with its first step, of what starts it
+    trigger, consumed: what is stored with its first step: the state of what starts it, and items that it takes with it
     """
 
     __slots__ = (
         "_known",
         "asking",
         "children",
+        "consumed",
         "draining",
         "ended",
         "id",
@@ -117,10 +119,17 @@ class Hot:
         "trigger",
     )
 
-    def __init__(self, id: ExecutionId, latest: bool = False, trigger: TriggerState | None = None) -> None:
+    def __init__(
+        self,
+        id: ExecutionId,
+        latest: bool = False,
+        trigger: TriggerState | None = None,
+        consumed: Sequence[Consumed] = (),
+    ) -> None:
         self.id = id
         self.latest = latest
         self.trigger = trigger
+        self.consumed = consumed
         self.inbox: list[tuple[AnyEvent, Done | None]] = []
         self.draining = False
         self.ended = False

@@ -12,6 +12,7 @@ import anyio.to_thread
 from engine.settings import Settings
 from engine.store.cached import Cached
 from engine.store.database import open_database
+from engine.store.ledger import Ledger
 from engine.store.logs import Logs
 from engine.store.migrate import FOLDER
 from engine.store.reader import Reader
@@ -34,6 +35,7 @@ class SqliteStore(NamedTuple):
     timers: Timers
     triggers: Triggers
     state_changes: StateChanges
+    ledger: Ledger
     nodes: Nodes
     kv: Values
     cached: Cached
@@ -69,6 +71,7 @@ async def open_store(
             Timers(reader),
             Triggers(reader, writer),
             StateChanges(reader),
+            Ledger(reader, writer),
             Nodes(reader, writer),
             Values(reader, writer),
             Cached(reader, writer),

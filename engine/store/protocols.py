@@ -12,6 +12,7 @@ from engine.ids import ExecutionId
 from engine.state.execution import Execution
 from engine.state.trigger import TriggerState
 from engine.store.access import AccountStore, AuditStore, TokenStore
+from engine.store.ledger_port import LedgerStore
 from engine.store.namespaced import KvStore, NamespaceStore, SecretStore
 from engine.store.rows import (
     Bucket,
@@ -340,6 +341,8 @@ class Store(Protocol):
     def triggers(self) -> TriggerStore: ...
     @property
     def state_changes(self) -> StateChangeStore: ...
+    @property
+    def ledger(self) -> LedgerStore: ...
     @property
     def nodes(self) -> NodeStore: ...
     @property

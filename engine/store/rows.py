@@ -11,6 +11,7 @@ import msgspec
 from engine.ids import ExecutionId
 from engine.state.execution import Answer, Execution, ExecutionKind, Label, TaskRun
 from engine.state.heard import Heard
+from engine.state.ledger import Consumed
 from engine.state.record import Record
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
@@ -51,6 +52,7 @@ class Write(msgspec.Struct, frozen=True):
     told: children of which the step takes in that they ended; it forgets their timers that say so, and is a conflict
         where one of those is gone
     trigger: the new state of the trigger that starts this execution; a conflict where it isn't the next version
+    consumed: detected items that a new execution takes with it; a conflict where one of them is not READY any more
     """
 
     execution: Execution
@@ -66,6 +68,7 @@ class Write(msgspec.Struct, frozen=True):
     children: Sequence[Write] = ()
     told: Sequence[ExecutionId] = ()
     trigger: TriggerState | None = None
+    consumed: Sequence[Consumed] = ()
 
 
 class Granted(NamedTuple):

@@ -14,6 +14,7 @@ from engine.errors import AtLimit, Conflict
 from engine.ids import ExecutionId
 from engine.state.execution import ExecutionKind
 from engine.store.codec import encode
+from engine.store.ledger_rows import consume, consumed_rows
 from engine.store.query import queries
 from engine.store.rows import Granted, Slot, Write
 from engine.store.slots import FlowKey, asked, free, grant, take, wait
@@ -30,6 +31,7 @@ class Prepared(NamedTuple):
 
     fired: the new state of the trigger that starts the execution; triggered: what one is told of its end
     seen: the execution as triggers of other flows may be told of it
+    consumed: detected items that it takes with it
     part_of: the execution whose step it is written with, or not at all
     """
 
@@ -47,6 +49,7 @@ class Prepared(NamedTuple):
     fired: Row | None = None
     triggered: Row | None = None
     seen: Row | None = None
+    consumed: Sequence[Row] = ()
     part_of: ExecutionId | None = None
 
 
@@ -109,6 +112,7 @@ def prepare(step: Write) -> Prepared:
         fired=None if step.trigger is None else saved_row(execution.tenant, step.trigger),
         triggered=ended_row(execution),
         seen=seen_row(execution),
+        consumed=consumed_rows(step.consumed, execution),
     )
 
 
@@ -164,6 +168,8 @@ def _write(connection: sqlite3.Connection, steps: Sequence[Prepared]) -> bool:
     for query, rows_of in TABLES:
         if rows := [row for step in steps for row in rows_of(step)]:
             connection.execute(SQL[query], {"rows": encode(rows)})
+    if consumed := [row for step in steps for row in step.consumed]:
+        consume(connection, consumed)
     if fired := [step.fired for step in steps if step.fired is not None]:
         save_triggers(connection, fired)
     triggered = [step.triggered for step in steps if step.triggered is not None]
