@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from engine.definition.flow import Flow
 from engine.definition.task import Task
@@ -19,7 +20,7 @@ STOPS = {"FAIL": Status.FAILED, "CANCEL": Status.CANCELLED}
 def compile_flow(flow: Flow, revision: int) -> Plan:
     """The plan of one revision. Disabled tasks are left out; retries are handed down to where they count."""
     retry = flow.retry.compiled() if flow.retry else None
-    root = Node(id=ROOT, type="", kind=Kind.SEQUENTIAL, branches=_branches(flow.branches, retry))
+    root = Node(id=ROOT, type="", kind=Kind.SEQUENTIAL, branches=_branches(flow.branches, Around(retry)))
     return make_plan(
         namespace=flow.namespace,
         flow=flow.id,
@@ -32,27 +33,48 @@ def compile_flow(flow: Flow, revision: int) -> Plan:
     )
 
 
-def _branches(branches: Mapping[str, tuple[Task, ...]], retry: Retry | None) -> dict[str, tuple[Node, ...]]:
+class Around(NamedTuple):
+    """What the tasks of a block have of it.
+
+    retry: that of the block, else of those around it, else the flow's
+    nearest: that of the block itself
+    apart: they run in executions of their own, which no new execution can take the place of
+    """
+
+    retry: Retry | None = None
+    nearest: Retry | None = None
+    apart: bool = False
+
+
+def _branches(branches: Mapping[str, tuple[Task, ...]], around: Around) -> dict[str, tuple[Node, ...]]:
     # A branch whose tasks are all disabled stays: a Switch with such a case has that case.
     return {
-        name: tuple(_node(task, retry) for task in tasks if not task.fields.disabled)
+        name: tuple(_node(task, around) for task in tasks if not task.fields.disabled)
         for name, tasks in branches.items()
     }
 
 
-def _node(task: Task, above: Retry | None) -> Node:
+def _node(task: Task, around: Around) -> Node:
     fields = task.fields
-    retry = fields.retry.compiled() if fields.retry else above
+    own = fields.retry.compiled() if fields.retry else None
+    retry = own or around.retry
+    if around.apart and _anew(retry):
+        # It is for the whole execution, by the retry of the loop in it.
+        retry = None
+    inside = Around(retry, own, around.apart)
     shape = task.shape
+    branches = _branches(task.branches, inside)
+    if shape and shape.kind is Kind.LOOP:
+        branches |= _branches({"tasks": task.branches.get("tasks", ())}, inside._replace(apart=True))
     return Node(
         id=NodeId(fields.id),
         type=task.type_name,
         kind=shape.kind if shape else Kind.TASK,
-        branches=_branches(task.branches, retry),
+        branches=branches,
         ask=shape.ask if shape else None,
         run_if=fields.run_if if fields.when is None else fields.when,
         # Only what does the work is tried again; a block hands its retry down.
-        retry=_own_retry(task, retry),
+        retry=_own_retry(task, retry, around),
         allow_failure=fields.allow_failure,
         allow_warning=fields.allow_warning,
         concurrent=shape.concurrent if shape else 0,
@@ -72,14 +94,28 @@ def _node(task: Task, above: Retry | None) -> Node:
     )
 
 
-def _own_retry(task: Task, retry: Retry | None) -> Retry | None:
+def _own_retry(task: Task, retry: Retry | None, around: Around) -> Retry | None:
     if task.shape is None:
         return retry
-    if task.shape.kind is Kind.FOLDER:
+    if task.shape.kind is Kind.ITEMS:
+        return retry if around.nearest else None
+    if task.shape.kind in (Kind.FOLDER, Kind.LOOP) and not around.apart:
         # Its tasks are tried again inside of it, but a new execution can only be had for all of it.
-        of_tasks = (child.fields.retry.compiled() for child in task.branches.get("tasks", ()) if child.fields.retry)
-        return next((found for found in (retry, *of_tasks) if found is not None and found.new_execution), None)
+        return next((found for found in (retry, *_below(task.branches.get("tasks", ()))) if _anew(found)), None)
     return None
+
+
+def _below(tasks: Iterable[Task]) -> Iterator[Retry]:
+    """The retries that tasks have, and those in them."""
+    for task in tasks:
+        if task.fields.retry:
+            yield task.fields.retry.compiled()
+        for children in task.branches.values():
+            yield from _below(children)
+
+
+def _anew(retry: Retry | None) -> bool:
+    return retry is not None and retry.new_execution
 
 
 def _dependencies(task: Task) -> dict[NodeId, tuple[NodeId, ...]]:

@@ -38,7 +38,7 @@ from engine.executor.pause import TIMER, ask_pause, is_asking, is_paused, resume
 from engine.executor.paused import note_paused
 from engine.executor.plan import Plan
 from engine.executor.reported import close_left, folder_ended, take_in
-from engine.executor.retry import come_due, final, next_date, next_execution, try_again, wait
+from engine.executor.retry import as_new_execution, come_due, final, next_date, try_again, wait
 from engine.executor.work import Work, awaited, begun, entered, replace
 from engine.state.command import NewExecution, StartMissing, Step, TellCaller, WakeAt
 from engine.state.event import (
@@ -230,13 +230,7 @@ def _again(work: Work, run: TaskRun) -> bool:
     if retry is None or work.stopping is not None or ending(work, run.path) is not None:
         return False
     if retry.new_execution:
-        if work.state.terminal:
-            return False
-        due = next_execution(work, retry, work.seed)
-        if due is not None:
-            close_run(work, run, RETRIED, due=due)
-            request(work, RETRIED)
-        return due is not None
+        return as_new_execution(work, run, retry)
     due = next_date(retry, run, work.at, work.seed)
     if due is not None:
         wait(work, run, due)

@@ -17,7 +17,7 @@ from engine.executor.pause import resumed_outputs
 from engine.executor.places import Places
 from engine.executor.plan import Kind, Plan
 from engine.executor.rebuild import rebuild
-from engine.executor.work import awaited, entered, replace
+from engine.executor.work import attempt_of, awaited, entered, replace
 from engine.state.command import Command, Step, StopStarted, StopTask
 from engine.state.execution import Answer, Change, Execution, Phase, TaskRun, node_of, parent_path
 from engine.state.record import Record
@@ -161,7 +161,13 @@ class Draft:
         for state in children.ends:
             worst = worse(worst, state) if node.transmit else worst
         block = Phase(
-            MAIN, branch="tasks", next=run.block.next, total=run.block.total, live=children.again, worst=worst
+            MAIN,
+            branch="tasks",
+            next=run.block.next,
+            total=run.block.total,
+            live=children.again,
+            worst=worst,
+            since=max(run.block.since, self.source.execution.attempt) + 1,
         )
         outputs = shown_counters(node, block, run.outputs, children.ends)
         return replace(run, block=block, outputs=outputs, attempts=attempts_of(node, run, self.now))
@@ -271,7 +277,10 @@ class Draft:
                 yield StopTask(run.path, run.attempt)
             called = run.block is not None and run.block.live and calls_many(self.plan.nodes[run.node], run)
             if called and (now is None or now.block is None or now.state.terminal):
-                yield StopStarted(run.path, self.source.execution.attempt + 1)
+                # Where it begins anew in this step, others may be there before this is done.
+                anew = now is not None and not now.state.terminal
+                execution = self.source.execution
+                yield StopStarted(run.path, 1 + (execution.attempt if anew else attempt_of(execution, run)))
 
     def _pending(self, blocks: Iterable[str], lanes: list[str]) -> tuple[str, ...]:
         """All that is to be looked at, the last first: what runs again, lanes, then blocks from the inside out."""

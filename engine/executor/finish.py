@@ -43,6 +43,8 @@ FINALLY = "finally"
 OUTPUTS = "outputs"
 
 BEFORE = "before"
+# Executions failed, and are run again when the retry is due.
+AGAIN = "again"
 
 # What a Pause runs while it waits, and an Approval before it does. It is no part of what these come to.
 ON_PAUSE = "onPause"
@@ -167,7 +169,7 @@ def ending(work: Work, path: str) -> Status | None:
 def _stop_beside(work: Work, path: str, block: Phase, state: Status, failed: str) -> None:
     """A child of a block failed: close what is open below that, and cancel live attempts, which end in `state`."""
     below: Counter[str] = Counter()
-    unstarted = _take_back(work, path)
+    unstarted = take_back(work, path)
     paused = 0
     # Children come before their blocks, so that a block knows what is left below it.
     for run in reversed(list(open_below(work.plan, work.latest, path, block))):
@@ -176,7 +178,7 @@ def _stop_beside(work: Work, path: str, block: Phase, state: Status, failed: str
         if run.state is RETRYING and work.state is RETRYING:
             work.move(RUNNING)
         if unstarted[run.path]:
-            run = _uncounted(work, run, unstarted[run.path])
+            run = uncounted(work, run, unstarted[run.path])
         if _hold_on(work, run, state, below):
             below[parent_path(run.path)] += 1
         else:
@@ -190,7 +192,7 @@ def _stop_beside(work: Work, path: str, block: Phase, state: Status, failed: str
     leave_pausing(work)
 
 
-def _take_back(work: Work, path: str) -> Counter[str]:
+def take_back(work: Work, path: str) -> Counter[str]:
     """Start none of the executions that this step was to start below a block; how many those are, by task run."""
     taken: Counter[str] = Counter()
     kept = []
@@ -203,7 +205,7 @@ def _take_back(work: Work, path: str) -> Counter[str]:
     return taken
 
 
-def _uncounted(work: Work, run: TaskRun, count: int) -> TaskRun:
+def uncounted(work: Work, run: TaskRun, count: int) -> TaskRun:
     """A task run that starts so many executions less than it has counted."""
     assert run.block is not None
     block = replace(run.block, next=run.block.next - count, live=run.block.live - count)
@@ -337,4 +339,9 @@ def end(work: Work, state: Status) -> None:
 def drop_timer(work: Work, run: TaskRun) -> None:
     """Forget the timer of a task run that was waiting: for its retry, or paused."""
     if run.due is not None:
-        work.commands.append(DropTimer(run.path, "retry" if run.block is None else "pause"))
+        work.commands.append(DropTimer(run.path, timer_of(run)))
+
+
+def timer_of(run: TaskRun) -> str:
+    """The kind of the timer of a task run that waits until it is `due`."""
+    return "retry" if run.state is RETRYING else "pause"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from engine.executor.finish import calls_many, close_run, conclude, drop_timer
+from engine.executor.finish import calls_many, close_run, conclude, drop_timer, take_back, uncounted
 from engine.executor.names import CANCELLED, KILLED, KILLING, PAUSED, PAUSING, RUNNING
 from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import StopBelow
@@ -47,9 +47,12 @@ def stop(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool 
     if work.state in (PAUSED, PAUSING):
         work.move(RUNNING)
     open_runs = [run for run in work.runs() if not run.state.terminal]
+    unstarted = take_back(work, "")
     below: Counter[str] = Counter()
     # Children come before their blocks, so that a block knows what is left below it.
     for run in sorted(open_runs, key=lambda run: run.path.count("/"), reverse=True):
+        if unstarted[run.path]:
+            run = uncounted(work, run, unstarted[run.path])
         calls = run.block is not None and calls_many(work.plan.nodes[run.node], run)
         if calls and run.block is not None:
             below[run.path] += run.block.live
@@ -59,7 +62,8 @@ def stop(work: Work, state: Status, *, attempts: Status = KILLED, cascade: bool 
                 history = entered(run.history, KILLING if state is KILLED else RUNNING, work.at)
                 counters = replace(run.block, live=below[run.path], paused=0)
                 drop_timer(work, run)
-                work.changed[run.path] = replace(run, block=counters, history=history, due=None)
+                work.blocks[run.path] = counters
+                work.changed[run.path] = replace(run, history=history, due=None)
         else:
             drop_timer(work, run)
             close_run(work, run, _closed(run, state), due=None)

@@ -50,7 +50,7 @@ from engine.executor.names import (
 from engine.executor.passes import LIMITS, UNTIL, after_pass, first_pass, pass_of, until_answered
 from engine.executor.pause import after_pause, begin_pause
 from engine.executor.plan import Node
-from engine.executor.retry import try_again
+from engine.executor.retry import children_again, try_again
 from engine.executor.work import Work, awaited, entered, replace
 from engine.state.command import Evaluate, RunTask
 from engine.state.event import Evaluated
@@ -251,7 +251,8 @@ def _pump(work: Work, path: str, block: Phase) -> None:
         if open_children(work, path, node, block):
             ended = work.block(path)
             assert ended is not None
-            next_phase(work, path, node, ended)
+            if not children_again(work, path, node, ended):
+                next_phase(work, path, node, work.block(path) or ended)
         return
     if block.next < block.total and not (block.failed and block.phase == MAIN):
         opened = _open_more(work, path, node, block)

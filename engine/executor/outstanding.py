@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.executor.after import is_asking
-from engine.executor.finish import ASKING, OUTPUTS, WAITING, calls_many
+from engine.executor.finish import AGAIN, ASKING, OUTPUTS, WAITING, calls_many, timer_of
 from engine.executor.lanes import RUN_IF
 from engine.executor.names import CALLERS
 from engine.executor.plan import Plan
@@ -59,7 +59,7 @@ def ending(record: Record, path: str) -> Status | None:
 
 def _of_run(plan: Plan, run: TaskRun, attempt: int) -> Iterator[Command]:
     if run.block is not None and run.state.terminal and run.block.live and plan.nodes[run.node].kind in CALLERS:
-        yield StopStarted(run.path, attempt)
+        yield StopStarted(run.path, max(attempt, run.block.since + 1))
     if run.state.terminal or run.reported:
         return
     if run.block is not None:
@@ -67,10 +67,10 @@ def _of_run(plan: Plan, run: TaskRun, attempt: int) -> Iterator[Command]:
             yield StartMissing(run.path)
         elif run.block.phase == ASKING:
             yield Evaluate(run.path, run.block.branch)
-        elif run.block.phase == WAITING and run.due is not None:
-            yield WakeAt(run.path, "pause", run.due)
+        elif run.block.phase in (WAITING, AGAIN) and run.due is not None:
+            yield WakeAt(run.path, timer_of(run), run.due)
     elif run.state is Status.RETRYING and run.due is not None:
-        yield WakeAt(run.path, "retry", run.due)
+        yield WakeAt(run.path, timer_of(run), run.due)
     elif awaited(run):
         yield RunTask(run.path, run.attempt)
     elif not run.attempts and plan.nodes[run.node].run_if is not None:

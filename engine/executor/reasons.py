@@ -234,6 +234,8 @@ def _of_run(plan: Plan, run: TaskRun, seen: Seen) -> Reason | None:
         if below.first is None:
             return Reason(Cause.STARTING, (run,), since=since)
         return Reason(Cause.EXECUTIONS, (run,), since=run.history[0].at, first=below.first.id)
+    if run.state is RETRYING:
+        return Reason(Cause.RETRY, (run,), since=since, until=run.due)
     if run.block is None:
         return _of_task(plan, run, since)
     if run.block.phase == ASKING:
@@ -246,8 +248,6 @@ def _of_run(plan: Plan, run: TaskRun, seen: Seen) -> Reason | None:
 
 
 def _of_task(plan: Plan, run: TaskRun, since: int) -> Reason:
-    if run.state is RETRYING:
-        return Reason(Cause.RETRY, (run,), since=since, until=run.due)
     if not run.attempts and plan.nodes[run.node].run_if is not None:
         return Reason(Cause.EXPRESSION, (run,), since=since)
     return Reason(Cause.STARTING, (run,), since=since)

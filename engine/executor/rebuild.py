@@ -7,6 +7,7 @@ from typing import NamedTuple
 from engine.executor.after import AFTER, DONE, is_after
 from engine.executor.approval import behavior, decided_branch, settled, stops_around
 from engine.executor.finish import (
+    AGAIN,
     ASKING,
     BEFORE,
     ERRORS,
@@ -122,7 +123,7 @@ def rebuild(plan: Plan, record: Record) -> Rebuilt:
         # A loop that asks whether its last pass was enough does so again when something of that was done again.
         asks = held.phase == ASKING and not tally.live[MAIN]
         over = not path and held.phase in (OUTPUTS, AFTER, DONE)
-        if asks or over or _passes(plan, record, path, held):
+        if asks or over or held.phase == AGAIN or _passes(plan, record, path, held):
             rebuilt.blocks[path] = held
         elif held.phase == BEFORE:
             rebuilt.blocks[path] = _before(plan.nodes[record.runs[path].node], tally)
@@ -184,7 +185,7 @@ def _counted(plan: Plan, record: Record, path: str, tally: Tally, stalled: list[
         return run.block
     branch = main_branch(node, run) if phase == MAIN else phase
     total = len(node.branches.get(branch, ()))
-    position, live = tally.reached[phase], tally.live[phase]
+    position, live = min(tally.reached[phase], total), tally.live[phase]
     if node.kind is Kind.FOLDER and phase == MAIN:
         total = position = 0
     elif phase != MAIN:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from engine.executor.finish import softened
-from engine.executor.names import CREATED, FAILED, RESTARTED, RETRYING, RUNNING, SUCCESS, WARNING
+from engine.executor.counters import shown_counters
+from engine.executor.finish import AGAIN, MAIN, STOPS, close_run, softened, worse
+from engine.executor.kill import request
+from engine.executor.names import CREATED, FAILED, ITEMS, RESTARTED, RETRIED, RETRYING, RUNNING, SUCCESS, WARNING
 from engine.executor.plan import Backoff, Node, Retry
 from engine.executor.reported import forget
 from engine.executor.work import Work, entered, replace
 from engine.ids import seeded
-from engine.state.command import RunTask, WakeAt
-from engine.state.execution import Attempt, TaskRun
-from engine.state.status import Status
+from engine.state.command import RunTask, StartMissing, WakeAt
+from engine.state.execution import Attempt, Change, Phase, TaskRun
+from engine.state.status import TERMINAL, Status
 
 # A history longer than this no longer notes that the execution is RETRYING: a loop may retry a task for each value.
 NOTED_AT_MOST = 100
@@ -71,6 +73,64 @@ def next_execution(work: Work, retry: Retry, seed: int) -> int | None:
     return due
 
 
+def as_new_execution(work: Work, run: TaskRun, retry: Retry) -> bool:
+    """Let another execution try again all of this one, for a task run that failed in it. False: none does."""
+    due = None if work.state.terminal else next_execution(work, retry, work.seed)
+    if due is not None:
+        close_run(work, run, RETRIED, due=due)
+        request(work, RETRIED)
+    return due is not None
+
+
+def children_again(work: Work, path: str, node: Node, block: Phase) -> bool:
+    """All executions of a task run have ended: whether those that failed are tried again, or all of this execution."""
+    retry, run = node.retry, work.run(path)
+    assert run is not None
+    if retry is None or work.stopping is not None:
+        return False
+    if block.worst is FAILED and retry.new_execution:
+        return as_new_execution(work, run, retry)
+    if block.worst is FAILED and run.error is None and node.kind is ITEMS:
+        run = replace(run, block=replace(block, phase=AGAIN, paused=0), attempts=_failed(run, work.at))
+        due = next_date(retry, run, work.at, work.seed)
+        if due is not None:
+            work.blocks.pop(path, None)
+            wait(work, run, due)
+            return True
+    elif retry.warning_on_retry and failures(run):
+        work.blocks[path] = replace(block, worst=worse(block.worst, WARNING))
+    return False
+
+
+def _failed(run: TaskRun, at: int) -> tuple[Attempt, ...]:
+    last = run.attempts[-1]
+    return (*run.attempts[:-1], replace(last, history=(*last.history, Change(FAILED, at))))
+
+
+def _call_again(work: Work, run: TaskRun) -> None:
+    """Let those executions run again that failed; the others are counted as they were."""
+    assert run.block is not None
+    node = work.plan.nodes[run.node]
+    counts: dict[str, int] = (run.outputs or {})["iterations"]
+    ends = {state: counts[state] for state in TERMINAL if counts.get(state)}
+    again = sum(count for state, count in ends.items() if state in STOPS)
+    good = {state: count for state, count in ends.items() if state not in STOPS}
+    since = max(run.block.since, work.get("attempt")) + 1
+    block = Phase(MAIN, branch="tasks", next=run.block.next, total=run.block.total, live=again, since=since)
+    for state in good:
+        block = replace(block, worst=worse(block.worst, state))
+    number = Attempt(run.attempt + 1, (Change(CREATED, work.at), Change(RUNNING, work.at)))
+    work.changed[run.path] = replace(
+        run,
+        block=block,
+        outputs=shown_counters(node, block, run.outputs, good),
+        attempts=(*run.attempts, number),
+        history=entered(run.history, RUNNING, work.at),
+        due=None,
+    )
+    work.commands.append(StartMissing(run.path))
+
+
 def wait(work: Work, run: TaskRun, due: int) -> None:
     """Let a task run wait for its next attempt."""
     work.changed[run.path] = replace(run, history=entered(run.history, RETRYING, work.at), due=due)
@@ -88,7 +148,10 @@ def come_due(work: Work, run: TaskRun) -> None:
         return
     if work.state is RETRYING:
         work.move(RUNNING)
-    try_again(work, run)
+    if run.block is None:
+        try_again(work, run)
+    else:
+        _call_again(work, run)
 
 
 def try_again(work: Work, run: TaskRun) -> None:

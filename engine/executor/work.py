@@ -14,7 +14,7 @@ from engine.executor.names import CREATED, KILLED, RUNNING
 from engine.executor.plan import Node, Plan
 from engine.ids import ExecutionId, TaskRunId, derived_id
 from engine.state.command import Again, Command, Step
-from engine.state.execution import Answer, Attempt, Change, Phase, TaskRun
+from engine.state.execution import Answer, Attempt, Change, Execution, Phase, TaskRun
 from engine.state.record import Record
 from engine.state.status import Status
 
@@ -211,6 +211,11 @@ def run_id(execution: ExecutionId, path: str, generation: int) -> TaskRunId:
 def child_of(execution: ExecutionId, run: TaskRun, index: int) -> ExecutionId:
     """Id of one of the executions that a task run starts; `order` tells runs apart that stood at the same path."""
     return ExecutionId(derived_id(execution, "child", run.id, run.order, run.generation, index))
+
+
+def attempt_of(execution: Execution, run: TaskRun) -> int:
+    """The attempt to which executions belong that a task run starts many of."""
+    return max(execution.attempt, run.block.since if run.block is not None else 0)
 
 
 def entered(history: tuple[Change, ...], state: Status, at: int) -> tuple[Change, ...]:

@@ -20,7 +20,7 @@ from engine.executor.finish import STOPS, calls_many
 from engine.executor.names import CALLERS, ITEMS
 from engine.executor.outstanding import spared_end
 from engine.executor.plan import Node, Plan
-from engine.executor.work import child_of
+from engine.executor.work import attempt_of, child_of
 from engine.expressions.masks import masked
 from engine.ids import ExecutionId
 from engine.plugin.base import Call
@@ -117,7 +117,6 @@ class Children:
         """After a crash or an edit: start what is not there, restart what failed before the edit."""
         assert run.block is not None
         block = run.block
-        attempt = hot.record.execution.attempt
         missing: list[int] = []
         for begin in range(0, block.next, PAGE):
             indices = range(begin, min(begin + PAGE, block.next))
@@ -126,9 +125,9 @@ class Children:
             failed = [
                 head
                 for head in heads.values()
-                if head.state in STOPS and head.caller is not None and head.caller.attempt < attempt
+                if head.state in STOPS and head.caller is not None and head.caller.attempt < block.since
             ]
-            await self._each(failed, lambda head: self._subflows.restart(head, attempt))
+            await self._each(failed, lambda head: self._subflows.restart(head, block.since))
         if not block.branch:
             # One could not start, so that no other one is.
             self._refuse(hot, run.path, missing[block.unheard :])
@@ -194,7 +193,8 @@ class Children:
             variables = hot.view.of(run)
             variables = variables.extended({"taskrun": {**variables["taskrun"], **shown}})
             call = await self._call(parent, node, variables)
-            caller = Caller(parent.id, run.path, parent.attempt, call.transmit_failed, waits=node.waits, index=index)
+            attempt = attempt_of(parent, run)
+            caller = Caller(parent.id, run.path, attempt, call.transmit_failed, waits=node.waits, index=index)
             more = {"taskRunItems": item.value, "taskRunIteration": index}
             await self._subflows.create(child_of(parent.id, run, index), parent, run, node.type, call, caller, more)
         except (TaskError, TidegateError) as error:

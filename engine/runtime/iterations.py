@@ -8,7 +8,7 @@ from typing import NamedTuple
 from engine.clock import Clock
 from engine.errors import TidegateError
 from engine.executor.plan import Kind
-from engine.executor.work import child_of
+from engine.executor.work import attempt_of, child_of
 from engine.runtime.changes import Changes
 from engine.runtime.hot import Hot
 from engine.runtime.items import Items
@@ -84,7 +84,7 @@ class Births:
             history=(Change(Status.CREATED, now),),
             tenant=whole.tenant,
             parent=whole.id,
-            caller=Caller(whole.id, start.path, whole.attempt, index=start.index),
+            caller=Caller(whole.id, start.path, attempt_of(whole, run), index=start.index),
             created=now,
             error=error,
             kind=ExecutionKind.LOOP,

@@ -70,6 +70,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     failed: a main child failed for good, nothing new is opened in the main phase
     paused: how many of the executions that it started and waits for are PAUSED
     unheard: how many of those it counts as ended that never told of it: they could not start, or nobody waits for them
+    since: for what has its failed executions run again: those that belong to earlier attempts than this are meant
     stopping: the state in which what is open below it is being brought to an end, because a child failed beside it
     """
 
@@ -82,6 +83,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     failed: bool = False
     paused: int = 0
     unheard: int = 0
+    since: int = 0
     stopping: Status | None = None
 
 
@@ -134,7 +136,7 @@ class TriggeredBy(msgspec.Struct, frozen=True):
 class Caller(msgspec.Struct, frozen=True):
     """The attempt of another execution that started this one; `transmit`: it shares a failure.
 
-    attempt: of the task run; where that starts several executions, of its execution
+    attempt: of the task run; where that starts several executions, of its execution, or `Phase.since` if that is more
     waits: it is told of this one's end
     index: which one of several that the task run started, from 0
     outputs: templates to be rendered at the end, where the flow declares no outputs

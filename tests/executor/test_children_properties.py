@@ -9,10 +9,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.executor.finish import calls_many, softened
-from engine.executor.plan import FlowOutput, Kind, Node, Plan, make_plan
+from engine.executor.finish import STOPS, calls_many, softened
+from engine.executor.plan import Backoff, FlowOutput, Kind, Node, Plan, Retry, make_plan
 from engine.executor.rebuild import rebuild
-from engine.state.command import Command, Say, StartChild
+from engine.executor.work import attempt_of
+from engine.state.command import Command, Say, StartChild, StartMissing
 from engine.state.event import ChildEnded, ChildPaused, KillAsked, Lost, PauseAsked
 from engine.state.execution import TaskRun
 from engine.state.status import Status, worst
@@ -20,6 +21,12 @@ from executor.strategies import Case, Luck, cases, many
 from executor.world import World
 
 ENDS = (Status.SUCCESS, Status.SUCCESS, Status.SUCCESS, Status.WARNING, Status.FAILED, Status.KILLED, Status.CANCELLED)
+RETRIES = (
+    None,
+    Retry(Backoff.CONSTANT, interval=1000, max_attempts=3),
+    Retry(Backoff.CONSTANT, interval=1000, max_attempts=2, warning_on_retry=True),
+    Retry(Backoff.CONSTANT, interval=1000, max_attempts=2, new_execution=True),
+)
 OUTPUT = FlowOutput("o", "STRING", "{{ x }}")
 
 
@@ -35,10 +42,10 @@ def with_callers(plan: Plan, chance: random.Random) -> Plan:
             loop = chance.randrange(2) == 0
             fields = {
                 "kind": Kind.LOOP if loop else Kind.ITEMS,
-                "concurrent": chance.randrange(4),
+                "concurrent": chance.randrange(4) if loop else 0,
                 "transmit": chance.randrange(4) > 0,
                 "outputs": (OUTPUT,) if loop and chance.randrange(2) else (),
-                "retry": None,
+                "retry": RETRIES[chance.randrange(len(RETRIES))],
             }
         return msgspec.structs.replace(node, **fields)
 
@@ -53,7 +60,8 @@ class Calling(World):
         self.luck = luck
         self.live: dict[str, list[int]] = {}
         self.sleeping: set[tuple[str, int]] = set()
-        self.ends: dict[tuple[str, int], list[Status]] = {}
+        self.ends: dict[tuple[str, int], dict[int, Status]] = {}
+        self.belongs: dict[tuple[str, int, int], int] = {}
         super().__init__(with_callers(case.plan, self.chance), luck.outcome, self._answer_of)
 
     def _answer_of(self, path: str, ask: str) -> Any:
@@ -72,9 +80,22 @@ class Calling(World):
             run = self.record.runs[command.path]
             assert run.block is not None
             assert run.block.stopping is None
-            begun = len(self.ends.setdefault((run.path, run.order), [])) + len(self.live.get(run.path, ()))
+            begun = len(self.ends.setdefault((run.path, run.order), {})) + len(self.live.get(run.path, ()))
             assert command.index == begun, "each of them begins once, in their order"
-            self.live.setdefault(run.path, []).append(command.index)
+            self._begin(run, command.index)
+        elif isinstance(command, StartMissing) and not self.stopping:
+            run = self.record.runs[command.path]
+            assert run.block is not None
+            ends = self.ends.get((run.path, run.order), {})
+            failed = [index for index, state in ends.items() if state in STOPS]
+            for index in failed if run.block.stopping is None else ():
+                if self.belongs[run.path, run.order, index] < run.block.since:
+                    del ends[index]
+                    self._begin(run, index)
+
+    def _begin(self, run: TaskRun, index: int) -> None:
+        self.belongs[run.path, run.order, index] = attempt_of(self.record.execution, run)
+        self.live.setdefault(run.path, []).append(index)
 
     def _choices(self) -> list[Any]:
         alive = [(path, index) for path, them in self.live.items() for index in them]
@@ -85,12 +106,14 @@ class Calling(World):
         run = self.record.runs[path]
         assert run.block is not None
         stopping = self.stopping or run.block.stopping is not None
-        state = Status.KILLED if stopping else ENDS[self.luck.number(path, index) % len(ENDS)]
+        belongs = self.belongs[path, run.order, index]
+        state = Status.KILLED if stopping else ENDS[self.luck.number(path, index, belongs) % len(ENDS)]
         error = "could not start" if not stopping and self.luck.number(path, index, "error") % 15 == 0 else None
+        state = Status.FAILED if error else state
         self.live[path].remove(index)
         self.sleeping.discard((path, index))
-        self.ends[path, run.order].append(state)
-        self.send(ChildEnded(at=self.now, path=path, index=index, state=Status.FAILED if error else state, error=error))
+        self.ends[path, run.order][index] = state
+        self.send(ChildEnded(at=self.now, path=path, index=index, state=state, error=error))
 
     @property
     def stopping(self) -> bool:
@@ -146,6 +169,9 @@ def expected(node: Node, run: TaskRun, ends: list[Status]) -> Status:
         state = worst(ends)
     elif node.transmit:
         state = next((one for one in (Status.FAILED, Status.KILLED, Status.WARNING) if one in ends), Status.SUCCESS)
+    retried = sum(attempt.state is Status.FAILED for attempt in run.attempts)
+    if state is Status.SUCCESS and retried and node.retry is not None and node.retry.warning_on_retry:
+        state = Status.WARNING
     return softened(node, state)
 
 
@@ -168,7 +194,10 @@ def test_each_execution_that_was_started_counts_once_whatever_happens(case: Case
         node = world.plan.nodes[run.node]
         by_itself = run.error is None and run.state is not Status.SKIPPED and run.path not in terminated
         if node.kind in (Kind.LOOP, Kind.ITEMS) and by_itself:
-            assert run.state is expected(node, run, world.ends.get((run.path, run.order), []))
+            ends = list(world.ends.get((run.path, run.order), {}).values())
+            assert run.state is expected(node, run, ends)
+            if node.kind is Kind.ITEMS and node.retry is not None and Status.FAILED in ends and node.transmit:
+                assert len(run.attempts) == node.retry.max_attempts or node.retry.new_execution
 
 
 @given(cases(exits=False))

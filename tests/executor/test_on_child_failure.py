@@ -186,6 +186,14 @@ def test_a_process_that_forgot_everything_goes_on() -> None:
     assert world.state is Status.FAILED
 
 
+def test_a_loop_without_tasks_beside_it_is_no_trouble() -> None:
+    each = node("each", kind=Kind.EACH_PARALLEL, branches={"tasks": (), "finally": (node("long"),)})
+    world = World(plan_of(block(node("a"), each))).start()
+    world.send(Evaluated(at=world.now, path="p/each", ask="values", value=["x"]))
+    world.end("p/a", Status.FAILED)
+    assert terminated(world) == ["p/each/long", "p/each"]
+
+
 def test_an_end_that_is_told_twice_counts_once() -> None:
     world = World(plan_of(block(node("a"), node("b"), node("c")))).start()
     world.end("p/a", Status.FAILED)

@@ -9,11 +9,16 @@ from engine.definition.load import load_flow
 from engine.definition.retry import RetryFields
 from engine.executor.plan import Backoff, FlowOutput, Kind, Node, Plan
 from engine.ids import NodeId
+from engine.plugin import installed
 from support.definition_plugins import INDEX
 
 
 def plan(text: str) -> Plan:
     return compile_flow(load_flow(f"id: f\nnamespace: n\n{text}", index=INDEX).flow, 7)
+
+
+def peer_plan(text: str) -> Plan:
+    return compile_flow(load_flow(f"id: f\nnamespace: n\n{text}", index=installed()).flow, 7)
 
 
 def node(compiled: Plan, id: str) -> Node:
@@ -109,6 +114,42 @@ tasks:
     )  # fmt: skip
     assert found["own"] is not None
     assert (found["own"].min_interval, found["own"].max_interval) == (1000, 2000)
+
+
+def test_a_new_execution_is_had_by_the_loop_and_not_by_its_tasks() -> None:
+    anew = "retry: {type: constant, interval: PT1S, behavior: CREATE_NEW_EXECUTION}"
+    compiled = peer_plan(
+        f"""\
+{anew}
+tasks:
+- id: loop
+  type: core.flow.Loop
+  values: [1]
+  tasks:
+  - {{id: task, type: core.log.Log, message: m}}
+  - id: inner
+    type: core.flow.Sequential
+    tasks:
+    - {{id: deep, type: core.log.Log, message: m, {anew}}}
+    - {{id: again, type: core.log.Log, message: m, retry: {{type: constant, interval: PT1S}}}}
+  errors: [{{id: bad, type: core.log.Log, message: m}}]
+"""
+    )
+    retries = {id: node(compiled, id).retry for id in ("loop", "task", "deep", "again", "bad")}
+    anew_at = {id for id, retry in retries.items() if retry is not None and retry.new_execution}
+    assert anew_at == {"loop", "bad"}
+    assert retries["task"] is None
+    assert retries["deep"] is None
+    assert retries["again"] is not None
+
+
+@pytest.mark.parametrize(("flows", "own", "retried"), [(True, False, False), (False, True, True), (True, True, True)])
+def test_a_retry_on_a_for_each_item_is_for_its_batches_too(flows: bool, own: bool, retried: bool) -> None:
+    retry = "retry: {type: constant, interval: PT1S}"
+    text = "{id: all, type: core.flow.ForEachItem, items: x, namespace: n, flowId: g"
+    compiled = peer_plan(f"{retry if flows else ''}\ntasks:\n- {text}{f', {retry}' if own else ''}}}")
+    assert (node(compiled, "all_items").retry is not None) is retried
+    assert node(compiled, "all_split").retry is not None
 
 
 def test_a_retry_may_ask_for_a_new_execution() -> None:
