@@ -45,9 +45,9 @@ def _paths(node: Node, path: str, block: Phase | None) -> Iterator[str]:
 
 
 def _lanes(node: Node, block: Phase | None) -> int:
-    """How many lanes of a loop have begun; in its other phases all of them have ended."""
+    """How many lanes of a loop may have begun, also beyond the next one: an edit may have left some behind."""
     tasks = len(node.branches["tasks"])
     if block is None or block.branch != "tasks" or not tasks:
         return 0
-    # The place of an EachParallel is that of a task in a lane.
-    return block.next if node.kind is FOREACH else -(-block.next // tasks)
+    # An EachParallel counts each task of a lane.
+    return block.total if node.kind is FOREACH else block.total // tasks

@@ -95,6 +95,21 @@ def beside(state: Status = S.FAILED) -> World:
     return world
 
 
+def test_values_beyond_one_that_was_left_are_ended_too() -> None:
+    each = node("each", kind=Kind.FOREACH, concurrent=2, branches={"tasks": (node("x"), node("y"))})
+    block = node("p", kind=Kind.PARALLEL, stops=S.CANCELLED, branches={"tasks": (node("a"), each)})
+    world = World(plan_of(block), answers={"each": ["v", "w", "z"]}).start()
+    world.send(Evaluated(at=world.now, path="p/each", ask="values", value=["v", "w", "z"]))
+    for path in ("p/each#1/x", "p/each#1/y", "p/each#0/x"):
+        world.end(path)
+    world.edit(replay(world.plan, world.record, ExecutionId("again"), "p/each#1/x", world.now))
+    left = world.task_run("p/each").block
+    assert left is not None
+    assert left.next == 0
+    world.end("p/a", S.FAILED)
+    assert {command.path for command in world.sent if isinstance(command, StopTask)} == {"p/each#1/x", "p/each#2/x"}
+
+
 def test_while_a_failure_ends_what_runs_beside_it_nothing_is_edited() -> None:
     world = beside()
     world.end("p/inner/a", S.FAILED)
