@@ -27,6 +27,8 @@ STATES = (Status.SUCCESS, Status.WARNING, Status.FAILED, Status.SKIPPED, Status.
 class Edited(World):
     """A world whose execution is edited now and then, also while it runs."""
 
+    talkative = True
+
     def play(self, case: Case) -> None:
         """Until it has ended and was edited a few times."""
         self.start()

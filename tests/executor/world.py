@@ -5,7 +5,6 @@ It does what the driver does, without a store, a clock or a loop.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -322,7 +321,8 @@ class World:
     def _report(self, path: str, attempt: int) -> None:
         """What the attempt tells of itself: the tasks of a folder, and of other tasks now and then a part."""
         children = [child.id for child in self.plan.nodes[node_of(path)].branches.get("tasks", ())]
-        parts = children or ["part"] * (self.talkative and zlib.crc32(path.encode()) % 5 == 0)
+        tells = self.talkative and self.plan.nodes[node_of(path)].kind is Kind.TASK and crc32(path.encode()) % 5 == 0
+        parts = children or ["part"] * tells
         for place, name in enumerate(parts):
             last = place + 1 == len(parts)
             self.report(path, attempt, name, Status.RUNNING if last else Status.SUCCESS)
