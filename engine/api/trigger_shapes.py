@@ -12,6 +12,7 @@ from engine.api.shapes import LabelShape, Shape
 from engine.clock import iso
 from engine.runtime.backfills import is_schedule
 from engine.state.trigger import Backfill, TriggerState
+from engine.store.rows import Evaluation
 
 UNPOLLED = frozenset({"Webhook", "Flow", "McpToolTrigger"})
 
@@ -48,6 +49,28 @@ class TriggerStateShape(Shape, frozen=True):
     stop_after: list[str] | None = None
     failures: int | None = None
     error: str | None = None
+
+
+class EvaluationShape(Shape, frozen=True):
+    """One look at a trigger. `outcome`: FIRED, SKIPPED or ERROR; `took`: milliseconds; `date`: the one it was about."""
+
+    at: str
+    took: int
+    outcome: str
+    date: str | None = None
+    execution_id: str | None = None
+    detail: str | None = None
+
+
+def evaluation_shape(found: Evaluation) -> EvaluationShape:
+    return EvaluationShape(
+        at=iso(found.at),
+        took=found.took,
+        outcome=found.outcome,
+        date=None if found.date is None else iso(found.date),
+        execution_id=found.execution,
+        detail=found.detail,
+    )
 
 
 class TriggerItem(Shape, frozen=True):

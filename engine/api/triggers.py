@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -17,7 +17,14 @@ from engine.api.paging import Paged, page_of
 from engine.api.problems import BadRequest, Illegal
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import LabelShape, Operated, Page, operated
-from engine.api.trigger_shapes import TriggerItem, TriggerStateShape, trigger_item, trigger_state_shape
+from engine.api.trigger_shapes import (
+    EvaluationShape,
+    TriggerItem,
+    TriggerStateShape,
+    evaluation_shape,
+    trigger_item,
+    trigger_state_shape,
+)
 from engine.clock import SystemClock, to_millis
 from engine.errors import Conflict, NotFound, Refused
 from engine.runtime.backfills import Backfills
@@ -38,6 +45,12 @@ ORDER = {
 COLUMNS = ("namespace", "flowId", "triggerId", "disabled", "nextExecutionDate", "lastTriggeredDate", "executionId")
 
 One = Callable[[str, str, str], Awaitable[TriggerState]]
+
+
+class LastQuery(msgspec.Struct, frozen=True):
+    """limit: how many, at most 1000"""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
 class TriggerName(msgspec.Struct, frozen=True, rename="camel"):
@@ -95,6 +108,7 @@ class Triggers:
         self._triggers = engine.triggers
         self._backfills = Backfills(engine.store.triggers, engine.triggers, SystemClock())
         self._flows = engine.store.flows
+        self._logs = engine.store.logs
         self._list = engine.flow_list
 
     def routes(self) -> Iterable[Route]:
@@ -105,6 +119,14 @@ class Triggers:
         of = "/triggers/{namespace}/{flow}"
         yield Route("GET", of, self.of_flow, "Triggers of a flow", Page[TriggerStateShape], query=NameQuery)
         one = f"{of}/{{trigger}}"
+        yield Route(
+            "GET",
+            f"{one}/evaluations",
+            self.evaluations,
+            "What came of the last looks at a trigger",
+            list[EvaluationShape],
+            query=LastQuery,
+        )
         yield _acting("POST", f"{one}/unlock", self.unlock, "No longer wait for its execution", TriggerStateShape)
         yield _acting("POST", f"{one}/restart", self.retry, "Forget its failures", TriggerStateShape)
         yield _acting("DELETE", one, self.delete, "Forget a trigger that is in no flow")
@@ -193,6 +215,12 @@ class Triggers:
         asked: NewBackfill = await call.json(NewBackfill)
         call.require(Role.OPERATOR, asked.namespace)
         return await self._make_up(asked, asked.backfill)
+
+    async def evaluations(self, call: Call) -> list[EvaluationShape]:
+        await self._triggers.get(*_of_path(call))
+        limit = call.query(LastQuery).limit
+        found = await self._logs.evaluations(*_of_path(call), limit)
+        return [evaluation_shape(it) for it in found]
 
     async def unlock(self, call: Call) -> TriggerStateShape:
         return trigger_state_shape(await self._backfills.unlock(*_of_path(call)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -22,6 +22,7 @@ from engine.ids import derived_id
 from engine.plugin.base import Trigger
 from engine.plugin.conditions import Condition
 from engine.plugin.index import Index
+from engine.plugin.web import WebTrigger
 from engine.state.status import Status
 
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
@@ -85,11 +86,25 @@ def read_triggers(raw: Any, collector: Collector, index: Index, dialect: int) ->
     check_unique(raw, ("triggers",), "trigger id", collector)
     check_preconditions(raw, collector)
     read = [
-        _read(item, ("triggers", place), collector, index, dialect)
+        _read(item, ("triggers", place), collector, index, dialect) if isinstance(item, dict) else None
         for place, item in enumerate(items)
-        if isinstance(item, dict)
     ]
+    _check_keys(read, collector)
     return tuple(trigger for trigger in read if trigger is not None)
+
+
+def _check_keys(read: Sequence[TriggerDefinition | None], collector: Collector) -> None:
+    """Report requests that would be for two triggers."""
+    first: dict[str, int] = {}
+    for place, trigger in enumerate(read):
+        if trigger is None or not isinstance(trigger.plugin, WebTrigger):
+            continue
+        if trigger.plugin.key in first:
+            other = collector.line(("triggers", first[trigger.plugin.key]))
+            text = f"is the key of another trigger too, on line {other}: nobody could tell which one is meant"
+            collector.error(("triggers", place, "key"), text, "duplicate-key")
+        else:
+            first[trigger.plugin.key] = place
 
 
 def _read(

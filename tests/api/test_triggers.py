@@ -127,3 +127,14 @@ async def test_the_older_form_of_a_backfill(client: aiohttp.ClientSession) -> No
 async def test_what_can_t_be_made_up_for_is_refused(client: aiohttp.ClientSession, trigger: str, period: Any) -> None:
     body = {**NAME, "triggerId": trigger, "backfill": period}
     await _ask(client, "PUT", "/backfill/create", body, 409)
+
+
+async def test_tr_07_what_came_of_the_last_looks_is_told(engine: Engine, client: aiohttp.ClientSession) -> None:
+    async with client.post("/api/v1/executions/webhook/shop/daily/a-secret-key") as answer:
+        id = (await answer.json())["id"]
+    await engine.logs.flushed()
+    (found,) = await _ask(client, "GET", "/shop/daily/hook/evaluations?limit=5")
+    assert (found["outcome"], found["executionId"]) == ("FIRED", id)
+    assert await _ask(client, "GET", "/shop/daily/morning/evaluations") == []
+    await _ask(client, "GET", "/shop/daily/nothing/evaluations", status=404)
+    await _ask(client, "GET", "/shop/daily/hook/evaluations?limit=0", status=400)

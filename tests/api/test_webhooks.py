@@ -11,6 +11,7 @@ import aiohttp
 import anyio
 import pytest
 
+from engine.errors import InvalidFlow
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.settings import Webhooks
@@ -292,6 +293,11 @@ async def test_wh_01_an_answer_comes_after_the_execution_is_stored(
     async with client.post(URL) as answer:
         id = ExecutionId((await answer.json())["id"])
     assert (await engine.store.executions.head(id))[0].id == id
+
+
+async def test_wh_16_two_triggers_of_one_key_are_refused(engine: Engine) -> None:
+    with pytest.raises(InvalidFlow, match="is the key of another trigger too, on line 8"):
+        await engine.control.save_flow(flow() + f"  - {{id: other, type: core.trigger.Webhook, key: {KEY}}}\n")
 
 
 async def test_wh_16_two_triggers_have_different_keys(engine: Engine, client: aiohttp.ClientSession) -> None:
