@@ -111,6 +111,19 @@ async def test_nothing_is_kept_for_whoever_has_gone_away(client: ClientSession, 
             await anyio.sleep(0.01)
 
 
+async def test_a_stream_in_which_nothing_happens_is_kept_open(
+    client: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.following.TICK_SECONDS", 0.01)
+    monkeypatch.setattr("engine.api.streams.HEARTBEAT_SECONDS", 0.02)
+    _, shown = await start(client, "waiting")
+    await until(client, shown["id"], "PAUSED")
+    with anyio.fail_after(SECONDS):
+        async with client.get(f"{EXECUTIONS}/{shown['id']}/follow") as answer:
+            while not (await answer.content.readline()).startswith(b":"):
+                pass
+
+
 async def test_whoever_follows_does_not_keep_the_server_from_ending(engine: Engine) -> None:
     execution = await engine.control.create("company.team", "waiting")
     with anyio.fail_after(SECONDS):

@@ -129,6 +129,19 @@ async def test_a_list_holds_what_the_same_condition_holds_of_in_memory(store: St
     assert len(sizes) > 8
 
 
+async def test_only_labels_are_labels(store: Store) -> None:
+    odd = Label("env", 'a"b\\ü')
+    made = [
+        msgspec.structs.replace(execution("with"), labels=(odd,)),
+        msgspec.structs.replace(execution("without"), inputs={"it": {"key": odd.key, "value": odd.value}}),
+    ]
+    for one_made in made:
+        await store.executions.commit(Write(execution=one_made, owner=OWNER))
+    for op in (Op.EQUALS, Op.IN):
+        where = ExecutionFilter(where=one("labels", op, odd.value, key=odd.key))
+        assert [it.id for it in await store.executions.list(where)] == ["with"]
+
+
 async def test_a_list_is_narrowed_to_what_somebody_may_see(store: Store, stored: list[Execution]) -> None:
     async def seen(*namespaces: str) -> set[str]:
         where = ExecutionFilter(visible=namespaces, limit=100)
