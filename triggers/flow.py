@@ -156,7 +156,16 @@ class Flow(Trigger):
             raise ValueError("'minSatisfied' is required for mode AT_LEAST")
         if self.min_satisfied is not None and self.mode != "AT_LEAST":
             raise ValueError("'minSatisfied' has no meaning but for mode AT_LEAST")
+        if self.on_miss is not None and not self.depends_on:
+            raise ValueError("'onMiss' has no meaning without 'dependsOn'")
+        if self.on_miss is not None and self.window is not None and self.window.lookback is not None:
+            raise ValueError("'onMiss' has no meaning beside 'lookback': such a window never closes")
         return self
+
+    @property
+    def expects(self) -> bool:
+        """Whether somebody wants to know what didn't happen."""
+        return self.on_miss is not None
 
     def hears(self, conditions: Sequence[Condition]) -> Sequence[Heard]:
         """The executions that could start something."""

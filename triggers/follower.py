@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -17,8 +17,9 @@ from engine.state.record import Record
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
 from engine.store.protocols import Store
-from engine.store.rows import StateChange
+from engine.store.rows import Outcome, StateChange
 from plugins.core.condition import MultipleCondition
+from triggers.closing import Closer, Closing
 from triggers.flow import Flow
 from triggers.matching import Waited, waited_of
 from triggers.rules import Decision, decide
@@ -39,6 +40,13 @@ class Following(NamedTuple):
     plugin: Flow
     waited: Sequence[Waited]
 
+    @property
+    def closing(self) -> Closing | None:
+        """What is to be done when a window closes, if anything."""
+        if self.plugin.on_miss is None:
+            return None
+        return Closing(self.loaded, self.plugin, self.waited[-1].rule)
+
 
 class Follower:
     """Evaluates Flow triggers."""
@@ -47,26 +55,33 @@ class Follower:
         self._firing = firing
         self._store = store
         self._clock = clock
+        self._closer = Closer(firing, store.triggers, clock)
         self._zone = local_zone()
         self._tried: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._log = logging.getLogger("tidegate.triggers")
 
-    async def evaluate(self, state: TriggerState) -> tuple[TriggerState, bool]:
+    async def evaluate(self, state: TriggerState, progress: Callable[[], None]) -> tuple[TriggerState, bool]:
         """Decide on what a trigger was told first. Returns its new state, and whether there may be more.
 
+        progress: called before each decision, for each may take its time
         Raises Conflict where somebody else was here; anything else leaves what comes first undecided.
         """
         changes = await self._store.state_changes.of(*state.key, AT_ONCE)
-        if not changes:
-            return state, False
         loaded = await self._firing.load(*state.key)
         plugin = loaded.definition.plugin
         if not isinstance(plugin, Flow):
             raise ValueError("its properties hold templates that are not rendered")
         following = Following(loaded, plugin, waited_of(plugin, loaded.definition.conditions, self._zone))
         for change in changes:
+            progress()
+            state = await self._closed(following, state, change.at)
             state = await self._decide(following, state, change)
-        return state, len(changes) == AT_ONCE
+        more = len(changes) == AT_ONCE
+        return state if more else await self._closed(following, state, self._clock.now()), more
+
+    async def _closed(self, following: Following, state: TriggerState, moment: int) -> TriggerState:
+        closing = following.closing
+        return state if closing is None else await self._closer.close(closing, state, moment)
 
     async def _decide(self, following: Following, state: TriggerState, change: StateChange) -> TriggerState:
         now = self._clock.now()
@@ -97,14 +112,20 @@ class Follower:
         try:
             record = as_it_was((await self._store.executions.load(change.execution)).record, change)
             loaded = following.loaded
-            scene = await self._firing.about(loaded, record, variables_of(record, record.execution.outputs or {}))
+            seen = variables_of(record, record.execution.outputs or {})
+            scene = await self._firing.about(loaded, record, seen)
             decision = await self._decision(following, record, scene, before, change)
+            if decision is None:
+                return await self._skip(passed, change, "conditions do not hold")
             passed = replace(passed, windows=decision.windows)
             if not decision.fires:
-                return await self._save(passed)
+                return await self._skip(passed, change, "not all has happened that is waited for")
             event = await self._event(following, record, decision.met, change)
-            scene = await self._firing.about(loaded, record, event.variables)
+            if event.variables != seen:
+                scene = await self._firing.about(loaded, record, event.variables)
             fired = replace(passed, fired=passed.evaluated)
+            if following.closing is not None:
+                fired = replace(fired, date=following.closing.end(change.at))
         except OF_THE_EVENT as error:
             failed = replace(passed, failures=before.failures + 1)
             return await self._fail(following, failed, change, str(error), None)
@@ -123,17 +144,16 @@ class Follower:
 
     async def _decision(
         self, following: Following, record: Record, scene: Scene, before: TriggerState, change: StateChange
-    ) -> Decision:
-        """What becomes of a state change. Raises ExpressionError, TaskError where that can't be told."""
+    ) -> Decision | None:
+        """What becomes of a state change, None where conditions don't hold. Raises ExpressionError, TaskError."""
         definition = following.loaded.definition
         flow = following.loaded.compiled.flow
         sight = Sight(flow.namespace, flow.id, scene, record)
         alone = [it for it in definition.conditions if not isinstance(it, MultipleCondition)]
-        nothing = Decision(False, before.windows)
         if following.plugin.wait_for_all_retries and change.state is Status.RETRIED:
-            return nothing
+            return None
         if not await told(alone, sight) or not await scene.holds(definition.fields.when):
-            return nothing
+            return None
         matched = {waited.rule.id: await waited.matched(sight) for waited in following.waited}
         rules = [waited.rule for waited in following.waited]
         return decide(rules, before.windows, matched, record.execution.id, change.at)
@@ -161,12 +181,17 @@ class Follower:
         definition = following.loaded.definition
         inputs_matter = event is not None and definition.dialect == 2
         if not (definition.fields.fail_on_trigger_error or inputs_matter):
+            self._firing.note(failed.key, Outcome.ERROR, failed.error)
             return await self._save(failed)
         try:
             await self._firing.fail(following.loaded, event or Event(_key(change), {}), why, failed)
         except OF_THE_EVENT:
             return await self._save(failed)
         return failed
+
+    async def _skip(self, passed: TriggerState, change: StateChange, why: str) -> TriggerState:
+        self._firing.note(passed.key, Outcome.SKIPPED, f"execution {change.execution} {change.state}: {why}")
+        return await self._save(passed)
 
     async def _save(self, state: TriggerState) -> TriggerState:
         await self._store.triggers.save(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Protocol
 
@@ -20,6 +21,13 @@ class Span(NamedTuple):
     end: int | None
 
 
+class Whole(NamedTuple):
+    """A window that has an end."""
+
+    start: int
+    end: int
+
+
 class Frame(Protocol):
     """How windows lie.
 
@@ -31,6 +39,10 @@ class Frame(Protocol):
 
     def at(self, moment: int) -> Span | None:
         """The window that begins with what happens at a moment, in milliseconds; None where it is in no window."""
+        ...
+
+    def ends(self, moment: int) -> int | None:
+        """When the window around a moment ends, or else the next one; None where windows are made by what happens."""
         ...
 
 
@@ -55,6 +67,9 @@ class Aligned(NamedTuple):
             start += length
         return Span(to_millis(start), to_millis(start + length))
 
+    def ends(self, moment: int) -> int | None:
+        return self.at(moment).end
+
     def _aligned(self, now: datetime) -> datetime:
         now = now.replace(microsecond=0)
         if self.length >= DAY:
@@ -70,8 +85,8 @@ class Aligned(NamedTuple):
 class Daily(NamedTuple):
     """A part of each day, which may last over midnight."""
 
-    begins: time
-    ends: time
+    opens: time
+    closes: time
     zone: tzinfo
 
     @property
@@ -79,14 +94,19 @@ class Daily(NamedTuple):
         return None
 
     def at(self, moment: int) -> Span | None:
+        return next((Span(*span) for span in self._around(moment) if span.start <= moment < span.end), None)
+
+    def ends(self, moment: int) -> int | None:
+        return next(span.end for span in self._around(moment) if moment < span.end)
+
+    def _around(self, moment: int) -> Iterator[Whole]:
+        """The windows of yesterday, today and tomorrow."""
         today = to_datetime(moment).astimezone(self.zone).date()
-        over = self.ends <= self.begins
-        for begun in (today, today - timedelta(days=1)):
-            start = self._millis(datetime.combine(begun, self.begins))
-            end = self._millis(datetime.combine(begun + timedelta(days=over), self.ends))
-            if start <= moment < end:
-                return Span(start, end)
-        return None
+        for begun in (today + timedelta(days=days) for days in (-1, 0, 1)):
+            end = begun + timedelta(days=self.closes <= self.opens)
+            yield Whole(
+                self._millis(datetime.combine(begun, self.opens)), self._millis(datetime.combine(end, self.closes))
+            )
 
     def _millis(self, moment: datetime) -> int:
         return to_millis(moment if moment.tzinfo is not None else moment.replace(tzinfo=self.zone))
@@ -104,6 +124,9 @@ class Sliding(NamedTuple):
     def at(self, moment: int) -> Span:
         return Span(moment, moment + self.length)
 
+    def ends(self, moment: int) -> int | None:
+        return None
+
 
 class Lookback(NamedTuple):
     """No window with an end, but only what happened lately counts."""
@@ -112,6 +135,9 @@ class Lookback(NamedTuple):
 
     def at(self, moment: int) -> Span:
         return Span(moment, None)
+
+    def ends(self, moment: int) -> int | None:
+        return None
 
 
 def frame_of(window: TimeWindow | None, zone: tzinfo) -> Frame:

@@ -148,8 +148,10 @@ class Host:
     def _know(self, state: TriggerState) -> None:
         """Remember a state, and when to look at it next: at once where its next date is to be found out."""
         self._known[state.key] = state
-        if state.key in self._told or (state.execution is None and self._is(state, Dated, PollingTrigger)):
-            next = 0 if state.backfilling else state.next or 0
+        told = state.key in self._told
+        expects = state.next is not None and self._is(state, Flow)
+        if told or expects or (state.execution is None and self._is(state, Dated, PollingTrigger)):
+            next = 0 if told or state.backfilling else state.next or 0
             due = max(next, self._waits.get(state.key, 0))
             heapq.heappush(self._heap, (due, state.key, state.version))
 
@@ -194,11 +196,11 @@ class Host:
 
     async def _ask(self, state: TriggerState, time_out: anyio.CancelScope) -> tuple[TriggerState, int]:
         """Let a trigger decide. Returns its new state, and before when not to look again. Raises what goes wrong."""
+
+        def progress() -> None:
+            time_out.deadline = anyio.current_time() + EVALUATION_SECONDS
+
         if self._is(state, PollingTrigger):
-
-            def progress() -> None:
-                time_out.deadline = anyio.current_time() + EVALUATION_SECONDS
-
             return await self._poller.evaluate(state, progress), 0
         if not self._is(state, Flow):
             since = max(self._began, self._since.get(state.key, 0))
@@ -206,7 +208,7 @@ class Host:
         self._told.discard(state.key)
         more = True
         try:
-            new, more = await self._follower.evaluate(state)
+            new, more = await self._follower.evaluate(state, progress)
         finally:
             if more:
                 self._told.add(state.key)

@@ -282,6 +282,11 @@ class Trigger(Plugin):
         """Its dates, where it has some; `otherwise`: their zone where it names none."""
         return None
 
+    @property
+    def expects(self) -> bool:
+        """Of what is told of executions: whether it must be looked at by itself, too."""
+        return False
+
     def hears(self, conditions: Sequence[Condition]) -> Sequence[Heard]:
         """Executions of other flows that it must be told of, if any; `conditions`: those of the trigger."""
         return ()

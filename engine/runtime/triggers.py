@@ -27,6 +27,7 @@ def declared_triggers(flow: Flow) -> list[DeclaredTrigger]:
             tuple(it.fields.stop_after or ()),
             flow.disabled or it.fields.disabled,
             () if it.plugin is None else tuple(it.plugin.hears(it.conditions)),
+            it.plugin is not None and it.plugin.expects,
         )
         for it in definitions
     ]

@@ -176,6 +176,7 @@ class DeclaredTrigger(NamedTuple):
     """A trigger of a flow, as far as the store must know of it; see `TriggerState`.
 
     hears: the executions of other flows that it is told of
+    expects: it is also looked at by itself, at once when it is new
     """
 
     id: str
@@ -184,6 +185,7 @@ class DeclaredTrigger(NamedTuple):
     stop_after: tuple[Status, ...] = ()
     off: bool = False
     hears: tuple[Heard, ...] = ()
+    expects: bool = False
 
 
 class StateChange(NamedTuple):

@@ -28,7 +28,10 @@ def declare_triggers(
     declared = list(declared)
     declare_listeners(connection, namespace, flow, declared)
     place = (TENANT, namespace, flow)
-    rows = [(*place, it.id, it.type, it.fingerprint, _spaced(it.stop_after), int(it.off)) for it in declared]
+    rows = [
+        (*place, it.id, it.type, it.fingerprint, _spaced(it.stop_after), int(it.off), 0 if it.expects else None)
+        for it in declared
+    ]
     if rows:
         connection.execute(SQL["declare_triggers"], {"rows": encode(rows), "at": at})
     ids = encode([row[3] for row in rows])

@@ -9,12 +9,14 @@ from typing import Any
 import anyio
 import pytest
 
+from engine.clock import to_millis
 from engine.state.execution import Execution, ExecutionKind
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
-from support.hosting import SECONDS, Bench
+from support.hosting import SECONDS, Bench, moment
 from support.hosting import bench as opened
 
+DAY = 86_400_000
 BEGIN = "2026-05-04T11:59:30Z"
 UP = """
 id: {id}
@@ -228,11 +230,21 @@ async def test_all_that_is_waited_for_must_happen(bench: Bench) -> None:
     assert (await bench.state("after")).windows == ()
 
 
+async def test_tr_07_it_is_noted_what_came_of_each(bench: Bench) -> None:
+    await bench.save(down(BOTH, "conditions: [{type: core.condition.ExecutionLabels, labels: {team: red}}]"))
+    await run(bench)
+    await run(bench, "other")
+    (one,) = await followers(bench)
+    await bench.engine.logs.flushed()
+    found = await bench.engine.store.logs.evaluations("test", "flow", "after", 10)
+    assert sorted((it.outcome, it.execution) for it in found) == [("FIRED", one.id), ("SKIPPED", None)]
+
+
 async def test_a_window_ends(bench: Bench) -> None:
     await bench.save(down(BOTH.replace("both,", "both, timeWindow: {window: PT1H},")))
     await run(bench)
     await decided(bench)
-    await bench.go("2026-05-04T12:00:00Z")
+    await bench.jump("2026-05-04T12:00:00Z")
     other = await run(bench, "other")
     assert await followers(bench) == []
     (window,) = (await bench.state("after")).windows
@@ -270,6 +282,33 @@ async def test_how_often_it_fires(bench: Bench, lines: tuple[str, ...], count: i
     for flow in ("up", "other", "up"):
         await run(bench, flow)
     assert len(await followers(bench)) == count
+
+
+async def test_a_window_that_closes_too_early_makes_a_failed_execution(bench: Bench) -> None:
+    window = 'window: {from: "12:00:00", to: "13:00:00", fireOnce: true}'
+    await bench.save(down(EITHER, window, "onMiss: {behavior: FAIL, labels: {missed: window}}"))
+    closes = to_millis(moment("2026-05-04T13:00:00Z"))
+    await bench.until(lambda state: state.next == closes, "after")
+    await bench.jump("2026-05-04T12:30:00Z")
+    await run(bench)
+    await run(bench, "other")
+    await run(bench)
+    assert len(await followers(bench)) == 1
+    await bench.jump("2026-05-04T13:00:00Z")
+    await bench.until(lambda state: state.next == closes + DAY, "after")
+    assert len(await bench.started()) == 1
+    await bench.jump("2026-05-05T12:30:00Z")
+    await run(bench)
+    await decided(bench)
+    await bench.jump("2026-05-05T13:00:00Z")
+    state = await bench.until(lambda state: state.next == closes + 2 * DAY, "after")
+    assert state.windows == ()
+    failed = next(one for one in await followers(bench) if one.state is Status.FAILED)
+    assert failed.error == "Only 1 of 2 had happened when the window closed at 2026-05-05T13:00:00.000Z"
+    assert labels(failed)["missed"] == "window"
+    await bench.jump("2026-05-06T13:00:00Z")
+    await bench.until(lambda state: state.next == closes + 3 * DAY, "after")
+    assert [one.state for one in await followers(bench)].count(Status.FAILED) == 2
 
 
 async def test_each_state_on_the_way_is_followed(bench: Bench) -> None:

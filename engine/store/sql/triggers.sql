@@ -27,12 +27,12 @@ order by serial
 -- name: declare_triggers
 -- Those of a flow that is stored. What is written otherwise than before, or comes back, counts its dates from now on.
 insert into trigger_state (
-    tenant, namespace, flow, id, type, fingerprint, stop_after, off, disabled, failures, updated, version, serial
+    tenant, namespace, flow, id, type, fingerprint, stop_after, off, next, disabled, failures, updated, version, serial
 )
 select
     json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
     json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'),
-    0, 0, :at, 1, 1 + coalesce((select max(serial) from trigger_state), 0)
+    json_extract(value, '$[8]'), 0, 0, :at, 1, 1 + coalesce((select max(serial) from trigger_state), 0)
 from json_each(:rows)
 where true
 on conflict (tenant, namespace, flow, id) do update set
@@ -40,7 +40,7 @@ on conflict (tenant, namespace, flow, id) do update set
     fingerprint = excluded.fingerprint,
     stop_after = excluded.stop_after,
     off = excluded.off,
-    next = null,
+    next = excluded.next,
     recover = null,
     failures = 0,
     error = null,

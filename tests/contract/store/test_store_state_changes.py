@@ -143,6 +143,13 @@ async def test_what_it_decided_on_goes_with_its_state(store: Store) -> None:
     assert (after.heard, after.windows) == (first.serial, (window,))
 
 
+async def test_who_expects_something_is_looked_at_when_it_is_new(store: Store) -> None:
+    for expects, next in ((True, 0), (False, None)):
+        trigger = DeclaredTrigger("after", "core.trigger.Flow", str(expects), expects=expects)
+        await store.flows.save("reports", "report", str(expects), 1, triggers=[trigger])
+        assert (await state(store)).next == next
+
+
 async def test_it_is_forgotten_with_the_execution_that_it_starts_or_not_at_all(store: Store) -> None:
     await listen(store, ORDERS)
     await commit(store, came_to("a", Status.SUCCESS))

@@ -126,6 +126,23 @@ def test_what_happens_outside_counts_for_nothing(window: Any, at: str) -> None:
     assert span(window, at) is None
 
 
+@pytest.mark.parametrize(
+    ("window", "at", "end"),
+    [
+        (first(), "2026-03-04 10:11:12", "2026-03-05 00:00:00"),
+        (second(deadline="09:00:00"), "2026-03-04 08:59:59", "2026-03-04 09:00:00"),
+        (second(deadline="09:00:00"), "2026-03-04 09:00:00", "2026-03-05 09:00:00"),
+        (second(**{"from": "22:00", "to": "06:00"}), "2026-03-04 05:59:59", "2026-03-04 06:00:00"),
+        (second(**{"from": "22:00", "to": "06:00"}), "2026-03-04 06:00:00", "2026-03-05 06:00:00"),
+        (second(lookback="PT1H"), "2026-03-04 10:11:12", None),
+        (first(type="SLIDING_WINDOW"), "2026-03-04 10:11:12", None),
+    ],
+)
+def test_the_end_of_the_window_or_of_the_next_one(window: Any, at: str, end: str | None) -> None:
+    found = (frame_of if isinstance(window, TimeWindow) else frame_of_second)(window, UTC).ends(millis(at))
+    assert (None if found is None else _text(found)) == end
+
+
 def test_days_go_from_midnight_to_midnight_of_the_zone_whatever_their_length() -> None:
     day = frame_of(first(), AMSTERDAM).at(millis("2026-03-29 10:00:00"))
     assert day is not None
