@@ -365,3 +365,24 @@ async def test_tr_07_what_came_of_each_date_is_kept(bench: Bench) -> None:
     assert fired.date == to_millis(moment("2026-05-04T12:00:00Z"))
     assert (error.outcome, error.date) == ("ERROR", to_millis(moment("2026-05-04T12:01:00Z")))
     assert "n" in str(error.detail)
+
+
+async def test_tr_05_broken_triggers_cost_the_others_nothing(bench: Bench) -> None:
+    broken = (
+        flow("when: '{{ nothing.there }}'"),
+        flow("inputs: {n: x}", more="inputs: [{id: n, type: INT}]"),
+        flow("conditions: [{type: core.condition.ExecutionFlow, namespace: a, flowId: b}]"),
+    )
+    for number, source in enumerate(broken):
+        await bench.save(source.replace("id: flow", f"id: broken{number}"))
+    for number in range(20):
+        await bench.save(flow().replace("id: flow", f"id: good{number}"))
+    for number in range(20):
+        await bench.next("2026-05-04T12:00:00Z", flow=f"good{number}")
+    await bench.go("2026-05-04T12:00:00Z")
+    for number in range(20):
+        await bench.next("2026-05-04T12:01:00Z", flow=f"good{number}")
+        assert await bench.dates(f"good{number}") == ["12:00:00"]
+    for number in range(3):
+        assert (await bench.next("2026-05-04T12:01:00Z", flow=f"broken{number}")).failures == 1
+        assert await bench.started(f"broken{number}") == []

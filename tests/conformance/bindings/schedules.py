@@ -191,6 +191,19 @@ async def _on_dates(bench: Bench) -> list[str]:
     return problems + [it for it in (difference(dict(one.inputs), inputs, {}) for one in found) if it]
 
 
+async def _condition_fails(bench: Bench) -> list[str]:
+    """A condition on an execution, where there is none."""
+    condition = {"type": "core.condition.ExecutionFlow", "namespace": "a.b", "flowId": "c"}
+    own = {"id": "schedule", "type": TYPE, "cron": "* * * * *", "conditions": [condition]}
+    flow = {"id": f"schedule-{random_id()}", "namespace": "io.kestra.tests", "tasks": TASKS, "triggers": [own]}
+    stored = await bench.engine.control.save_flow(json.dumps(flow))
+    await evaluated(bench, stored, to_datetime(bench.since).replace(second=0, microsecond=0))
+    await bench.engine.logs.flushed()
+    (found,) = await bench.engine.store.logs.evaluations(stored.namespace, stored.id, "schedule", 10)
+    said = "ExecutionFlow" in str(found.detail)
+    return [] if found.outcome == "ERROR" and said else [f"what is kept of it is {found}"]
+
+
 async def _own(bench: Bench, names: Mapping[str, str] | None = None) -> StoredFlow:
     """The flow of a case under an id of its own."""
     text = sources(bench.case)[0].replace("id: random", f"id: schedule-{random_id()}")
@@ -214,6 +227,7 @@ BINDINGS: Mapping[str, Callable[[Bench], Awaitable[list[str]]]] = {
     "schedule-timezone": started(_at("2022-04-01T09:12:00-04:00[America/New_York]")),
     "schedule-on-dates-previous": _previous,
     "scheduler-recover-missed-all": _recover_all,
+    "condition-error-is-logged": _condition_fails,
     "scheduler-stop-after-success": _stop_after,
     "scheduler-on-dates-run": _on_dates,
     "scheduler-on-dates-recover-all": _on_dates,
