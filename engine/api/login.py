@@ -14,16 +14,14 @@ from engine.api.peers import Peers
 from engine.api.problems import Illegal, Unauthenticated
 from engine.api.routing import BASE, JSON, USER, Call, Role, Route, encode
 from engine.api.shapes import Page, Shape
-from engine.clock import SystemClock, iso
-from engine.durations import parse_duration
+from engine.api.tokens import NewToken, TokenShape, made_token, token_shape
+from engine.clock import SystemClock
 from engine.errors import Conflict
 from engine.runtime.engine import Engine
-from engine.runtime.tokens import BY_PROVIDER, PREFIX, Tokens
+from engine.runtime.tokens import BY_PROVIDER
 from engine.settings import Server as Options
 from engine.state.user import EVERYWHERE, User
-from engine.store.rows import Token
 
-DAY = 86_400_000
 HOUR = 3_600_000
 
 
@@ -47,25 +45,6 @@ class MeShape(Shape, frozen=True):
     roles: dict[str, str]
     instance_owner: bool
     csrf_token: str | None = None
-
-
-class TokenShape(Shape, frozen=True):
-    """An API token. `fullToken`, its secret, is only in the answer that makes it."""
-
-    id: str
-    name: str
-    username: str
-    prefix: str
-    created: str
-    expires: str | None = None
-    full_token: str | None = None
-
-
-class NewToken(msgspec.Struct, frozen=True, rename="camel"):
-    """maxAge: how long it lives, as P30D; by default as the setting server.auth.token_days says"""
-
-    name: str
-    max_age: str | None = None
 
 
 class Login:
@@ -205,32 +184,6 @@ def sign_in(answer: web.Response, secret: str, options: Options, *, secure: bool
     return answer
 
 
-async def made_token(tokens: Tokens, user: str, new: NewToken, options: Options) -> TokenShape:
-    """A new token with its secret. Raises Illegal for a lifetime that can't be, and what `Tokens.create` does."""
-    lifetime = options.auth.token_days * DAY or None
-    if new.max_age is not None:
-        try:
-            lifetime = parse_duration(new.max_age)
-        except ValueError as error:
-            raise Illegal(f"maxAge: {error}") from None
-        if lifetime <= 0:
-            raise Illegal("maxAge: must be longer than nothing")
-    token, secret = await tokens.create(user, new.name, lifetime)
-    return token_shape(token, secret)
-
-
 def _me(user: User, csrf: str | None) -> MeShape:
     roles = {namespace: Role(role).name for namespace, role in user.roles.items()}
     return MeShape(user.name, user.name, roles, user.role(EVERYWHERE) >= Role.ADMIN, csrf)
-
-
-def token_shape(token: Token, secret: str | None = None) -> TokenShape:
-    return TokenShape(
-        token.id,
-        token.name,
-        token.account,
-        PREFIX,
-        iso(token.created),
-        None if token.expires is None else iso(token.expires),
-        secret,
-    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.api.problems import Denied, Illegal
+from engine.api.tokens import roles_of
 from engine.errors import Refused
 from engine.runtime.users import NAME
 from engine.settings import Oidc as Options
@@ -47,8 +48,6 @@ class Identities:
 
 
 def _roles(group: str, named: Mapping[str, str]) -> dict[str, int]:
-    from engine.api.users import roles_of
-
     try:
         return roles_of(dict(named))
     except (Illegal, Refused) as error:

@@ -7,14 +7,12 @@ from typing import Any
 
 import msgspec
 
-from engine.api.login import NewToken, TokenShape, made_token, token_shape
-from engine.api.problems import Illegal
 from engine.api.routing import BASE, Call, Role, Route
 from engine.api.shapes import Shape
+from engine.api.tokens import NewToken, TokenShape, made_token, roles_of, token_shape
 from engine.clock import iso
 from engine.errors import Refused
 from engine.runtime.engine import Engine
-from engine.runtime.namespaces import valid
 from engine.settings import Server as Options
 from engine.state.user import EVERYWHERE
 from engine.store.rows import Account
@@ -114,16 +112,6 @@ def _everywhere(handler: Any) -> Any:
         return await handler(call)
 
     return checked
-
-
-def roles_of(named: dict[str, str]) -> dict[str, int]:
-    """Roles by namespace from their names. Raises Illegal for what is no role, Refused for what is no namespace."""
-    roles = {}
-    for namespace, name in named.items():
-        if name not in Role.__members__ or name == Role.NOBODY.name:
-            raise Illegal(f"'{name}' is not a role: VIEWER, OPERATOR, EDITOR or ADMIN")
-        roles[valid(namespace) if namespace else EVERYWHERE] = int(Role[name])
-    return roles
 
 
 def user_shape(account: Account) -> UserShape:
