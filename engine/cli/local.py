@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
+from engine.cli.local_files import LocalFiles
 from engine.cli.port import FlowHead, Watcher
 from engine.ids import ExecutionId
 from engine.state.execution import Execution
@@ -174,11 +175,18 @@ class LocalClient(NamedTuple):
     bulk: Bulk
     keys: Keys
     secrets: Secrets
+    files: LocalFiles
     here: bool = True
 
 
 def local_client(engine: Engine) -> LocalClient:
     """The client of an engine that is open in this process."""
     return LocalClient(
-        LocalFlows(engine), LocalExecutions(engine), LocalActions(engine), engine.bulk, engine.keys, engine.secrets
+        flows=LocalFlows(engine),
+        executions=LocalExecutions(engine),
+        actions=LocalActions(engine),
+        bulk=engine.bulk,
+        keys=engine.keys,
+        secrets=engine.secrets,
+        files=LocalFiles(engine),
     )

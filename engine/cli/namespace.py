@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.download import Output, download
-from engine.cli.options import Config, Data, Json
-from engine.cli.session import run_async, session
+from engine.cli.download import Output
+from engine.cli.options import Config, Data, Json, Server
+from engine.cli.session import run_async
+from engine.cli.target import client
 from engine.errors import NotFound
 
 app = typer.Typer(help="What belongs to a namespace.", no_args_is_help=True, rich_markup_mode=None)
@@ -27,6 +28,7 @@ def list_files(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """List the files of a namespace."""
 
@@ -36,8 +38,8 @@ def list_files(
         from engine.cli import look
         from engine.cli.columns import Columns
 
-        async with session(data, config) as engine:
-            found = await engine.namespaces.list(namespace, globs)
+        async with client(data, config, server) as target:
+            found = await target.files.list(namespace, globs)
         console = look.stdout()
         if as_json:
             console.print(
@@ -63,24 +65,25 @@ def get(
     revision: Annotated[int | None, typer.Option("--revision", help="An older content, by its number.")] = None,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Download a file of a namespace."""
 
     async def work() -> None:
-        from engine.runtime.namespaces import address_of
-
-        address = address_of(namespace, path)
-        async with session(data, config) as engine:
-            if revision is not None:
-                address = await engine.namespaces.revisions.find(address, revision)
-            await download(engine.files, address, output)
+        async with client(data, config, server) as target:
+            await target.files.fetch(namespace, path, revision, output)
 
     run_async(work)
 
 
 @files.command("revisions")
 def revisions(
-    namespace: Namespace, path: FilePath, as_json: Json = False, data: Data = None, config: Config = None
+    namespace: Namespace,
+    path: FilePath,
+    as_json: Json = False,
+    data: Data = None,
+    config: Config = None,
+    server: Server = None,
 ) -> None:
     """List the contents that a file of a namespace has and had."""
 
@@ -88,10 +91,9 @@ def revisions(
         from engine.cli import look
         from engine.cli.columns import Columns
         from engine.clock import iso
-        from engine.runtime.namespaces import address_of
 
-        async with session(data, config) as engine:
-            found = await engine.namespaces.revisions.all(address_of(namespace, path))
+        async with client(data, config, server) as target:
+            found = await target.files.revisions(namespace, path)
         console = look.stdout()
         if as_json:
             rows = [{"revision": it.number, "size": it.size, "date": iso(it.modified)} for it in found]
@@ -112,25 +114,28 @@ def put(
     path: Annotated[str, typer.Argument(help="Where to: a file, or the folder for those of a folder.")] = "",
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Store a file or a folder among the files of a namespace, replacing what was there."""
 
     async def work() -> None:
-        async with session(data, config) as engine:
-            for file, target in _targets(source, path):
-                await engine.namespaces.put(namespace, target, file)
-                typer.echo(target)
+        async with client(data, config, server) as target:
+            for file, place in _targets(source, path):
+                await target.files.put(namespace, place, file)
+                typer.echo(place)
 
     run_async(work)
 
 
 @files.command("delete")
-def delete(namespace: Namespace, path: FilePath, data: Data = None, config: Config = None) -> None:
+def delete(
+    namespace: Namespace, path: FilePath, data: Data = None, config: Config = None, server: Server = None
+) -> None:
     """Delete a file of a namespace, or a folder with all that is in it."""
 
     async def work() -> None:
-        async with session(data, config) as engine:
-            if not await engine.namespaces.delete(namespace, path):
+        async with client(data, config, server) as target:
+            if not await target.files.delete(namespace, path):
                 raise NotFound(
                     "file", path, f"`tidegate namespace files list {namespace}` shows those of the namespace"
                 )

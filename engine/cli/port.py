@@ -211,6 +211,36 @@ class SecretsPort(Protocol):
     async def delete(self, key: str, namespace: str = "") -> bool: ...
 
 
+class FileRevision(NamedTuple):
+    """A content that a file has or had: its number, bytes, and when it was stored."""
+
+    number: int
+    size: int
+    modified: int
+
+
+class FilesPort(Protocol):
+    """Files of namespaces, by paths such as `/queries/top.sql`."""
+
+    async def list(self, namespace: str, include: Sequence[str] | None = None) -> Mapping[str, FileInfo]:
+        """Files by path, sorted; those that match any of these globs."""
+        ...
+
+    async def revisions(self, namespace: str, path: str) -> Sequence[FileRevision]: ...
+
+    async def fetch(self, namespace: str, path: str, revision: int | None, output: Path | None) -> None:
+        """Write a content to a local file, or to standard output. Raises NotFound."""
+        ...
+
+    async def put(self, namespace: str, path: str, source: Path) -> None:
+        """Store a copy of a local file."""
+        ...
+
+    async def delete(self, namespace: str, path: str) -> bool:
+        """Delete a file or folder; whether there was one."""
+        ...
+
+
 class Client(Protocol):
     """Everything that commands ask of an engine."""
 
@@ -226,6 +256,8 @@ class Client(Protocol):
     def keys(self) -> KeysPort: ...
     @property
     def secrets(self) -> SecretsPort: ...
+    @property
+    def files(self) -> FilesPort: ...
     @property
     def here(self) -> bool:
         """Whether the engine is in this process, and sees its environment."""

@@ -19,6 +19,7 @@ from engine.cli.forms import form_of
 from engine.cli.http import Http, connected
 from engine.cli.port import FlowHead, Watcher
 from engine.cli.remote_bulk import RemoteBulk
+from engine.cli.remote_files import RemoteFiles
 from engine.cli.remote_values import RemoteKeys, RemoteSecrets
 from engine.clock import iso, to_millis
 from engine.definition.diagnostic import Diagnostic
@@ -359,6 +360,7 @@ class RemoteClient(NamedTuple):
     bulk: RemoteBulk
     keys: RemoteKeys
     secrets: RemoteSecrets
+    files: RemoteFiles
     here: bool = False
 
 
@@ -374,4 +376,5 @@ async def remote_client(context: Context) -> AsyncIterator[RemoteClient]:
             bulk=RemoteBulk(http, executions, actions),
             keys=RemoteKeys(http),
             secrets=RemoteSecrets(http),
+            files=RemoteFiles(http),
         )

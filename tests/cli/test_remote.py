@@ -210,6 +210,25 @@ async def test_keys_secrets_and_expressions_are_those_of_the_server(remote: Remo
     assert "does not exist" in remote.call("secret", "delete", "TOKEN", "-n", "team", code=2)
 
 
+async def test_files_of_a_namespace_are_those_of_the_server(remote: Remote) -> None:
+    (remote.folder / "sql" / "deep").mkdir(parents=True)
+    (remote.folder / "sql" / "top.sql").write_text("select 1")
+    (remote.folder / "sql" / "deep" / "low.sql").write_text("select 2")
+    remote.call("namespace", "files", "put", "team", str(remote.folder / "sql"), "queries")
+    listed = json.loads(remote.call("namespace", "files", "list", "team", "--json"))
+    assert listed == [{"path": "/queries/deep/low.sql", "size": 8}, {"path": "/queries/top.sql", "size": 8}]
+    assert len(json.loads(remote.call("namespace", "files", "list", "team", "**/low.sql", "--json"))) == 1
+    (remote.folder / "sql" / "top.sql").write_text("select 10")
+    remote.call("namespace", "files", "put", "team", str(remote.folder / "sql" / "top.sql"), "queries/top.sql")
+    assert remote.call("namespace", "files", "get", "team", "queries/top.sql") == "select 10"
+    assert remote.call("namespace", "files", "get", "team", "queries/top.sql", "--revision", "1") == "select 1"
+    revisions = json.loads(remote.call("namespace", "files", "revisions", "team", "queries/top.sql", "--json"))
+    assert sorted(one["size"] for one in revisions) == [8, 9]
+    remote.call("namespace", "files", "delete", "team", "queries")
+    assert json.loads(remote.call("namespace", "files", "list", "team", "--json")) == []
+    assert "does not exist" in remote.call("namespace", "files", "delete", "team", "queries", code=2)
+
+
 async def test_contexts_are_kept_for_their_owner_alone(remote: Remote) -> None:
     assert remote.contexts.stat().st_mode & 0o777 == 0o600
     listed = json.loads(remote.call("context", "list", "--json"))
