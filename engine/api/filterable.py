@@ -197,9 +197,9 @@ EXECUTION = Filterable(
         "state": to("state"),
         "labels": to("labels"),
         "kind": to("kind"),
-        "triggerExecutionId": to("caller"),
+        "triggerExecutionId": to("starter"),
         "triggerId": to("trigger"),
-        "childFilter": child("caller"),
+        "childFilter": child("starter"),
         "flowRevision": to("revision"),
     },
 )

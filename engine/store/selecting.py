@@ -21,14 +21,15 @@ EXECUTION_COLUMNS: Columns = {
     "kind": Column("kind"),
     "created": Column("created"),
     "caller": Column("caller"),
+    "starter": Column("starter"),
     "trigger": Column("json_extract(doc, '$.trigger.id')"),
     "revision": Column("json_extract(doc, '$.revision')"),
     "labels": Labels("doc"),
     "words": Words(("id", "namespace", "flow")),
 }
-"""What conditions of a filter may name. Those on namespace, flow, state, created, caller and id use an index."""
+"""What conditions may name. Those on namespace, flow, state, created, caller, starter and id use an index."""
 
-INDEXED = frozenset({"id", "namespace", "state", "caller"})
+INDEXED = frozenset({"id", "namespace", "state", "caller", "starter"})
 SOUGHT = frozenset({Op.EQUALS, Op.IN, Op.PREFIX, Op.STARTS_WITH})
 
 EXECUTION_ORDER: Mapping[str, str] = {

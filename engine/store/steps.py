@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from engine.errors import AtLimit, Conflict
 from engine.ids import ExecutionId
-from engine.state.execution import ExecutionKind
+from engine.state.execution import Execution, ExecutionKind
 from engine.store.codec import encode
 from engine.store.ledger_rows import consume, consumed_rows
 from engine.store.query import queries
@@ -102,6 +102,7 @@ def prepare(step: Write) -> Prepared:
             execution.revision if step.latest else None,
             execution.kind.value,
             *((caller.execution, caller.path, caller.index) if caller is not None else (None, None, None)),
+            _starter(execution),
         ),
         task_runs=[(id, run.path, encode(run)) for run in step.changed],
         answers=[(id, path, encode(answer)) for path, answer in step.answers.items()],
@@ -114,6 +115,14 @@ def prepare(step: Write) -> Prepared:
         seen=seen_row(execution),
         consumed=consumed_rows(step.consumed, execution),
     )
+
+
+def _starter(execution: Execution) -> str | None:
+    """The execution that started this one, by a task or by a trigger that listens to it."""
+    if execution.caller is not None:
+        return execution.caller.execution
+    found = execution.trigger.variables.get("executionId") if execution.trigger is not None else None
+    return found if isinstance(found, str) else None
 
 
 def prepare_all(step: Write) -> list[Prepared]:

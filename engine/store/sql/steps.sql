@@ -4,7 +4,8 @@
 -- name: insert_executions
 -- Executions that exist already are left out, and those that want to be of the latest revision and aren't.
 insert into execution (
-    id, tenant, namespace, flow, state, created, owner, version, doc, kind, caller, caller_path, caller_index
+    id, tenant, namespace, flow, state, created, owner, version, doc, kind, caller, caller_path, caller_index,
+    starter
 )
 select
     json_extract(value, '$[0]'),
@@ -19,7 +20,8 @@ select
     json_extract(value, '$[11]'),
     json_extract(value, '$[12]'),
     json_extract(value, '$[13]'),
-    json_extract(value, '$[14]')
+    json_extract(value, '$[14]'),
+    json_extract(value, '$[15]')
 from json_each(:rows)
 where not exists (
     select 1 from flow

@@ -33,7 +33,8 @@ def some() -> list[Execution]:
         made = execution(f"e{number:02}", state=STATES[number % 3], flow=f"flow-{number % 4}", created=START + number)
         labels = (Label("env", "prod" if number % 2 else "dev"), *([Label("odd", "yes")] if number % 5 == 0 else []))
         caller = Caller(ExecutionId("above"), "call", 1) if number % 6 == 5 else None
-        trigger = TriggeredBy(id="daily", type="x") if number % 7 == 0 else None
+        variables = {"executionId": "before"} if number % 2 else {"executionId": 7}
+        trigger = TriggeredBy(id="daily", type="x", variables=variables) if number % 7 == 0 else None
         place = PLACES[number % 6]
         found.append(msgspec.structs.replace(made, namespace=place, labels=labels, caller=caller, trigger=trigger))
     return found
@@ -48,11 +49,19 @@ def values(of: Execution) -> dict[str, Any]:
         "kind": of.kind.value,
         "created": of.created,
         "caller": of.caller.execution if of.caller else None,
+        "starter": starter_of(of),
         "trigger": of.trigger.id if of.trigger else None,
         "revision": of.revision,
         "labels": {label.key: label.value for label in of.labels},
         "words": [of.id, of.namespace, of.flow],
     }
+
+
+def starter_of(it: Execution) -> str | None:
+    if it.caller is not None:
+        return it.caller.execution
+    found = it.trigger.variables["executionId"] if it.trigger else None
+    return found if isinstance(found, str) else None
 
 
 def one(field: str, op: Op, *wanted: str | int, key: str = "") -> Condition:
@@ -84,6 +93,9 @@ CONDITIONS: list[Node] = [
     one("caller", Op.NOT_CONTAINS, "bo"),
     one("caller", Op.IS_NULL),
     one("caller", Op.IS_NOT_NULL),
+    one("starter", Op.EQUALS, "before"),
+    one("starter", Op.IN, "before", "above"),
+    one("starter", Op.IS_NULL),
     one("trigger", Op.EQUALS, "daily"),
     one("trigger", Op.NOT_IN, "daily", "weekly"),
     one("revision", Op.GREATER_THAN, 1),
@@ -193,6 +205,7 @@ PLANNED: dict[str, tuple[ExecutionFilter, str]] = {
     "state": (ExecutionFilter(where=one("state", Op.EQUALS, "FAILED")), "execution_by_state (state=? AND kind=?)"),
     "states": (ExecutionFilter(where=one("state", Op.IN, "FAILED", "RUNNING")), "execution_by_state (state=?)"),
     "caller": (ExecutionFilter(where=one("caller", Op.EQUALS, "a")), "execution_by_caller (caller=?)"),
+    "starter": (ExecutionFilter(where=one("starter", Op.EQUALS, "a")), "execution_by_starter (starter=?)"),
     "id": (ExecutionFilter(where=one("id", Op.EQUALS, "a")), "sqlite_autoindex_execution_1 (id=?)"),
 }
 
