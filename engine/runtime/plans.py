@@ -27,7 +27,7 @@ from engine.state.execution import Execution, ExecutionKind, node_of
 from engine.store.protocols import FlowStore
 from engine.store.rows import StoredFlow
 
-CACHED = 1000
+CACHED = 4000
 LATEST = 0
 
 
