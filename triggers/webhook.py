@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from engine.plugin import WebRequest, WebTrigger
+from engine.plugin import WebAnswer, WebRequest, WebTrigger
 from engine.plugin.aliases import ALIASES
+from triggers.handshakes import after, before
 from triggers.signatures import Signature, Verifier
 
 MULTIPLE = "core.condition.MultipleCondition"
@@ -46,6 +47,11 @@ class Webhook(WebTrigger):
         """Looks at the signature of a request."""
         assert self.auth is not None
         return Verifier(self.auth, secrets, request.headers, now)
+
+    def greeting(self, request: WebRequest, secrets: Mapping[str, str], signed_by: str | None) -> WebAnswer | None:
+        """What senders want to hear before they send anything."""
+        preset = None if self.auth is None else self.auth.preset
+        return before(preset, request, secrets) if signed_by is None else after(preset, request, secrets[signed_by])
 
     def variables(self, request: WebRequest) -> dict[str, Any]:
         """The body, headers and parameters."""

@@ -15,7 +15,7 @@ from engine.api.routing import JSON, Call, Role, Route, encode
 from engine.api.shapes import ExecutionShape, execution_shape
 from engine.clock import SystemClock
 from engine.errors import ExpressionError, NotFound
-from engine.plugin.web import WebRequest
+from engine.plugin.web import WebAnswer, WebRequest
 from engine.runtime.engine import Engine
 from engine.runtime.webhooks import Hook, Received
 from engine.settings import Webhooks as Options
@@ -81,6 +81,8 @@ class Webhooks:
             received = await self._engine.webhooks.receive(hook, request._replace(body=b"".join(chunks)), name)
         if received is None:
             return web.Response(status=204)
+        if isinstance(received, WebAnswer):
+            return web.Response(text=received.text, content_type=received.content_type)
         return await self._answer(hook, received)
 
     async def _found(self, call: Call) -> Hook:

@@ -44,7 +44,7 @@ from engine.plugin.index import Index, installed
 from engine.plugin.polling import Audit, PollContext, PollingTrigger, Preview, TriggerInfo
 from engine.plugin.records import read_record
 from engine.plugin.several import Several
-from engine.plugin.web import Verified, WebRequest, WebTrigger
+from engine.plugin.web import Verified, WebAnswer, WebRequest, WebTrigger
 from engine.plugin.working import Folder, OnLine, Programs, PythonEnvironment
 from engine.settings import Settings
 from engine.state.heard import Heard
@@ -123,6 +123,7 @@ __all__ = [
     "Trigger",
     "TriggerInfo",
     "Verified",
+    "WebAnswer",
     "WebRequest",
     "WebTrigger",
     "duration_text",

@@ -27,6 +27,13 @@ class WebRequest(NamedTuple):
     path: str | None = None
 
 
+class WebAnswer(NamedTuple):
+    """What a request is answered with that starts nothing."""
+
+    text: str
+    content_type: str
+
+
 class Verified(NamedTuple):
     """A request that was signed by one of the secrets. `name`: tells it from all others, where the signature does."""
 
@@ -72,6 +79,14 @@ class WebTrigger(Trigger):
     def verifier(self, secrets: Mapping[str, str], request: WebRequest, now: int) -> Verifier:
         """Looks at the signature of a request, with the secrets rendered; `now` in milliseconds. Raises Unsigned."""
         raise NotImplementedError
+
+    def greeting(self, request: WebRequest, secrets: Mapping[str, str], signed_by: str | None) -> WebAnswer | None:
+        """The answer to a request by which a sender asks whether the address is wanted; None where it is no such one.
+
+        signed_by: the secret, by its name, that it was signed with; None before the signature is looked at
+        Raises Unsigned.
+        """
+        return None
 
     @abstractmethod
     def variables(self, request: WebRequest) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from engine.files.addresses import execution_folder, flow_folder
 from engine.files.protocol import InternalStorage
 from engine.ids import random_id
 from engine.plugin.conditions import Subject
-from engine.plugin.web import Verified, Verifier, WebRequest, WebTrigger
+from engine.plugin.web import Verified, Verifier, WebAnswer, WebRequest, WebTrigger
 from engine.runtime.firing import Event, Firing, Loaded, execution_of
 from engine.state.execution import Execution
 from engine.state.status import Status
@@ -82,8 +82,10 @@ class Webhooks:
 
     async def receive(
         self, hook: Hook, request: WebRequest, given: str | None = None, content: AsyncIterable[bytes] | None = None
-    ) -> Received | None:
+    ) -> Received | WebAnswer | None:
         """Start the execution of a request; None where conditions of the trigger do not hold.
+
+        Returns an answer where the sender only asks whether the address is wanted.
 
         given: names the request, where the trigger has no `idempotencyKey` of its own: a second one of the same name
             starts nothing
@@ -91,13 +93,19 @@ class Webhooks:
         Raises Unsigned, Unavailable where the secret of the signature can't be read, Conflict for a second one of
         another body, ExpressionError, TaskError, and as `Control.create` does.
         """
-        verifier = await self._verifier(hook, request)
+        secrets = await self._secrets(hook)
+        if secrets and (greeting := hook.plugin.greeting(request, secrets, None)) is not None:
+            return greeting
+        verifier = hook.plugin.verifier(secrets, request, self._clock.now()) if secrets else None
         if content is not None:
             return await self._stored(hook, request, given, content, verifier)
+        verified = None
         if verifier is not None:
+            # Nothing else of the request is looked at before it is known whose it is.
             verifier.update(request.body or b"")
-        # Nothing of the request is looked at before it is known whose it is.
-        verified = None if verifier is None else verifier.verdict()
+            verified = verifier.verdict()
+            if (greeting := hook.plugin.greeting(request, secrets, verified.secret)) is not None:
+                return greeting
         return await self._fire(hook, await self._event(hook, request, verified, given))
 
     async def _stored(
@@ -136,17 +144,16 @@ class Webhooks:
         name = await self._name(hook, variables) or (verified and verified.name) or given
         return Event(f"{NAMED}{name}" if name else random_id(), variables)
 
-    async def _verifier(self, hook: Hook, request: WebRequest) -> Verifier | None:
+    async def _secrets(self, hook: Hook) -> Mapping[str, str]:
+        """What requests are signed with, by name; nothing where they need not be. Raises Unavailable."""
         written = hook.plugin.secrets()
-        if not written:
-            return None
         try:
             secrets = {name: str(await self._firing.render(hook.loaded, text)) for name, text in written.items()}
         except ExpressionError as error:
             raise Unavailable(f"What requests are signed with can't be read: {error}") from None
         if not all(secrets.values()):
             raise Unavailable("What requests are signed with is empty")
-        return hook.plugin.verifier(secrets, request, self._clock.now())
+        return secrets
 
     async def _fire(self, hook: Hook, event: Event) -> Received | None:
         loaded, variables = hook.loaded, event.variables

@@ -360,3 +360,33 @@ async def test_wh_11_a_signed_request_that_comes_again_starts_nothing_more(
             again.append(answer.headers.get("Idempotent-Replay"))
     assert again == [None, "true", "true"]
     assert len(await started(engine)) == 1
+
+
+async def test_wh_25_senders_that_ask_whether_the_address_is_wanted_are_answered(
+    engine: Engine, client: aiohttp.ClientSession
+) -> None:
+    await engine.control.save_flow(flow("auth: {preset: slack, secret: s}"))
+    now = str(engine.clock.now() // 1000)
+    body = b'{"type": "url_verification", "challenge": "abc"}'
+
+    def headers(kind: str) -> dict[str, str]:
+        sign = hmac.new(b"s", f"v0:{now}:".encode() + body, "sha256").hexdigest()
+        front = {"slack": "X-Slack", "zoom": "x-zm"}[kind]
+        return {f"{front}-Signature": f"v0={sign}", f"{front}-Request-Timestamp": now}
+
+    async with client.post(URL, data=body, headers=headers("slack")) as answer:
+        assert (answer.status, answer.content_type, await answer.text()) == (200, "text/plain", "abc")
+    async with client.post(URL, data=body) as answer:
+        assert answer.status == 401
+    await engine.control.save_flow(flow("auth: {preset: zoom, secret: s}"))
+    body = b'{"event": "endpoint.url_validation", "payload": {"plainToken": "abc"}}'
+    async with client.post(URL, data=body, headers=headers("zoom")) as answer:
+        encrypted = hmac.new(b"s", b"abc", "sha256").hexdigest()
+        assert await answer.json() == {"plainToken": "abc", "encryptedToken": encrypted}
+    await engine.control.save_flow(flow("auth: {preset: meta, secret: s}"))
+    query = "hub.mode=subscribe&hub.challenge=abc&hub.verify_token="
+    async with client.get(f"{URL}?{query}s") as answer:
+        assert (answer.status, answer.content_type, await answer.text()) == (200, "text/plain", "abc")
+    async with client.get(f"{URL}?{query}wrong") as answer:
+        assert answer.status == 401
+    assert await started(engine) == []
