@@ -45,7 +45,9 @@ class Closer:
             return state
         now = self._clock.now()
         passed = replace(state, next=closing.end(moment), evaluated=now, updated=now, version=state.version + 1)
-        if not state.next or state.date == state.next:
+        known = state.next is not None and closing.end(state.next - 1) == state.next
+        if state.next is None or not known or state.date == state.next:
+            # Nothing was looked after yet, the windows lie otherwise now, or all had happened.
             return await self._save(passed)
         met = {key for window in state.windows if window.id == closing.rule.id for key in window.met}
         counted = len(met & set(closing.rule.keys))

@@ -10,7 +10,7 @@ from engine.errors import NotFound
 
 if TYPE_CHECKING:
     from engine.runtime.engine import Engine
-    from engine.state.trigger import Backfill, TriggerState
+    from engine.state.trigger import Backfill, TriggerState, Window
 
 Name = Annotated[str, typer.Argument(help="The trigger, as NAMESPACE.FLOW.ID.")]
 
@@ -59,6 +59,7 @@ def shown(state: TriggerState) -> dict[str, Any]:
         **{name: None if at is None else iso(at) for name, at in moments.items()},
         "execution": state.execution,
         "backfill": None if state.backfill is None else _backfill(state.backfill),
+        "windows": [_window(window) for window in state.windows],
         "failures": state.failures,
         "error": state.error,
     }
@@ -70,6 +71,14 @@ def _backfill(backfill: Backfill) -> dict[str, Any]:
     dates = {"start": backfill.start, "end": backfill.end, "current": backfill.current}
     more = {"paused": backfill.paused, "inputs": backfill.inputs, "labels": backfill.labels}
     return {**{name: iso(at) for name, at in dates.items()}, **more}
+
+
+def _window(window: Window) -> dict[str, Any]:
+    from engine.clock import iso
+
+    happened = {key: {"execution": met.execution, "at": iso(met.at)} for key, met in window.met.items()}
+    end = None if window.end is None else iso(window.end)
+    return {"id": window.id, "start": iso(window.start), "end": end, "happened": happened}
 
 
 def tell(state: TriggerState, as_json: bool) -> None:
@@ -97,5 +106,9 @@ def tell(state: TriggerState, as_json: bool) -> None:
     if state.backfill is not None:
         current, end = look.moment(state.backfill.current), look.moment(state.backfill.end)
         console.print(f"  backfill: {'paused at' if state.backfill.paused else 'at'} {current}, until {end}")
+    for window in state.windows:
+        console.print(f"  in the window {window.id}{f' until {look.moment(window.end)}' if window.end else ''}:")
+        for key, met in window.met.items():
+            console.print(f"    {escape(key)} by {met.execution} at {look.moment(met.at)}")
     if state.error is not None:
         console.print(f"  failed {state.failures} times, the last time: {escape(state.error)}")

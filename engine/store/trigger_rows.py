@@ -29,7 +29,7 @@ def declare_triggers(
     declare_listeners(connection, namespace, flow, declared)
     place = (TENANT, namespace, flow)
     rows = [
-        (*place, it.id, it.type, it.fingerprint, _spaced(it.stop_after), int(it.off), 0 if it.expects else None)
+        (*place, it.id, it.type, it.fingerprint, _spaced(it.stop_after), int(it.off), at if it.expects else None)
         for it in declared
     ]
     if rows:

@@ -6,7 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from engine.ids import ExecutionId
+from engine.settings import Settings
+from engine.state.trigger import Met, Window
+from engine.store.open import open_store
 from support.command_line import Place
 
 FLOW = """
@@ -17,6 +22,7 @@ triggers:
   - {id: daily, type: core.trigger.Schedule, cron: "0 6 * * *"}
   - {id: hook, type: core.trigger.Webhook, key: secret-key, disabled: true}
 """
+BOTH = "core.trigger.Flow, dependsOn: [{flowId: one}, {flowId: other}]"
 NAME = "shop.orders.flow.daily"
 
 
@@ -51,6 +57,19 @@ def test_what_can_not_be_is_told(place: Place) -> None:
     assert f"did you mean '{NAME}'" in place.call("trigger", "disable", "shop.orders.flow.dialy", code=2)
     assert "remove `disabled: true` there" in place.call("trigger", "enable", "shop.orders.flow.hook", code=2)
     assert "--recover is one of NONE, LAST, ALL" in place.call("trigger", "enable", NAME, "--recover", "some", code=2)
+
+
+async def test_what_has_happened_of_all_that_is_waited_for_is_shown(place: Place) -> None:
+    place.call("run", place.flow(FLOW.replace('core.trigger.Schedule, cron: "0 6 * * *"', BOTH)))
+    async with open_store(place.data, Settings()) as store:
+        state = await store.triggers.get("shop.orders", "flow", "daily")
+        window = Window("dependsOn", 0, 86_400_000, {"one": Met(ExecutionId("upstream"), 3_600_000)})
+        await store.triggers.save(replace(state, windows=(window,), version=state.version + 1))
+    shown = place.call("trigger", "show", NAME)
+    assert "in the window dependsOn until 1970-01-02" in shown
+    assert "one by upstream at 1970-01-01" in shown
+    (found,) = json.loads(place.call("trigger", "show", NAME, "--json"))["windows"]
+    assert found["happened"] == {"one": {"execution": "upstream", "at": "1970-01-01T01:00:00.000Z"}}
 
 
 def test_the_next_dates_of_a_schedule_are_shown(place: Place) -> None:

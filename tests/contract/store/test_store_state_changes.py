@@ -144,7 +144,7 @@ async def test_what_it_decided_on_goes_with_its_state(store: Store) -> None:
 
 
 async def test_who_expects_something_is_looked_at_when_it_is_new(store: Store) -> None:
-    for expects, next in ((True, 0), (False, None)):
+    for expects, next in ((True, 1), (False, None)):
         trigger = DeclaredTrigger("after", "core.trigger.Flow", str(expects), expects=expects)
         await store.flows.save("reports", "report", str(expects), 1, triggers=[trigger])
         assert (await state(store)).next == next
