@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from statistics import quantiles
 from urllib.parse import quote
 
 import anyio
-from anyio.abc import SocketStream
+from raw_http import connected, exchange, server
 
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine, open_engine
@@ -59,33 +55,19 @@ GOALS = {
 
 def run() -> dict[str, float]:
     """Microseconds of a start, and the 95th percentile of each list in milliseconds."""
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder) / "data", [FLOW]) as port:
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder) / "data", [FLOW]) as port:
         found = {POSTED: anyio.run(_posts, port)}
     with tempfile.TemporaryDirectory() as folder:
         anyio.run(_fill, Path(folder) / "data")
-        with _server(Path(folder) / "data", []) as port:
+        with server(Path(folder) / "data", []) as port:
             return found | anyio.run(_lists, port)
-
-
-@contextmanager
-def _server(data: Path, flows: list[str]) -> Iterator[int]:
-    command = [sys.executable, "-m", "engine", "serve", "--port", "0", "--data", str(data)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().rpartition(":")[2])
-        for source in flows:
-            anyio.run(_ask, port, "POST", "/flows", source.encode())
-        try:
-            yield port
-        finally:
-            process.terminate()
 
 
 async def _posts(port: int) -> float:
     async def starter(count: int) -> None:
-        async with _connected(port) as stream:
+        async with connected(port) as stream:
             for _ in range(count):
-                await _exchange(stream, "POST", "/executions/bench/two_tasks", b"")
+                await exchange(stream, "POST", "/executions/bench/two_tasks", b"")
 
     async def many(count: int) -> None:
         async with anyio.create_task_group() as tasks:
@@ -103,38 +85,13 @@ async def _lists(port: int) -> dict[str, float]:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 2 * 3600))
     for name, path in {**LISTS, **WORDS}.items():
         took = []
-        async with _connected(port) as stream:
+        async with connected(port) as stream:
             for _ in range(ASKED if name in LISTS else 10):
                 start = time.perf_counter()
-                await _exchange(stream, "GET", quote(path.replace("DAY", since), safe="/?&=[]:,"), b"")
+                await exchange(stream, "GET", quote(path.replace("DAY", since), safe="/?&=[]:,"), b"")
                 took.append((time.perf_counter() - start) * 1000)
         found[f"list: {name}, p95 (ms)"] = quantiles(took, n=20)[-1]
     return found
-
-
-async def _ask(port: int, method: str, path: str, body: bytes) -> None:
-    async with _connected(port) as stream:
-        await _exchange(stream, method, path, body)
-
-
-@asynccontextmanager
-async def _connected(port: int) -> AsyncIterator[SocketStream]:
-    async with await anyio.connect_tcp("127.0.0.1", port) as stream:
-        yield stream
-
-
-async def _exchange(stream: SocketStream, method: str, path: str, body: bytes) -> None:
-    """Ask and read the answer whole. The client is as small as can be: it shares the machine with the server."""
-    head = f"{method} /api/v1/main{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-    await stream.send(head.encode() + body)
-    answer = await stream.receive()
-    while b"\r\n\r\n" not in answer:
-        answer += await stream.receive()
-    front, _, rest = answer.partition(b"\r\n\r\n")
-    assert front.startswith(b"HTTP/1.1 200"), answer
-    length = next(int(line[15:]) for line in front.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-    while len(rest) < length:
-        rest += await stream.receive()
 
 
 async def _fill(folder: Path) -> None:

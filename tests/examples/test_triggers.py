@@ -94,3 +94,14 @@ def test_days_of_the_past_are_reported(server: Server) -> None:
         done = server.call("execution", "list", "--flow", "cron_report", "--state", "success")
     inputs = [server.call("execution", "outputs", it["id"])["flow"]["report"] for it in done]
     assert len(set(inputs)) == 3
+
+
+@pytest.mark.timeout(180)
+def test_a_webhook_answers_when_what_it_got_is_in_the_log(server: Server) -> None:
+    address = f"{server.url}/api/v1/executions/webhook/company.team/webhook_to_log/an-example-key"
+    request = urllib.request.Request(address, data=b'{"a": 1}', headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        execution = json.loads(answer.read())
+    assert execution["state"]["current"] == "SUCCESS"
+    lines = server.call("execution", "logs", execution["id"])
+    assert '{"a":1}' in [line["message"] for line in lines]
