@@ -20,7 +20,8 @@ from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.runtime.log_lines import log_lines, stored_lines
-from engine.store.rows import LogFilter, LogLine, LogSearch
+from engine.store.found import LogSearch
+from engine.store.rows import LogFilter, LogLine
 
 AT_ONCE = 64 * 1024
 SORTED = {"timestamp": "at"}

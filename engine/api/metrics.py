@@ -14,7 +14,7 @@ from engine.api.routing import Call, Route
 from engine.api.shapes import MetricShape, Page, Shape, metric_shape
 from engine.clock import SystemClock, iso, to_millis
 from engine.runtime.engine import Engine
-from engine.store.rows import Bucket, MetricFilter
+from engine.store.found import Bucket, MetricFilter
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 SPANS: Sequence[tuple[str, int, int]] = (("minute", MINUTE, 2 * HOUR), ("hour", HOUR, 3 * DAY), ("day", DAY, 1 << 62))

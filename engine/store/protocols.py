@@ -12,24 +12,21 @@ from engine.ids import ExecutionId
 from engine.state.execution import Execution
 from engine.state.trigger import TriggerState
 from engine.store.access import AccountStore, AuditStore, TokenStore
+from engine.store.found import Bucket, FoundLines, LogSearch, MetricFilter
 from engine.store.ledger_port import LedgerStore
 from engine.store.namespaced import KvStore, NamespaceStore, SecretStore
 from engine.store.rows import (
-    Bucket,
     Concurrency,
     DeclaredTrigger,
     Evaluation,
     ExecutionFilter,
-    FoundLines,
     Granted,
     Held,
     LimitUse,
     LogFilter,
     LogLine,
-    LogSearch,
     Message,
     Metric,
-    MetricFilter,
     NewFlow,
     NodeRow,
     SlotUse,

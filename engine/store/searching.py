@@ -31,10 +31,11 @@ from engine.store.conditions import (
 )
 from engine.store.connection import foreseen
 from engine.store.days import MILLISECONDS, Days
+from engine.store.found import Bucket, FoundLines, LogSearch, MetricFilter
 from engine.store.limited import Limited
 from engine.store.migrate import FOLDER
 from engine.store.query import Where, queries
-from engine.store.rows import Bucket, FoundLines, LogLine, LogSearch, MetricFilter
+from engine.store.rows import LogLine
 
 SQL = queries("sqlite")
 OPEN_AT_ONCE = 8

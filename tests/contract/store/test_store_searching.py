@@ -11,8 +11,9 @@ from engine.errors import LimitError
 from engine.ids import ExecutionId
 from engine.store.conditions import Condition, Group, Op, bounds
 from engine.store.days import MILLISECONDS
+from engine.store.found import Bucket, LogSearch, MetricFilter
 from engine.store.protocols import Store
-from engine.store.rows import Bucket, ExecutionFilter, LogLine, LogSearch, Metric, MetricFilter, Write
+from engine.store.rows import ExecutionFilter, LogLine, Metric, Write
 from support.steps import OWNER, START, execution
 
 DAYS = 3
