@@ -142,7 +142,7 @@ class Firing:
     async def built(self, loaded: Loaded) -> tuple[Trigger, set[str]]:
         """A trigger with its properties rendered, and the secrets among them. Raises ExpressionError, TaskError."""
         definition = loaded.definition
-        if definition.plugin is not None:
+        if definition.plugin is not None and not holds_template(dict(definition.own)):
             return definition.plugin, set()
         plugin = self._index.find(definition.type)
         scene = self._scene(loaded, {})

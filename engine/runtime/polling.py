@@ -20,7 +20,7 @@ from engine.state.status import Status
 from engine.store.conditions import Condition, Op
 from engine.store.ledger_port import LedgerStore
 from engine.store.protocols import Store
-from engine.store.rows import ExecutionFilter
+from engine.store.rows import ExecutionFilter, Outcome
 
 AT_ONCE = 500
 LIVE = tuple(state for state in Status if not state.terminal)
@@ -50,7 +50,12 @@ class Polls:
     async def poll(self, loaded: Loaded, progress: Callable[[], None] = nothing) -> Polled:
         """Look once, where the trigger's conditions hold. Raises whatever went wrong."""
         plugin, ctx = await self._ready(loaded, progress)
-        again = await plugin.poll(ctx) if await self._firing.conditions_hold(loaded) else None
+        if not await self._firing.conditions_hold(loaded):
+            ctx.passed("its conditions do not hold")
+            return Polled(0, None, plugin.interval)
+        again = await plugin.poll(ctx)
+        if not ctx.started:
+            ctx.passed("there was nothing new")
         return Polled(ctx.started, again, plugin.interval)
 
     async def audit(self, namespace: str, flow: str, id: str) -> Audit:
@@ -93,6 +98,8 @@ class Poll:
         flow, definition = loaded.compiled.flow, loaded.definition
         self.trigger = TriggerInfo(flow.namespace, flow.id, definition.fields.id, definition.type, definition.dialect)
         self.started = 0
+        self._key = (flow.namespace, flow.id, definition.fields.id)
+        self._began = clock.now()
 
     @property
     def ledger(self) -> LedgerStore:
@@ -122,7 +129,12 @@ class Poll:
         execution = await self._firing.fire(self._loaded, Event(key, variables), consumed=consumed)
         self.started += 1
         self.progress()
+        self._firing.note(self._key, Outcome.FIRED, execution=execution.id, began=self._began)
         return execution.id
+
+    def passed(self, why: str) -> None:
+        """Note that the poll started nothing."""
+        self._firing.note(self._key, Outcome.SKIPPED, why, began=self._began)
 
     async def states(self, executions: Sequence[str]) -> Mapping[str, Status]:
         found: dict[str, Status] = {}

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from engine.clock import ManualClock
+from engine.errors import ExpressionError
 from engine.state.status import Status
 from support.faulty_store import refused
 from support.watching import Watched, watching
@@ -192,6 +193,18 @@ async def test_s3_21_a_bad_object_is_tried_again_while_the_others_fire(watched: 
     await watched.poll()
     assert (await watched.batches())[1:] == [["07"]]
     await watched.proved()
+
+
+async def test_what_is_written_as_templates_is_rendered_before_each_look(watched: Watched) -> None:
+    await watched.put("a")
+    variables = {"variables": {"bucket": watched.bucket, "most": 1}}
+    await watched.save(bucket="{{ vars.bucket }}", maxFiles="{{ vars.most }}", more=variables)
+    await watched.poll()
+    await watched.poll()
+    assert await watched.batches() == [["a"]]
+    await watched.save(bucket="{{ vars.nothing }}", more=variables)
+    with pytest.raises(ExpressionError, match="nothing"):
+        await watched.poll()
 
 
 async def test_s3_22_objects_may_be_named_only(watched: Watched) -> None:
