@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.runtime.engine import Engine
     from engine.runtime.keys import Keys
     from engine.runtime.secrets import Secrets
+    from engine.runtime.triggers import Triggers
 
 
 class LocalFlows:
@@ -176,6 +177,7 @@ class LocalClient(NamedTuple):
     keys: Keys
     secrets: Secrets
     files: LocalFiles
+    triggers: Triggers
     here: bool = True
 
 
@@ -189,4 +191,5 @@ def local_client(engine: Engine) -> LocalClient:
         keys=engine.keys,
         secrets=engine.secrets,
         files=LocalFiles(engine),
+        triggers=engine.triggers,
     )

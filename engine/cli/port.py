@@ -16,6 +16,7 @@ from engine.store.rows import Entry, ExecutionFilter, LogLine, SecretInfo, Store
 if TYPE_CHECKING:
     from engine.files.protocol import FileInfo
     from engine.runtime.bulk import Outcome, Which
+    from engine.state.trigger import TriggerState
 
 
 class FlowHead(NamedTuple):
@@ -241,6 +242,20 @@ class FilesPort(Protocol):
         ...
 
 
+class TriggersPort(Protocol):
+    """Triggers, and what is remembered of them."""
+
+    async def list(self, namespace: str | None = None, flow: str | None = None) -> Sequence[TriggerState]:
+        """By namespace, flow and id."""
+        ...
+
+    async def set_disabled(
+        self, namespace: str, flow: str, id: str, disabled: bool, recover: str = "NONE"
+    ) -> TriggerState:
+        """Switch a trigger. `recover`: what becomes of the dates that it missed."""
+        ...
+
+
 class Client(Protocol):
     """Everything that commands ask of an engine."""
 
@@ -258,6 +273,8 @@ class Client(Protocol):
     def secrets(self) -> SecretsPort: ...
     @property
     def files(self) -> FilesPort: ...
+    @property
+    def triggers(self) -> TriggersPort: ...
     @property
     def here(self) -> bool:
         """Whether the engine is in this process, and sees its environment."""

@@ -20,6 +20,7 @@ from engine.cli.http import Http, connected
 from engine.cli.port import FlowHead, Watcher
 from engine.cli.remote_bulk import RemoteBulk
 from engine.cli.remote_files import RemoteFiles
+from engine.cli.remote_triggers import RemoteTriggers
 from engine.cli.remote_values import RemoteKeys, RemoteSecrets
 from engine.clock import iso, to_millis
 from engine.definition.diagnostic import Diagnostic
@@ -361,6 +362,7 @@ class RemoteClient(NamedTuple):
     keys: RemoteKeys
     secrets: RemoteSecrets
     files: RemoteFiles
+    triggers: RemoteTriggers
     here: bool = False
 
 
@@ -377,4 +379,5 @@ async def remote_client(context: Context) -> AsyncIterator[RemoteClient]:
             keys=RemoteKeys(http),
             secrets=RemoteSecrets(http),
             files=RemoteFiles(http),
+            triggers=RemoteTriggers(http),
         )

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Config, Data, Json
-from engine.cli.session import run_async, session
+from engine.cli.options import Config, Data, Json, Server
+from engine.cli.session import run_async
+from engine.cli.target import client
 from engine.cli.trigger_dates import backfill, dates, history, unlock
 from engine.cli.trigger_items import audit, preview
 from engine.cli.trigger_names import Name, find, name_of, shown, tell, word
@@ -30,6 +31,7 @@ def list_triggers(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """List triggers."""
 
@@ -37,8 +39,8 @@ def list_triggers(
         from engine.cli import look
         from engine.cli.columns import Columns
 
-        async with session(data, config) as engine:
-            found = await engine.triggers.list(namespace, flow)
+        async with client(data, config, server) as target:
+            found = await target.triggers.list(namespace, flow)
         if as_json:
             typer.echo(look.as_json([shown(state) for state in found]))
             return
@@ -55,24 +57,24 @@ def list_triggers(
 
 
 @app.command("show")
-def show(name: Name, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+def show(name: Name, as_json: Json = False, data: Data = None, config: Config = None, server: Server = None) -> None:
     """Show what is known of a trigger."""
 
     async def work() -> None:
-        async with session(data, config) as engine:
-            tell(await find(engine, name), as_json)
+        async with client(data, config, server) as target:
+            tell(await find(target, name), as_json)
 
     run_async(work)
 
 
 @app.command("disable")
-def disable(name: Name, as_json: Json = False, data: Data = None, config: Config = None) -> None:
+def disable(name: Name, as_json: Json = False, data: Data = None, config: Config = None, server: Server = None) -> None:
     """Switch a trigger off, whatever its flow says, until it is enabled again."""
 
     async def work() -> None:
-        async with session(data, config) as engine:
-            found = await find(engine, name)
-            tell(await engine.triggers.set_disabled(*found.key, True), as_json)
+        async with client(data, config, server) as target:
+            found = await find(target, name)
+            tell(await target.triggers.set_disabled(*found.key, True), as_json)
 
     run_async(work)
 
@@ -86,16 +88,17 @@ def enable(
     as_json: Json = False,
     data: Data = None,
     config: Config = None,
+    server: Server = None,
 ) -> None:
     """Switch a trigger on again."""
     if recover.upper() not in RECOVER:
         raise Refused(f"--recover is one of {', '.join(RECOVER)}, not '{recover}'")
 
     async def work() -> None:
-        async with session(data, config) as engine:
-            found = await find(engine, name)
+        async with client(data, config, server) as target:
+            found = await find(target, name)
             if found.off:
                 raise Refused(f"The trigger '{name}' is switched off in its flow: remove `disabled: true` there")
-            tell(await engine.triggers.set_disabled(*found.key, False, recover.upper()), as_json)
+            tell(await target.triggers.set_disabled(*found.key, False, recover.upper()), as_json)
 
     run_async(work)

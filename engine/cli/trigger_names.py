@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
-    from engine.runtime.engine import Engine
+    from engine.cli.port import TriggersPort
     from engine.state.trigger import Backfill, TriggerState, Window
 
 Name = Annotated[str, typer.Argument(help="The trigger, as NAMESPACE.FLOW.ID.")]
 
 
-async def find(engine: Engine, name: str) -> TriggerState:
+class HasTriggers(Protocol):
+    """An engine, or a client of one."""
+
+    @property
+    def triggers(self) -> TriggersPort: ...
+
+
+async def find(target: HasTriggers, name: str) -> TriggerState:
     """A trigger by its name. Raises NotFound with those that may have been meant."""
     from engine.nearness import near_or_known
 
-    known = {name_of(state): state for state in await engine.triggers.list()}
+    known = {name_of(state): state for state in await target.triggers.list()}
     if name not in known:
         hint = near_or_known(name, known).removeprefix(", ")
         raise NotFound("trigger", name, hint or "`tidegate trigger list` shows those that exist")

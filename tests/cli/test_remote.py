@@ -229,6 +229,17 @@ async def test_files_of_a_namespace_are_those_of_the_server(remote: Remote) -> N
     assert "does not exist" in remote.call("namespace", "files", "delete", "team", "queries", code=2)
 
 
+async def test_triggers_are_those_of_the_server(remote: Remote) -> None:
+    nightly = "triggers: [{id: nightly, type: core.trigger.Schedule, cron: '0 3 * * *'}]\n"
+    remote.call("flow", "apply", remote.flow(GREET + nightly), "--yes")
+    (listed,) = json.loads(remote.call("trigger", "list", "--json"))
+    assert (listed["flow"], listed["id"], listed["disabled"]) == ("greet", "nightly", False)
+    assert "disabled" in remote.call("trigger", "disable", "team.greet.nightly")
+    assert "disabled" in remote.call("trigger", "show", "team.greet.nightly")
+    assert "enabled" in remote.call("trigger", "enable", "team.greet.nightly")
+    assert json.loads(remote.call("trigger", "list", "-n", "other", "--json")) == []
+
+
 async def test_contexts_are_kept_for_their_owner_alone(remote: Remote) -> None:
     assert remote.contexts.stat().st_mode & 0o777 == 0o600
     listed = json.loads(remote.call("context", "list", "--json"))
@@ -257,7 +268,7 @@ async def test_who_is_not_known_or_answered_is_told(remote: Remote) -> None:
     told = remote.call("flow", "list", "--server", "http://127.0.0.1:9", code=1)
     assert "No server answers at http://127.0.0.1:9" in told
     assert "give one of them" in remote.call("flow", "list", "--server", "there", "--data", "x", code=2)
-    assert "--data" in remote.call("trigger", "list", code=2)
+    assert "--data" in remote.call("template", "list", code=2)
     assert "named by its URL" in remote.call("flow", "list", "--server", "ftp://there", code=2)
 
 
