@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from engine.executor.plan import Kind, Node, Plan
 from engine.state.execution import node_of, parent_path
 from engine.state.status import Status, worst
+from executor.ending import Ending
 from executor.rules import ASKS, BAD, BRANCHES, FAILURES, SIDE_BY_SIDE, Killed, soften
 
 
@@ -24,31 +25,23 @@ class Child(NamedTuple):
 Chain = list[Child]
 
 
-class Oracle:
-    """What an execution of a plan looks like. `states` holds None for a task run that has not ended."""
+class Oracle(Ending):
+    """What an execution of a plan looks like."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.states: dict[str, Status | None] = {}
+        super().__init__(plan)
         self.state: Status | None = None
-        self.asking: dict[str, str] = {}
-        self.retrying: set[str] = set()
         self.failures: Counter[str] = Counter()
         self.branches: dict[str, str] = {}
         self.values: dict[str, list[str]] = {}
         self.broken: set[str] = set()
-        self.paused: dict[str, str] = {}
         self.warned: set[str] = set()
         self.terms: dict[str, Any] = {}
-        self.before: set[str] = set()
         self.decisions: dict[str, str] = {}
         self.halted: set[tuple[str, str]] = set()
-        self.worked: set[str] = set()
         self.passes: dict[str, int] = {}
         self.limits: dict[str, dict[str, Any]] = {}
         self.satisfied: set[str] = set()
-        self.ending: dict[str, Status] = {}
-        self.stopped_by: Status | None = None
         self.before_outputs: Status | None = None
 
     def start(self) -> None:
@@ -125,35 +118,6 @@ class Oracle:
             self.states[path] = soften(node, state)
         self._walk()
 
-    def is_ending(self, path: str) -> Status | None:
-        """The state in which a task ends because another one failed beside it, or beside a block around it."""
-        around = [block for block in self.ending if path.startswith((f"{block}/", f"{block}#"))]
-        return self.ending[min(around, key=len)] if around and self.stopped_by is None else None
-
-    def _end_below(self, path: str, state: Status) -> None:
-        """A child of a block failed: what hasn't begun or waits ends at once, what runs is stopped."""
-        self.ending[path] = state
-        for below in [other for other in self.states if other.startswith((f"{path}/", f"{path}#"))]:
-            waits = below in self.asking or below in self.retrying
-            if self.states[below] is None and self._is_task(below) and waits:
-                self.states[below] = state
-            self.asking.pop(below, None)
-            self.paused.pop(below, None)
-            self.retrying.discard(below)
-            self.before.discard(below)
-
-    def _still_ending(self, path: str) -> bool:
-        """Whether something still runs below such a block; blocks in which nothing does end too."""
-        state = self.ending[path]
-        open_paths = [other for other, held in self.states.items() if held is None and other.startswith(f"{path}/")]
-        tasks = [other for other in open_paths if self._is_task(other)]
-        for block in open_paths:
-            if not self._is_task(block) and not any(task.startswith((f"{block}/", f"{block}#")) for task in tasks):
-                self.states[block] = state
-        if not tasks:
-            del self.ending[path]
-        return bool(tasks)
-
     def _leave_folder(self, path: str, state: Status) -> None:
         """The tasks of a folder ended in its attempt; what comes after them is as in any block."""
         self.worked.add(path)
@@ -161,11 +125,6 @@ class Oracle:
             self.broken.add(path)
         elif state is Status.WARNING:
             self.warned.add(path)
-
-    def _is_task(self, path: str) -> bool:
-        """Whether a worker has it, or would have."""
-        kind = self.plan.nodes[node_of(path)].kind
-        return kind is Kind.TASK or (kind is Kind.FOLDER and path not in self.worked)
 
     def _pass_ended(self, path: str, holds: bool) -> None:
         limits = self.limits[path]
