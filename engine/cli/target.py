@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ async def client(
         return
     from engine.cli.remote import remote_client
 
+    # All is imported; whoever follows an execution may do so for days.
+    gc.enable()
     if flows is not None:
         raise Refused("--flows is for a data folder; store the flows of a server with `tidegate flow apply`")
     async with remote_client(context) as remote:
