@@ -70,10 +70,14 @@ class Scheduler:
                 return await self._save(self._passed(state, following)), 0
         else:
             date = first_due(due.calendar, to_datetime(state.next), now, due.watch)
+            if date is None or to_millis(date) != state.next:
+                upto = "all" if date is None else f"those before {_text(date.astimezone(due.zone))}"
+                self._firing.note(
+                    state.key, Outcome.SKIPPED, f"dates that were missed are left out: {upto}", state.next
+                )
             if date is not None and date <= now:
                 return await self._live(due, date.astimezone(due.zone), now)
             if date is None or to_millis(date) != state.next:
-                self._firing.note(state.key, Outcome.SKIPPED, "dates that were missed are left out", state.next)
                 return await self._save(self._passed(state, date)), 0
         return await self._make_up(due, now) if state.backfilling else (state, 0)
 

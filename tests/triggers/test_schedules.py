@@ -160,6 +160,11 @@ async def test_cr_13_enabling_may_make_up_for_what_was_missed(bench: Bench, reco
             await anyio.sleep(0.01)
     assert await bench.dates() == expected
     assert all(labels(it)["system.catchup"] == "true" for it in await bench.started())
+    await bench.engine.logs.flushed()
+    looks = await bench.engine.store.logs.evaluations("test", "flow", "tick", 10)
+    left_out = [it.detail for it in looks if it.outcome == "SKIPPED"]
+    missed = "dates that were missed are left out: those before 2026-05-04T12:02:00Z"
+    assert left_out == ([missed] if recover == "LAST" else [])
 
 
 @pytest.mark.parametrize(
