@@ -14,13 +14,14 @@ from engine.durations import parse_duration
 from engine.errors import ExpressionError, TaskError, TidegateError
 from engine.executor.plan import Cache
 from engine.plugin.base import Call, FolderBlock, Result, Task
-from engine.runtime.context import Services, TaskContext
+from engine.runtime.context import TaskContext
 from engine.runtime.folder import WorkingFolder
 from engine.runtime.log_file import LogFile, log_address
 from engine.runtime.members import run_folder
 from engine.runtime.outputs import offload, plain
 from engine.runtime.places import placed
 from engine.runtime.plans import Prepared
+from engine.runtime.shared import Services
 from engine.runtime.task_cache import find_slot
 from engine.runtime.variables import View
 from engine.state.event import Patch, TaskEnded, TaskStarted

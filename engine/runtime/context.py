@@ -3,140 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from engine.clock import Clock
-from engine.errors import TaskError
 from engine.expressions.masks import masked
 from engine.files.addresses import cache_file, task_folder
-from engine.files.local import LocalFiles
-from engine.files.protocol import InternalStorage
-from engine.ids import ExecutionId
-from engine.plugin.base import Call, Template
+from engine.plugin.base import Template
 from engine.plugin.context import LEVELS, ExecutionInfo, Level, TaskInfo
 from engine.plugin.working import OnLine, PythonEnvironment
 from engine.runtime.belongings import TaskFiles, TaskKeys, TaskNamespaces
-from engine.runtime.environments import Environments
 from engine.runtime.folder import WorkingFolder
 from engine.runtime.folder_cache import FolderCache
-from engine.runtime.interpreters import Interpreters
-from engine.runtime.keys import Keys
 from engine.runtime.log_file import LogFile
-from engine.runtime.logs import LogPump
-from engine.runtime.lookups import LookUps
-from engine.runtime.measures import Measures
-from engine.runtime.namespaces import NamespaceFiles
 from engine.runtime.outputs import plain
 from engine.runtime.process import run_process
-from engine.runtime.renderer import Renderer
 from engine.runtime.reports import Reports
-from engine.runtime.sources import Sources
+from engine.runtime.shared import Services
 from engine.runtime.stored import StoredExecutions, StoredLogs
 from engine.runtime.triggers import Triggers
 from engine.runtime.variables import Variables
-from engine.runtime.vault import Vault
-from engine.settings import Settings
-from engine.state.event import AnyEvent, TaskEnded
 from engine.state.execution import Execution, TaskRun
 from engine.state.status import Status
-from engine.store.protocols import CachedStore
 from engine.store.rows import LogLine, Metric
 
 if TYPE_CHECKING:
     import aiohttp
 
 T = TypeVar("T")
-Report = Callable[[ExecutionId, AnyEvent], Awaitable[None]]
-
-
-class Handed(NamedTuple):
-    """The outputs of a task whose work another execution does, and its end where that has ended already."""
-
-    outputs: dict[str, Any]
-    ended: TaskEnded | None = None
-
-
-class Starter(Protocol):
-    """Starts the execution that an attempt asks for."""
-
-    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> Handed: ...
-
-
-class NoStarter:
-    """Stands in until the operations on executions are there."""
-
-    async def start(self, parent: Execution, run: TaskRun, type: str, call: Call) -> Handed:
-        raise TaskError("No execution can be started here")
-
-
-class Services:
-    """What all attempts of a process share."""
-
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        clock: Clock,
-        files: InternalStorage,
-        logs: LogPump,
-        renderer: Renderer,
-        look_ups: LookUps,
-        vault: Vault,
-        cached: CachedStore,
-        keys: Keys,
-        namespaces: NamespaceFiles,
-        environments: Environments,
-        interpreters: Interpreters,
-        executions: StoredExecutions,
-        stored_logs: StoredLogs,
-        triggers: Triggers,
-        measures: Measures,
-        work_folder: Path,
-        stack: AsyncExitStack,
-    ) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.files = files
-        self.sources = Sources(files, LocalFiles(settings.files.allowed))
-        self.logs = logs
-        self.renderer = renderer
-        self.look_ups = look_ups
-        self.vault = vault
-        self.cached = cached
-        self.keys = keys
-        self.namespaces = namespaces
-        self.environments = environments
-        self.interpreters = interpreters
-        self.executions = executions
-        self.stored_logs = stored_logs
-        self.triggers = triggers
-        self.measures = measures
-        self.work_folder = work_folder
-        self.threads = anyio.CapacityLimiter(settings.worker.threads)
-        self.subflows: Starter = NoStarter()
-        self.report: Report = _unheard
-        self._stack = stack
-        self._http: aiohttp.ClientSession | None = None
-
-    def http(self) -> aiohttp.ClientSession:
-        """The HTTP client session of this process, made at first use."""
-        if self._http is None:
-            import aiohttp
-
-            self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
-            self._stack.push_async_callback(self._http.close)
-        return self._http
-
-
-async def _unheard(id: ExecutionId, event: AnyEvent) -> None:
-    raise TaskError("Nothing can be reported here")
 
 
 class TaskPrograms:

@@ -20,7 +20,6 @@ from engine.runtime.audit import Audit
 from engine.runtime.bulk import Bulk
 from engine.runtime.calls import Calls
 from engine.runtime.children import Children
-from engine.runtime.context import Services
 from engine.runtime.control import Control
 from engine.runtime.dependencies import Dependencies
 from engine.runtime.driver import Driver
@@ -53,6 +52,7 @@ from engine.runtime.renderer import Renderer
 from engine.runtime.retention import Retention
 from engine.runtime.revisions import Revisions
 from engine.runtime.secrets import Secrets
+from engine.runtime.shared import Services
 from engine.runtime.skips import Skips
 from engine.runtime.slots import Slots
 from engine.runtime.sources import Sources

@@ -16,10 +16,11 @@ from engine.executor.retry import final, next_date
 from engine.executor.work import replace
 from engine.ids import TaskRunId, derived_id, random_seed
 from engine.plugin.base import FolderBlock
-from engine.runtime.context import Services, TaskContext
+from engine.runtime.context import TaskContext
 from engine.runtime.folder import WorkingFolder
 from engine.runtime.places import placed
 from engine.runtime.plans import Prepared
+from engine.runtime.shared import Services
 from engine.state.event import Patch, Report, Reported, TaskEnded, TaskStarted
 from engine.state.execution import Attempt, Change, TaskRun
 from engine.state.status import Status

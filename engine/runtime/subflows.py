@@ -13,9 +13,9 @@ from engine.errors import Blocked, ExpressionError, InvalidFlow, NotFound, Refus
 from engine.ids import ExecutionId
 from engine.plugin.base import Call
 from engine.runtime.callees import child_ended, child_id
-from engine.runtime.context import Handed
 from engine.runtime.control import Control
 from engine.runtime.creation import Child
+from engine.runtime.shared import Handed
 from engine.state.event import AnyEvent, Lost, TaskEnded
 from engine.state.execution import Caller, Execution, ExecutionKind, TaskRun, TriggeredBy
 from engine.state.status import Status

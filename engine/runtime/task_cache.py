@@ -21,8 +21,9 @@ from engine.executor.plan import Cache
 from engine.files.addresses import SCHEME
 from engine.plugin.base import Task
 from engine.plugin.fields import unrendered
-from engine.runtime.context import Services, TaskContext
+from engine.runtime.context import TaskContext
 from engine.runtime.folder import URI
+from engine.runtime.shared import Services
 
 if TYPE_CHECKING:
     from engine.runtime.attempt import Assignment

@@ -14,7 +14,7 @@ from engine.clock import Clock
 from engine.executor.below import is_below
 from engine.ids import ExecutionId
 from engine.runtime.attempt import Assignment, run_attempt
-from engine.runtime.context import Services
+from engine.runtime.shared import Services
 from engine.state.event import AnyEvent, TaskEnded, TaskStarted
 from engine.state.status import Status
 
