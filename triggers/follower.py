@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from engine.clock import Clock, local_zone
-from engine.errors import Blocked, Conflict, ExpressionError, InvalidInputs, NotFound, Refused, TaskError
+from engine.errors import Blocked, Conflict, ExpressionError, InvalidInputs, NotFound, Refused, TaskError, Unavailable
 from engine.ids import ExecutionId
 from engine.runtime.firing import Event, Firing, Loaded, Scene, told
 from engine.state.execution import Execution
@@ -101,7 +101,12 @@ class Follower:
             why = f"given up after {TRIES} tries: {state.error}"
             made = await self._fail(following, replace(passed, failures=state.failures), change, why, None)
         else:
-            made = await self._start(following, passed, state, change)
+            try:
+                made = await self._start(following, passed, state, change)
+            except (Conflict, Unavailable):
+                # That is not for what it was told.
+                self._tried[state.key] = change.serial, times - 1
+                raise
         self._tried.pop(state.key, None)
         return made
 

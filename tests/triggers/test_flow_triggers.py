@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from engine.clock import to_millis
+from engine.errors import Unavailable
 from engine.state.execution import Execution, ExecutionKind
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
@@ -30,14 +31,18 @@ outputs: [{{id: said, type: STRING, value: "{{{{ outputs.say.value }}}}"}}]
 """
 
 
-def down(*lines: str, more: str = "", id: str = "flow", top: str = "") -> str:
+SAY = '{id: say, type: core.debug.Return, format: "{{ trigger.executionId }}"}'
+PAUSE = "{id: pause, type: core.flow.Pause}"
+
+
+def down(*lines: str, more: str = "", id: str = "flow", top: str = "", task: str = SAY) -> str:
     """A flow with a Flow trigger; `lines` are its properties, `top` is the first line, `more` belongs to the flow."""
     own = "".join(f"    {line}\n" for line in lines)
     return f"""{top}
 id: {id}
 namespace: test
 {more}
-tasks: [{{id: say, type: core.debug.Return, format: "{{{{ trigger.executionId }}}}"}}]
+tasks: [{task}]
 triggers:
   - id: after
     type: core.trigger.Flow
@@ -412,6 +417,43 @@ async def test_what_fails_is_tried_again_and_then_passed_over(bench: Bench, monk
     up = await run(bench)
     assert await followed(bench) == [up.id]
     assert (await bench.state("after")).failures == 0
+
+
+async def test_a_store_that_is_away_is_not_the_fault_of_an_execution(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from triggers.follower import TRIES, Follower
+
+    decision = Follower._decision
+    away = True
+    asked = 0
+
+    async def fail(self: Follower, *arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if away:
+            raise Unavailable("the disk is full")
+        return await decision(self, *arguments)
+
+    monkeypatch.setattr(Follower, "_decision", fail)
+    await bench.save(down(AFTER_UP))
+    up = await run(bench)
+    with anyio.fail_after(SECONDS):
+        while asked <= TRIES + 1:
+            await bench.go_on(900)
+    away = False
+    await bench.go_on(900)
+    assert await followed(bench) == [up.id]
+
+
+async def test_tr_11_a_limit_counts_for_what_follows_too(bench: Bench) -> None:
+    await bench.save(down(AFTER_UP, more="concurrency: {limit: 1, behavior: CANCEL}", task=PAUSE))
+    for _ in range(3):
+        await run(bench)
+    await decided(bench)
+    states = [one.state for one in await bench.started()]
+    assert len(states) == 3
+    assert states.count(Status.CANCELLED) == 2
 
 
 async def test_tr_02_of_one_state_change_there_is_one_execution(bench: Bench, tmp_path: Path) -> None:
