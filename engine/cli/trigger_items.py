@@ -25,7 +25,7 @@ def preview(name: Name, as_json: Json = False, data: Data = None, config: Config
         if as_json:
             typer.echo(look.as_json(found._asdict()))
             return
-        typer.echo(f"{found.source}: {found.items} objects will fire now, in {found.executions} executions")
+        typer.echo(f"{found.source}: {found.items} objects will fire now; executions: {found.executions}")
         for item in found.first:
             typer.echo(f"  {item}")
 

@@ -71,6 +71,7 @@ class Retention:
 
     async def _forget_triggers(self) -> None:
         await self._store.triggers.purge(self._clock.now() - GONE)
+        await self._store.ledger.purge(self._clock.now() - GONE)
 
     async def _forget_audit(self) -> None:
         if self._audit_days:

@@ -76,5 +76,8 @@ class LedgerStore(Protocol):
         ...
 
     async def purge(self, before: int) -> int:
-        """Forget scopes that no listing began in since before then, with all that is in them; returns how many."""
+        """Forget scopes of triggers that are gone, if no listing began in them since before then; returns how many.
+
+        A trigger's scope is called FLOW/ID; one that several share begins with `key:` and stays.
+        """
         ...

@@ -14,6 +14,10 @@ from typing import Any
 import anyio
 import pytest
 
+from engine.clock import SystemClock
+from engine.settings import Settings
+from engine.state.ledger import Comparing
+from engine.store.open import open_store
 from support.object_store import client, object_store
 
 EXAMPLES = Path(__file__).parents[2] / "conf" / "examples"
@@ -28,16 +32,21 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def tidegate(data: Path, *arguments: str, code: int = 0) -> Any:
+def told(data: Path, *arguments: str, code: int = 0) -> str:
+    """What a command prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "engine", *arguments, "--json", "--data", str(data)],
+        [sys.executable, "-m", "engine", *arguments, "--data", str(data)],
         capture_output=True,
         text=True,
         timeout=SECONDS,
         env=environment(),
     )
     assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def tidegate(data: Path, *arguments: str) -> Any:
+    return json.loads(told(data, *arguments, "--json"))
 
 
 SETTINGS: dict[str, str] = {}
@@ -52,6 +61,17 @@ async def filled(address: str) -> None:
         await s3.create_bucket(Bucket="inbox")
         for key in (*KEYS, "orders/readme.txt"):
             await s3.put_object(Bucket="inbox", Key=key, Body=ORDERS)
+
+
+async def forgotten(data: Path, address: str) -> None:
+    """Put an object into the bucket, and let the store say that a look, long after, did not find it."""
+    async with client(address) as s3:
+        await s3.put_object(Bucket="inbox", Key="orders/lost.csv", Body=ORDERS)
+    async with open_store(data, Settings()) as store:
+        scope = await store.ledger.scope("company.team", "s3_pipeline/watch", "s3://inbox", 1)
+        how = Comparing(await store.ledger.begin(scope.id, False, 1), "none/", None, None, "etag", True, 1)
+        later = SystemClock().now() + 3_600_000
+        await store.ledger.finish(scope.id, how, scope.coverage or "", later, 0)
 
 
 async def keys(address: str) -> list[str]:
@@ -69,6 +89,8 @@ def test_each_file_of_the_bucket_is_handled_and_archived(address: str, tmp_path:
     tidegate(tmp_path, "flow", "apply", *flows, "--yes")
     name = "company.team.s3_pipeline.watch"
     assert tidegate(tmp_path, "trigger", "preview", name)["items"] == 2
+    shown = told(tmp_path, "trigger", "preview", name)
+    assert "s3://inbox/orders/: 2 objects will fire now; executions: 1\n" in shown
     command = [sys.executable, "-m", "engine", "serve", "--port", "0", "--data", str(tmp_path)]
     archived = [f"archive/{key.removeprefix('orders/')}" for key in KEYS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as server:
@@ -88,3 +110,8 @@ def test_each_file_of_the_bucket_is_handled_and_archived(address: str, tmp_path:
         assert sum(row["orders"] for row in rows) == len(ORDERS.splitlines()) - 1
     audit = tidegate(tmp_path, "trigger", "audit", name)
     assert (audit["missing"], audit["duplicate"], audit["lost"]) == ([], [], [])
+    shown = told(tmp_path, "trigger", "audit", name)
+    assert "ignored by glob: 1" in shown
+    assert shown.endswith("missing: 0\n  duplicate: 0\n  execution is gone: 0\n")
+    anyio.run(forgotten, tmp_path, address)
+    assert "missing: 1\n    orders/lost.csv\n" in told(tmp_path, "trigger", "audit", name, code=1)

@@ -247,7 +247,14 @@ where scope = :scope and (item, serial) in (
 )
 
 -- name: idle_ledger_scopes
-select id from ledger_scope where updated < :before
+-- Those of no trigger that is remembered, and of none that share a key: who is switched off for long forgets nothing.
+select id from ledger_scope
+where updated < :before and name not like 'key:%'
+    and not exists (
+        select 1 from trigger_state
+        where trigger_state.tenant = ledger_scope.tenant and trigger_state.namespace = ledger_scope.namespace
+            and trigger_state.flow || '/' || trigger_state.id = ledger_scope.name
+    )
 
 -- name: drop_ledger_items
 delete from ledger_item

@@ -11,9 +11,9 @@ import anyio
 from engine.plugin import Listed, TaskError, monotonic
 from plugins.aws.s3.connection import Client, given, told
 
-# A page that can't be had is asked for again, later each time, for so long.
+# A page that can't be had is asked for again, later each time, for so long: less than a poll may stand still.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 540.0
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATER = frozenset(

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import Conflict
 from engine.state.ledger import Change, Comparing, Consumed, Difference, Item, ItemState, Listed, Page, Step
 from engine.store.protocols import Store
-from engine.store.rows import Write
+from engine.store.rows import DeclaredTrigger, Write
 from support.steps import OWNER, execution
 
 NEW, FETCHING, READY = ItemState.NEW, ItemState.FETCHING, ItemState.READY
@@ -271,9 +271,11 @@ async def test_s3_16_only_what_is_gone_for_long_is_forgotten(store: Store) -> No
     assert await store.ledger.counts(here.id) == {NEW: 1}
 
 
-async def test_scopes_that_nobody_lists_are_forgotten(store: Store) -> None:
-    here, other = await bucket(store), await bucket(store, "other")
-    await here.list(seen("a", "b"), at=1000)
-    await other.list(seen("a", "b"), at=5000)
+async def test_scopes_of_triggers_that_are_gone_are_forgotten(store: Store) -> None:
+    triggers = [DeclaredTrigger("watch", "aws.s3.Trigger", "one")]
+    await store.flows.save("shop", "flow", "text", 1, triggers=triggers)
+    scopes = [await bucket(store, name) for name in ("flow/watch", "flow/gone", "key:shared", "flow/recent")]
+    for here in scopes:
+        await here.list(seen("a", "b"), at=5000 if here is scopes[3] else 1000)
     assert await store.ledger.purge(2000) == 1
-    assert (await here.all(), len(await other.all())) == ({}, 2)
+    assert [len(await here.all()) for here in scopes] == [2, 0, 2, 2]
