@@ -12,6 +12,7 @@ from engine.clock import Clock, local_zone, to_datetime, to_millis
 from engine.errors import Blocked, Conflict, ExpressionError, InvalidInputs, Refused, TaskError
 from engine.plugin import Calendar
 from engine.runtime.firing import Event, Firing, Loaded, execution_of
+from engine.state.status import Status
 from engine.state.trigger import TriggerState
 from engine.store.protocols import TriggerStore
 from engine.store.rows import Outcome
@@ -23,6 +24,7 @@ PACE = 1000
 # So many dates are looked at for one that fits the conditions.
 LOOKED_AT = 600
 # What says that an execution of this date can't be, so that the next date has its turn.
+FAILED = frozenset({Status.FAILED, Status.KILLED, Status.CANCELLED})
 OF_THE_DATE = (ExpressionError, TaskError, InvalidInputs, Blocked, Refused)
 
 Step = Callable[[datetime], datetime | None]
@@ -114,9 +116,21 @@ class Scheduler:
         passed = replace(self._passed(due.state, None), next=due.state.next, recover=due.state.recover, backfill=left)
         if date is None or to_millis(date) > backfill.end:
             return await self._save(replace(passed, backfill=None)), 0
-        event = self._event(due, date, f"backfill {backfill.id} {to_millis(date)}", following)
+        event = self._event(due, date, str(to_millis(date)), following)
+        if not await self._wanted(due, backfill.mode, event):
+            return await self._save(passed), 0
+        if backfill.mode != "MISSING":
+            # Of a date that was decided on there is an execution already.
+            event = event._replace(key=f"backfill {backfill.id} {event.key}")
         event = event._replace(inputs=backfill.inputs, labels=backfill.labels)
         return await self._settle(due, date, event, passed), to_millis(now) + PACE
+
+    async def _wanted(self, due: Due, mode: str, event: Event) -> bool:
+        """Whether a backfill of this mode makes up for a date: by what became of the date's own execution."""
+        if mode == "ALL":
+            return True
+        state = await self._firing.state_of(execution_of(due.loaded, event))
+        return state is None if mode == "MISSING" else state in FAILED
 
     async def _settle(self, due: Due, date: datetime, event: Event, passed: TriggerState) -> TriggerState:
         """Start the execution of a date, or pass it over; `passed` is the state that follows in both cases."""

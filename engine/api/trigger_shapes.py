@@ -23,6 +23,7 @@ class BackfillShape(Shape, frozen=True):
     start: str
     end: str
     current_date: str
+    mode: str
     paused: bool = False
     inputs: dict[str, Any] | None = None
     labels: list[LabelShape] | None = None
@@ -128,6 +129,7 @@ def _backfill(backfill: Backfill) -> BackfillShape:
         start=iso(backfill.start),
         end=iso(backfill.end),
         current_date=iso(backfill.current),
+        mode=backfill.mode,
         paused=backfill.paused,
         inputs=backfill.inputs or None,
         labels=[LabelShape(key, value) for key, value in backfill.labels.items()] or None,

@@ -76,10 +76,11 @@ class SwitchQuery(msgspec.Struct, frozen=True):
 
 
 class Period(msgspec.Struct, frozen=True):
-    """end: by default now; labels: `[{key, value}]` or a map"""
+    """end: by default now; mode: ALL dates, the MISSING or the FAILED ones; labels: `[{key, value}]` or a map"""
 
     start: datetime
     end: datetime | None = None
+    mode: str = "ALL"
     inputs: dict[str, Any] | None = None
     labels: list[LabelShape] | dict[str, str] | None = None
 
@@ -238,6 +239,7 @@ class Triggers:
             *_key(asked),
             start=_moment(period.start),
             end=None if period.end is None else _moment(period.end),
+            mode=period.mode.upper(),
             inputs=period.inputs,
             labels=labels,
         )

@@ -24,6 +24,9 @@ def backfill(
     name: Name,
     start: Annotated[str | None, typer.Option("--start", help="The first moment to make up for.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="The last one; now by default.")] = None,
+    mode: Annotated[
+        str, typer.Option("--mode", help="ALL dates, those MISSING an execution, or those whose execution FAILED.")
+    ] = "ALL",
     inputs: Annotated[list[str] | None, typer.Option("--input", "-i", help="An input: id=value (repeat).")] = None,
     labels: Annotated[list[str] | None, typer.Option("--label", help="A label: key=value (repeat).")] = None,
     pause: Annotated[bool, typer.Option("--pause", help="Let the one under way start nothing more.")] = False,
@@ -46,7 +49,9 @@ def backfill(
             found = await find(engine, name)
             backfills = Backfills(engine.store.triggers, engine.triggers, engine.clock)
             if begin is not None:
-                changed = await backfills.create(*found.key, start=begin, end=last, inputs=given, labels=wanted)
+                changed = await backfills.create(
+                    *found.key, start=begin, end=last, mode=mode.upper(), inputs=given, labels=wanted
+                )
             elif cancel:
                 changed = await backfills.delete(*found.key)
             else:

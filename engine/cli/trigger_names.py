@@ -76,7 +76,7 @@ def _backfill(backfill: Backfill) -> dict[str, Any]:
     from engine.clock import iso
 
     dates = {"start": backfill.start, "end": backfill.end, "current": backfill.current}
-    more = {"paused": backfill.paused, "inputs": backfill.inputs, "labels": backfill.labels}
+    more = {"mode": backfill.mode, "paused": backfill.paused, "inputs": backfill.inputs, "labels": backfill.labels}
     return {**{name: iso(at) for name, at in dates.items()}, **more}
 
 

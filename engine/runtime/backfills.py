@@ -14,6 +14,7 @@ from engine.runtime.triggers import Triggers
 from engine.state.trigger import Backfill, TriggerState
 from engine.store.protocols import TriggerStore
 
+MODES = ("ALL", "MISSING", "FAILED")
 SCHEDULES = frozenset({"Schedule", "ScheduleOnDates"})
 
 Change = Callable[[TriggerState], TriggerState | None]
@@ -40,11 +41,13 @@ class Backfills:
         *,
         start: int,
         end: int | None = None,
+        mode: str = "ALL",
         inputs: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> TriggerState:
         """Make up for the dates from `start` to `end`, both in milliseconds; by default until now.
 
+        mode: ALL, MISSING or FAILED, see `Backfill`
         Raises Refused for a trigger without dates, Conflict while another backfill is under way, and Refused for dates
         in the wrong order.
         """
@@ -52,7 +55,10 @@ class Backfills:
         last = min(end, now) if end is not None else now
         if start >= last:
             raise Refused(f"a backfill begins in the past and before its end: {iso(start)} is not before {iso(last)}")
-        wanted = Backfill(start, last, start, inputs=dict(inputs or {}), labels=dict(labels or {}), id=random_id())
+        if mode not in MODES:
+            raise Refused(f"the mode of a backfill is one of {', '.join(MODES)}, not '{mode}'")
+        given, marks = dict(inputs or {}), dict(labels or {})
+        wanted = Backfill(start, last, start, inputs=given, labels=marks, id=random_id(), mode=mode)
 
         def change(state: TriggerState) -> TriggerState:
             if not is_schedule(state.type):

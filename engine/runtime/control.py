@@ -166,11 +166,11 @@ class Control:
 
     async def exists(self, id: ExecutionId) -> bool:
         """Whether there is an execution of that id."""
-        try:
-            await self._store.executions.head(id)
-        except NotFound:
-            return False
-        return True
+        return bool(await self.heads([id]))
+
+    async def heads(self, ids: Sequence[ExecutionId]) -> Sequence[Execution]:
+        """Those of some executions that exist, without their task runs."""
+        return await self._store.executions.heads(ids)
 
     async def pause(self, id: ExecutionId) -> None:
         """Let an execution open nothing more until it is resumed. Raises NotFound, Refused when it isn't running."""

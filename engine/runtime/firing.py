@@ -105,6 +105,11 @@ class Firing:
         """A text of a trigger with its templates rendered. Raises ExpressionError."""
         return await self._scene(loaded, variables or {}).render(source)
 
+    async def state_of(self, id: ExecutionId) -> Status | None:
+        """How it is with an execution; None where there is none."""
+        found = await self._control.heads([id])
+        return found[0].state if found else None
+
     def outdated(self, namespace: str, flow: str) -> None:
         """Another process may have stored a flow anew."""
         self._plans.outdated(namespace, flow)

@@ -15,6 +15,7 @@ class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: tells it from others of the same dates
     current: the next date; paused: nothing is started until somebody says so
+    mode: ALL dates, those that are MISSING an execution, or those whose execution FAILED
     inputs, labels: of its executions, besides those of the trigger
     """
 
@@ -25,6 +26,7 @@ class Backfill(msgspec.Struct, frozen=True, omit_defaults=True):
     inputs: dict[str, Any] = {}
     labels: dict[str, str] = {}
     id: str = ""
+    mode: str = "ALL"
 
 
 class Met(msgspec.Struct, frozen=True, array_like=True):

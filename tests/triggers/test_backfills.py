@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import anyio
 import pytest
 
 from engine.clock import to_millis
+from engine.errors import Refused
 from engine.runtime.backfills import Backfills
 from engine.state.execution import Execution
+from engine.state.status import Status
 from engine.state.trigger import TriggerState
 from support.hosting import SECONDS, Bench, moment
 from support.hosting import bench as opened
@@ -36,7 +39,7 @@ def backfills(bench: Bench) -> Backfills:
     return Backfills(bench.engine.store.triggers, bench.engine.triggers, bench.clock)
 
 
-async def create(bench: Bench, start: str, end: str | None = None, n: int = 7) -> TriggerState:
+async def create(bench: Bench, start: str, end: str | None = None, n: int = 7, mode: str = "ALL") -> TriggerState:
     return await backfills(bench).create(
         "test",
         "flow",
@@ -45,6 +48,7 @@ async def create(bench: Bench, start: str, end: str | None = None, n: int = 7) -
         end=None if end is None else to_millis(moment(end)),
         inputs={"n": n},
         labels={"kind": "backfill"},
+        mode=mode,
     )
 
 
@@ -117,3 +121,34 @@ async def test_a_backfill_without_dates_is_over_at_once(bench: Bench) -> None:
     await create(bench, "2026-05-04T10:10:00Z", "2026-05-04T10:20:00Z")
     await over(bench)
     assert await bench.started() == []
+
+
+async def test_cr_17_missing_dates_alone_and_nothing_where_none_is(bench: Bench) -> None:
+    await bench.save(FLOW)
+    await bench.next("2026-05-04T12:00:00Z")
+    await bench.go("2026-05-04T13:00:10Z")
+    await bench.next("2026-05-04T14:00:00Z")
+    assert await bench.dates() == ["12:00:00", "13:00:00"]
+    for _ in range(2):
+        await create(bench, "2026-05-04T11:00:00Z", "2026-05-04T13:00:00Z", mode="MISSING")
+        await over(bench)
+        assert await bench.dates() == ["11:00:00", "12:00:00", "13:00:00"]
+
+
+async def test_cr_17_failed_dates_alone(bench: Bench) -> None:
+    failing = re.sub(r"tasks: .*", "tasks: [{id: fail, type: core.execution.Fail}]", FLOW)
+    await bench.save(failing)
+    await bench.next("2026-05-04T12:00:00Z")
+    await bench.go("2026-05-04T12:00:10Z")
+    await bench.next("2026-05-04T13:00:00Z")
+    await bench.save(FLOW)
+    await create(bench, "2026-05-04T11:00:00Z", "2026-05-04T12:00:00Z", mode="FAILED")
+    await over(bench)
+    assert await bench.dates() == ["12:00:00", "12:00:00"]
+    assert [it.state for it in await bench.started()] == [Status.FAILED, Status.SUCCESS]
+
+
+async def test_cr_17_another_mode_is_refused(bench: Bench) -> None:
+    await bench.save(FLOW)
+    with pytest.raises(Refused, match="one of ALL, MISSING, FAILED, not 'SOME'"):
+        await create(bench, "2026-05-04T11:00:00Z", mode="SOME")
