@@ -67,9 +67,9 @@ class Ledger:
         def work(connection: sqlite3.Connection) -> None:
             params = {"scope": scope, "listing": how.listing}
             if missed:
-                connection.execute(SQL["miss_ledger_items"], {**params, "rows": encode(missed)})
+                connection.execute(SQL["miss_ledger_items"], {**params, "rows": keyed(scope, missed)})
             if settled:
-                connection.execute(SQL["settle_ledger_items"], {"scope": scope, "rows": encode(settled)})
+                connection.execute(SQL["settle_ledger_items"], {"rows": keyed(scope, settled)})
             if not how.ordered:
                 items = encode([seen.item for seen in page.items])
                 connection.execute(SQL["note_listed"], {"scope": scope, "items": items})
@@ -97,7 +97,7 @@ class Ledger:
             params = {"scope": scope, "rows": encode(rows), "at": at}
             recorded = connection.execute(SQL["record_ledger_items"], params).rowcount
             if later := [row for row in rows if row[1] != 1]:
-                connection.execute(SQL["drop_superseded"], {"scope": scope, "rows": encode(later)})
+                connection.execute(SQL["drop_superseded"], {"rows": keyed(scope, later)})
             return recorded
 
         return await self._writer.run(work) if rows else 0
@@ -118,7 +118,7 @@ class Ledger:
         """Do something with a bounded number of items."""
         rows = await self._reader.rows(SQL[which], params)
         if rows:
-            await self._writer.execute(SQL[what], {**params, "rows": encode(rows)})
+            await self._writer.execute(SQL[what], {**params, "rows": keyed(int(str(params["scope"])), rows)})
         return len(rows)
 
     async def _miss_unlisted(self, scope: int, how: Comparing) -> None:
@@ -142,7 +142,7 @@ class Ledger:
             if not rows:
                 return None
             batch = derived_id(scope, *rows[0])
-            items = encode([row[:2] for row in rows])
+            items = keyed(scope, [row[:2] for row in rows])
             connection.execute(SQL["claim_items"], {**params, "taker": taker, "batch": batch, "rows": items})
             return batch
 
@@ -159,10 +159,10 @@ class Ledger:
         rows = [(it.item, it.serial, it.before.value, it.after.value, dict(it.values)) for it in steps]
 
         def work(connection: sqlite3.Connection) -> int:
-            params = {"scope": scope, "rows": encode(rows), "at": at}
+            params = {"rows": keyed(scope, rows), "at": at}
             taken = connection.execute(SQL["apply_steps"], params).rowcount
             if any(it.after is ItemState.DONE for it in steps):
-                connection.execute(SQL["drop_finished_before"], {"scope": scope, "rows": params["rows"]})
+                connection.execute(SQL["drop_finished_before"], {"rows": params["rows"]})
             return taken
 
         return await self._writer.run(work) if rows else 0
@@ -205,6 +205,11 @@ class Ledger:
 
     async def _items(self, query: str, params: Mapping[str, object]) -> list[Item]:
         return [_item(row) for row in await self._reader.rows(SQL[query], params)]
+
+
+def keyed(scope: int, rows: Sequence[Row]) -> str:
+    """Rows that begin with item and serial, as a parameter."""
+    return encode([(scope, *row) for row in rows])
 
 
 def _item(row: Row) -> Item:

@@ -1,4 +1,5 @@
--- Items that triggers detect. `:rows` is a JSON list of lists.
+-- Items that triggers detect. `:rows` is a JSON list of lists. Where they begin with a scope it stands there, and not in
+-- a parameter, so that each row is looked up: by a parameter the planner would rather look at everything in that scope.
 
 -- name: get_ledger_scope
 select id, coverage, listing, listed, unordered from ledger_scope
@@ -31,21 +32,21 @@ where scope = :scope and item in (select value from json_each(:items))
 order by item, serial
 
 -- name: miss_ledger_items
--- `:rows`: item, serial.
+-- `:rows`: scope, item, serial.
 update ledger_item set missed = :listing
 from json_each(:rows) as row
-where ledger_item.scope = :scope
-    and ledger_item.item = json_extract(row.value, '$[0]')
-    and ledger_item.serial = json_extract(row.value, '$[1]')
+where ledger_item.scope = json_extract(row.value, '$[0]')
+    and ledger_item.item = json_extract(row.value, '$[1]')
+    and ledger_item.serial = json_extract(row.value, '$[2]')
 
 -- name: settle_ledger_items
 update ledger_item set
     due = 0,
     reason = null
 from json_each(:rows) as row
-where ledger_item.scope = :scope
-    and ledger_item.item = json_extract(row.value, '$[0]')
-    and ledger_item.serial = json_extract(row.value, '$[1]')
+where ledger_item.scope = json_extract(row.value, '$[0]')
+    and ledger_item.item = json_extract(row.value, '$[1]')
+    and ledger_item.serial = json_extract(row.value, '$[2]')
     and ledger_item.state = 'NEW'
 
 -- name: note_listed
@@ -80,9 +81,9 @@ where (scope, item, serial) in (
     select old.scope, old.item, old.serial
     from json_each(:rows) as row
     join ledger_item as old
-        on old.scope = :scope
-        and old.item = json_extract(row.value, '$[0]')
-        and old.serial < json_extract(row.value, '$[1]')
+        on old.scope = json_extract(row.value, '$[0]')
+        and old.item = json_extract(row.value, '$[1]')
+        and old.serial < json_extract(row.value, '$[2]')
     where old.state not in ('READY', 'FIRED', 'ACTION_PENDING')
 )
 
@@ -101,9 +102,9 @@ update ledger_item set
     reason = null,
     tries = 0
 from json_each(:rows) as row
-where ledger_item.scope = :scope
-    and ledger_item.item = json_extract(row.value, '$[0]')
-    and ledger_item.serial = json_extract(row.value, '$[1]')
+where ledger_item.scope = json_extract(row.value, '$[0]')
+    and ledger_item.item = json_extract(row.value, '$[1]')
+    and ledger_item.serial = json_extract(row.value, '$[2]')
     and ledger_item.state in ('NEW', 'FAILED', 'DONE', 'BASELINE', 'FILTERED')
 
 -- name: finish_ledger_listing
@@ -131,9 +132,9 @@ update ledger_item set
     due = :at,
     changed = :at
 from json_each(:rows) as row
-where ledger_item.scope = :scope
-    and ledger_item.item = json_extract(row.value, '$[0]')
-    and ledger_item.serial = json_extract(row.value, '$[1]')
+where ledger_item.scope = json_extract(row.value, '$[0]')
+    and ledger_item.item = json_extract(row.value, '$[1]')
+    and ledger_item.serial = json_extract(row.value, '$[2]')
 
 -- name: open_batches
 select batch, min(item) from ledger_item
@@ -150,34 +151,35 @@ where scope = :scope and batch = :batch and due is not null and state in ('FETCH
 order by item, serial
 
 -- name: apply_steps
--- `:rows`: item, serial, state before, state after, and an object of what changes with it.
+-- `:rows`: scope, item, serial, state before, state after, and an object of what changes with it.
 update ledger_item set
-    state = json_extract(row.value, '$[3]'),
+    state = json_extract(row.value, '$[4]'),
     changed = :at,
     due = case
-        when json_extract(row.value, '$[3]') in ('DONE', 'BASELINE', 'FILTERED', 'GONE') then null
-        else coalesce(json_extract(row.value, '$[4].due'), 0)
+        when json_extract(row.value, '$[4]') in ('DONE', 'BASELINE', 'FILTERED', 'GONE') then null
+        else coalesce(json_extract(row.value, '$[5].due'), 0)
     end,
-    uri = coalesce(json_extract(row.value, '$[4].uri'), uri),
-    sha256 = coalesce(json_extract(row.value, '$[4].sha256'), sha256),
-    version = coalesce(json_extract(row.value, '$[4].version'), version),
-    target = coalesce(json_extract(row.value, '$[4].target'), target),
-    tries = coalesce(json_extract(row.value, '$[4].tries'), 0),
-    reason = json_extract(row.value, '$[4].reason'),
-    batch = case when json_extract(row.value, '$[3]') in ('NEW', 'FAILED') then null else batch end,
-    taker = case when json_extract(row.value, '$[3]') in ('NEW', 'FAILED') then null else taker end
+    uri = coalesce(json_extract(row.value, '$[5].uri'), uri),
+    sha256 = coalesce(json_extract(row.value, '$[5].sha256'), sha256),
+    version = coalesce(json_extract(row.value, '$[5].version'), version),
+    target = coalesce(json_extract(row.value, '$[5].target'), target),
+    tries = coalesce(json_extract(row.value, '$[5].tries'), 0),
+    reason = json_extract(row.value, '$[5].reason'),
+    batch = case when json_extract(row.value, '$[4]') in ('NEW', 'FAILED') then null else batch end,
+    taker = case when json_extract(row.value, '$[4]') in ('NEW', 'FAILED') then null else taker end
 from json_each(:rows) as row
-where ledger_item.scope = :scope
-    and ledger_item.item = json_extract(row.value, '$[0]')
-    and ledger_item.serial = json_extract(row.value, '$[1]')
-    and ledger_item.state = json_extract(row.value, '$[2]')
+where ledger_item.scope = json_extract(row.value, '$[0]')
+    and ledger_item.item = json_extract(row.value, '$[1]')
+    and ledger_item.serial = json_extract(row.value, '$[2]')
+    and ledger_item.state = json_extract(row.value, '$[3]')
 
 -- name: drop_finished_before
 -- Those of `:rows` that are done with and have a later version.
 delete from ledger_item
-where scope = :scope and state = 'DONE'
-    and (item, serial) in (
-        select json_extract(row.value, '$[0]'), json_extract(row.value, '$[1]') from json_each(:rows) as row
+where state = 'DONE'
+    and (scope, item, serial) in (
+        select json_extract(row.value, '$[0]'), json_extract(row.value, '$[1]'), json_extract(row.value, '$[2]')
+        from json_each(:rows) as row
     )
     and exists (
         select 1 from ledger_item as later
@@ -242,8 +244,9 @@ limit :limit
 
 -- name: drop_listed_items
 delete from ledger_item
-where scope = :scope and (item, serial) in (
-    select json_extract(row.value, '$[0]'), json_extract(row.value, '$[1]') from json_each(:rows) as row
+where (scope, item, serial) in (
+    select json_extract(row.value, '$[0]'), json_extract(row.value, '$[1]'), json_extract(row.value, '$[2]')
+    from json_each(:rows) as row
 )
 
 -- name: idle_ledger_scopes

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from engine.errors import Conflict
+from engine.settings import Settings
 from engine.state.ledger import Change, Comparing, Consumed, Difference, Item, ItemState, Listed, Page, Step
+from engine.store.database import open_database
+from engine.store.migrate import FOLDER
 from engine.store.protocols import Store
+from engine.store.query import queries
 from engine.store.rows import DeclaredTrigger, Write
 from support.steps import OWNER, execution
 
@@ -279,3 +284,22 @@ async def test_scopes_of_triggers_that_are_gone_are_forgotten(store: Store) -> N
         await here.list(seen("a", "b"), at=5000 if here is scopes[3] else 1000)
     assert await store.ledger.purge(2000) == 1
     assert [len(await here.all()) for here in scopes] == [2, 0, 2, 2]
+
+
+LOOKED_UP = (
+    "miss_ledger_items",
+    "settle_ledger_items",
+    "lose_ledger_items",
+    "claim_items",
+    "apply_steps",
+    "consume_items",
+)
+
+
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_rows_are_looked_up_one_by_one_however_many_there_are(name: str, tmp_path: Path) -> None:
+    connection = open_database(tmp_path / "store.db", FOLDER / "main", Settings().sqlite)
+    parameters = dict.fromkeys(("rows", "at", "listing", "taker", "batch", "scope"), "[]")
+    plan = " ".join(row[3] for row in connection.execute(f"explain query plan {queries('sqlite')[name]}", parameters))
+    connection.close()
+    assert "SEARCH ledger_item USING PRIMARY KEY (scope=? AND item=? AND serial=?)" in plan
