@@ -97,7 +97,7 @@ class Ledger:
             params = {"scope": scope, "rows": encode(rows), "at": at}
             recorded = connection.execute(SQL["record_ledger_items"], params).rowcount
             if later := [row for row in rows if row[1] != 1]:
-                connection.execute(SQL["drop_superseded"], {"rows": keyed(scope, later)})
+                connection.executemany(SQL["drop_superseded"], [(scope, *row[:2]) for row in later])
             return recorded
 
         return await self._writer.run(work) if rows else 0
@@ -109,10 +109,13 @@ class Ledger:
         params = {"scope": scope, "listing": how.listing, "limit": AT_ONCE, "at": at, "before": forget}
         while lost := await self._swept(params, "missed_items", "lose_ledger_items"):
             gone += lost
-        while await self._swept(params, "forgotten_items", "drop_listed_items"):
-            pass
+        while rows := await self._reader.rows(SQL["forgotten_items"], params):
+            await self._drop_gone([(scope, *row) for row in rows])
         await self._writer.execute(SQL["finish_ledger_listing"], {"scope": scope, "coverage": coverage, "at": at})
         return gone
+
+    async def _drop_gone(self, rows: Sequence[Row]) -> None:
+        await self._writer.run(lambda connection: connection.executemany(SQL["drop_gone_items"], rows))
 
     async def _swept(self, params: Mapping[str, object], which: str, what: str) -> int:
         """Do something with a bounded number of items."""
@@ -162,7 +165,7 @@ class Ledger:
             params = {"rows": keyed(scope, rows), "at": at}
             taken = connection.execute(SQL["apply_steps"], params).rowcount
             if any(it.after is ItemState.DONE for it in steps):
-                connection.execute(SQL["drop_finished_before"], {"rows": params["rows"]})
+                connection.executemany(SQL["drop_finished_before"], [(scope, *row[:2]) for row in rows])
             return taken
 
         return await self._writer.run(work) if rows else 0

@@ -77,18 +77,10 @@ on conflict (scope, item, serial) do nothing
 -- name: drop_superseded
 -- Earlier versions that nobody will do anything with any more.
 delete from ledger_item
-where (scope, item, serial) in (
-    select old.scope, old.item, old.serial
-    from json_each(:rows) as row
-    join ledger_item as old
-        on old.scope = json_extract(row.value, '$[0]')
-        and old.item = json_extract(row.value, '$[1]')
-        and old.serial < json_extract(row.value, '$[2]')
-    where old.state not in ('READY', 'FIRED', 'ACTION_PENDING')
-)
+where scope = ? and item = ? and serial < ? and state not in ('READY', 'FIRED', 'ACTION_PENDING')
 
 -- name: missed_items
-select item, serial from ledger_item
+select item, serial from ledger_item indexed by ledger_item_by_missed
 where scope = :scope and missed = :listing
     and state in ('NEW', 'FAILED', 'DONE', 'BASELINE', 'FILTERED')
 limit :limit
@@ -116,10 +108,10 @@ where id = :scope
 
 -- name: claimable_items
 -- Two parts, each in the order of the index: however many wait, no more is read than is taken.
-select item, serial, found, tries from ledger_item
+select item, serial, found, tries from ledger_item indexed by ledger_item_by_due
 where scope = :scope and state = 'NEW' and due <= :at and reason is null
 union all
-select item, serial, found, tries from ledger_item
+select item, serial, found, tries from ledger_item indexed by ledger_item_by_due
 where scope = :scope and state = 'FAILED' and due <= :at
 order by item, serial
 limit :limit
@@ -137,7 +129,7 @@ where ledger_item.scope = json_extract(row.value, '$[0]')
     and ledger_item.serial = json_extract(row.value, '$[2]')
 
 -- name: open_batches
-select batch, min(item) from ledger_item
+select batch, min(item) from ledger_item indexed by ledger_item_by_batch
 where scope = :scope and state in ('FETCHING', 'READY') and due is not null and taker = :taker
 group by batch
 order by 2
@@ -146,7 +138,7 @@ order by 2
 select
     item, serial, state, etag, size, modified, version, found, changed, change, previous, taker, batch, uri, sha256,
     execution, target, tries, due, reason
-from ledger_item
+from ledger_item indexed by ledger_item_by_batch
 where scope = :scope and batch = :batch and due is not null and state in ('FETCHING', 'READY')
 order by item, serial
 
@@ -174,13 +166,9 @@ where ledger_item.scope = json_extract(row.value, '$[0]')
     and ledger_item.state = json_extract(row.value, '$[3]')
 
 -- name: drop_finished_before
--- Those of `:rows` that are done with and have a later version.
+-- A version that is done with and has a later one.
 delete from ledger_item
-where state = 'DONE'
-    and (scope, item, serial) in (
-        select json_extract(row.value, '$[0]'), json_extract(row.value, '$[1]'), json_extract(row.value, '$[2]')
-        from json_each(:rows) as row
-    )
+where scope = ? and item = ? and serial = ? and state = 'DONE'
     and exists (
         select 1 from ledger_item as later
         where later.scope = ledger_item.scope and later.item = ledger_item.item and later.serial > ledger_item.serial
@@ -205,25 +193,25 @@ where ledger_item.scope = json_extract(row.value, '$[0]')
 select
     item, serial, state, etag, size, modified, version, found, changed, change, previous, taker, batch, uri, sha256,
     execution, target, tries, due, reason
-from ledger_item
+from ledger_item indexed by ledger_item_by_due
 where scope = :scope and state = :state and due <= :at and (item, serial) > (:item, :serial)
 order by item, serial
 limit :limit
 
 -- name: waited_for
-select distinct execution from ledger_item
+select distinct execution from ledger_item indexed by ledger_item_by_due
 where scope = :scope and state = 'FIRED' and due is not null
 
 -- name: items_of_execution
 select
     item, serial, state, etag, size, modified, version, found, changed, change, previous, taker, batch, uri, sha256,
     execution, target, tries, due, reason
-from ledger_item
+from ledger_item indexed by ledger_item_by_due
 where scope = :scope and state = 'FIRED' and due is not null and execution = :execution
 order by item, serial
 
 -- name: next_due_item
-select min(due) from ledger_item where scope = :scope and state = :state and due is not null
+select min(due) from ledger_item indexed by ledger_item_by_due where scope = :scope and state = :state and due is not null
 
 -- name: count_ledger_items
 select state, count(*) from ledger_item where scope = :scope group by state
@@ -242,12 +230,8 @@ select item, serial from ledger_item
 where scope = :scope and state = 'GONE' and changed < :before
 limit :limit
 
--- name: drop_listed_items
-delete from ledger_item
-where (scope, item, serial) in (
-    select json_extract(row.value, '$[0]'), json_extract(row.value, '$[1]'), json_extract(row.value, '$[2]')
-    from json_each(:rows) as row
-)
+-- name: drop_gone_items
+delete from ledger_item where scope = ? and item = ? and serial = ? and state = 'GONE'
 
 -- name: idle_ledger_scopes
 -- Those of no trigger that is remembered, and of none that share a key: who is switched off for long forgets nothing.
