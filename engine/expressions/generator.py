@@ -35,7 +35,6 @@ OPERATIONS: dict[type[nodes.Node], tuple[str, bool]] = {
     nodes.Neg: ("negative", False),
     nodes.Pos: ("positive", False),
     nodes.Sub: ("subtract", False),
-    nodes.Getitem: ("item", True),
     tree.Range: ("span", True),
     tree.Raw: ("raw", True),
 }
@@ -389,5 +388,6 @@ WRITERS: dict[type[nodes.Node], Callable[[Generator, Any], None]] = {
     nodes.Not: Generator._not,
     nodes.Compare: Generator._compare,
     **dict.fromkeys(OPERATIONS, Generator._operation),
+    nodes.Getitem: Generator._item,
     **dict.fromkeys(LAZY, Generator._lazy),
 }

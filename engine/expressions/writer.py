@@ -37,6 +37,14 @@ class Writer(CodeGenerator):
             self.write(", ")
         self.write(")")
 
+    def _item(self, node: nodes.Getitem) -> None:
+        """`value[key]`: of the value only what the key leads to is fetched."""
+        self.write("item(scope, ")
+        self.visit(node.node)
+        self.write(", ")
+        self._whole(node.arg)
+        self.write(")")
+
     def _whole(self, node: nodes.Node) -> None:
         if isinstance(node, FETCHES):
             self.write("whole(scope, ")

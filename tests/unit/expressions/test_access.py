@@ -134,6 +134,11 @@ def test_a_deferred_value_is_fetched_when_looked_at() -> None:
     assert render("{{ outputs.t.big.rows }}", Scope(variables, found={need: {"rows": 2}})) == "2"
 
 
+def test_brackets_fetch_only_what_they_lead_to() -> None:
+    variables = {"outputs": {"t": {"big": Deferred(Need("output", ("kestra:///big.json",))), "small": 1}}}
+    assert render_typed("{{ outputs['t']['small'] }}", Scope(variables)) == 1
+
+
 def test_a_deferred_value_is_fetched_with_what_holds_it() -> None:
     need = Need("output", ("kestra:///x",))
     variables = {"outputs": {"t": [{"big": Deferred(need)}]}}
