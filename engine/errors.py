@@ -63,7 +63,7 @@ class Refused(TidegateError):
 
 
 class Blocked(Refused):
-    """Checks of a flow do not hold, so that no execution is created. `checked`: an `engine.runtime.checks.Checked`."""
+    """Checks of a flow do not hold, so that no execution is created. `checked`: what came of each, a `Checked`."""
 
     def __init__(self, checked: Any) -> None:
         self.checked = checked

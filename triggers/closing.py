@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from engine.clock import Clock, iso
 from engine.definition.labels import label_map
 from engine.errors import Blocked, Conflict, InvalidInputs, Refused
-from engine.runtime.firing import Event, Firing, Loaded
+from engine.runtime.triggering.firing import Event, Firing, Loaded
 from engine.state.trigger import TriggerState
 from engine.store.protocols import TriggerStore
 from triggers.flow import Flow

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from engine.clock import Clock, local_zone
 from engine.errors import Blocked, Conflict, ExpressionError, InvalidInputs, NotFound, Refused, TaskError, Unavailable
 from engine.ids import ExecutionId
-from engine.runtime.firing import Event, Firing, Loaded, Scene, told
+from engine.runtime.triggering.firing import Event, Firing, Loaded, Scene, told
 from engine.state.execution import Execution
 from engine.state.record import Record
 from engine.state.status import Status

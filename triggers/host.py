@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from engine.clock import Clock, to_datetime
 from engine.errors import Conflict, TidegateError, Unavailable
 from engine.plugin import PollingTrigger, Trigger
-from engine.runtime.firing import Firing
-from engine.runtime.polling import Polls
+from engine.runtime.triggering.firing import Firing
+from engine.runtime.triggering.polling import Polls
 from engine.state.trigger import TriggerState
 from engine.store.protocols import Store
 from engine.store.rows import Outcome

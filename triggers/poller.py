@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from engine.clock import Clock
 from engine.errors import TidegateError
-from engine.runtime.firing import Event, Firing
-from engine.runtime.polling import Polls
+from engine.runtime.triggering.firing import Event, Firing
+from engine.runtime.triggering.polling import Polls
 from engine.state.trigger import TriggerState
 from engine.store.protocols import TriggerStore
 

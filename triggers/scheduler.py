@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from engine.clock import Clock, local_zone, to_datetime, to_millis
 from engine.errors import Blocked, Conflict, ExpressionError, InvalidInputs, Refused, TaskError
 from engine.plugin import Calendar
-from engine.runtime.firing import Event, Firing, Loaded, execution_of
+from engine.runtime.triggering.firing import Event, Firing, Loaded, execution_of
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
 from engine.store.protocols import TriggerStore

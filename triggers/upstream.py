@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from engine.clock import iso
 from engine.plugin import Subject
-from engine.runtime.conditions import subject
-from engine.runtime.firing import Scene
+from engine.runtime.rendering.conditions import subject
+from engine.runtime.triggering.firing import Scene
 from engine.state.execution import Change, Execution
 from engine.state.record import Record
 from engine.state.status import Status

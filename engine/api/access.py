@@ -27,9 +27,9 @@ from engine.api.routing import USER, route_of
 from engine.clock import monotonic
 from engine.errors import Conflict
 from engine.ids import random_salt
-from engine.runtime.passwords import weakness
-from engine.runtime.tokens import API, BY_PROVIDER, SESSION, Tokens, hash_of
-from engine.runtime.users import Users
+from engine.runtime.accounts.passwords import weakness
+from engine.runtime.accounts.tokens import API, BY_PROVIDER, SESSION, Tokens, hash_of
+from engine.runtime.accounts.users import Users
 from engine.settings import Server as Options
 from engine.state.user import ANYBODY, EVERYWHERE, NOBODY, Role, User
 from engine.store.rows import Account, Token

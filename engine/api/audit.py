@@ -16,7 +16,7 @@ from engine.api.routing import ABOUT, USER, Call, Role, Route, route_of
 from engine.api.shapes import Page, Shape
 from engine.clock import SystemClock, iso, to_millis
 from engine.errors import TidegateError
-from engine.runtime.audit import Audit
+from engine.runtime.accounts.audit import Audit
 from engine.runtime.engine import Engine
 from engine.state.user import EVERYWHERE, NOBODY
 from engine.store.rows import AuditEntry, AuditFilter

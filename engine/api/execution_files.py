@@ -21,7 +21,7 @@ from engine.errors import NotFound, StorageError
 from engine.files.addresses import execution_folder, namespace_folder, parts_of
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
-from engine.runtime.preview import Preview, preview_file
+from engine.runtime.keeping.preview import Preview, preview_file
 from engine.state.execution import Execution
 
 EXECUTIONS = "executions"

@@ -18,7 +18,7 @@ from engine.api.shapes import LabelShape, Shape
 from engine.definition.labels import refuse_labels
 from engine.errors import NotAll
 from engine.ids import ExecutionId, random_id
-from engine.runtime.bulk import Bulk, Outcome, Which
+from engine.runtime.actions.bulk import Bulk, Outcome, Which
 from engine.runtime.engine import Engine
 from engine.state.execution import ExecutionKind
 from engine.state.status import Status

@@ -15,10 +15,10 @@ from engine.expressions.registry import FILTERS, FUNCTIONS, load
 from engine.plugin.describe import describe
 from engine.plugin.index import Index
 from engine.runtime.engine import Engine
-from engine.runtime.flow_list import document_of
-from engine.runtime.keys import with_parents
-from engine.runtime.namespaces import valid
-from engine.runtime.secrets import EVERYWHERE, of_environment
+from engine.runtime.flows.flow_list import document_of
+from engine.runtime.keeping.keys import with_parents
+from engine.runtime.keeping.namespaces import valid
+from engine.runtime.keeping.secrets import EVERYWHERE, of_environment
 
 YAML = "application/x-yaml"
 CONTEXT = [

@@ -21,8 +21,8 @@ from engine.api.transfer import FORM, disposition, file_of, saved, sent
 from engine.clock import iso
 from engine.definition.rewrite import documents
 from engine.errors import InvalidFlow
-from engine.runtime import archives
 from engine.runtime.engine import Engine
+from engine.runtime.keeping import archives
 from engine.store.rows import StoredFlow
 
 FILE = "fileUpload"

@@ -15,7 +15,7 @@ from engine.api.problems import BadQuery
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import FlowShape, Page, Shape
 from engine.runtime.engine import Engine
-from engine.runtime.flow_list import FlowList, Pattern, Place
+from engine.runtime.flows.flow_list import FlowList, Pattern, Place
 from engine.store.conditions import Condition, Op
 from engine.store.rows import StoredFlow
 

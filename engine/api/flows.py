@@ -15,7 +15,7 @@ from engine.definition.document import read_yaml
 from engine.definition.rewrite import with_task
 from engine.errors import NotFound
 from engine.runtime.engine import Engine
-from engine.runtime.flow_list import FlowList, document_of
+from engine.runtime.flows.flow_list import FlowList, document_of
 from engine.store.rows import StoredFlow
 
 YAML = "application/x-yaml"

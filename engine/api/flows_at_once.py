@@ -13,8 +13,8 @@ from engine.api.flows import YAML, shown_all
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import Count, FlowShape, Shape
 from engine.errors import InvalidFlow, NotFound
+from engine.runtime.actions.flow_changes import Draft, FlowChanges, mistake
 from engine.runtime.engine import Engine
-from engine.runtime.flow_changes import Draft, FlowChanges, mistake
 from engine.store.rows import StoredFlow
 
 Act = Callable[[Sequence[StoredFlow]], Awaitable[int]]

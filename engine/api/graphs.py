@@ -17,9 +17,9 @@ from engine.definition.flow import Flow
 from engine.definition.graph import Cluster, ClusterKind, Graph, Node, NodeKind
 from engine.errors import NotFound
 from engine.ids import ExecutionId
-from engine.runtime.dependencies import Link, reached
 from engine.runtime.engine import Engine
-from engine.runtime.flow_list import document_of
+from engine.runtime.flows.dependencies import Link, reached
+from engine.runtime.flows.flow_list import document_of
 from engine.state.execution import TaskRun
 from engine.state.record import Record
 

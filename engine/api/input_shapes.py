@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.api.shapes import Shape
 from engine.definition.inputs import InputState
-from engine.runtime.checks import Unmet
+from engine.runtime.actions.checks import Unmet
 
 
 class ErrorShape(Shape, frozen=True):

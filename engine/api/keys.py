@@ -18,8 +18,8 @@ from engine.durations import parse_duration
 from engine.errors import Expired, NotFound
 from engine.expressions.ion import IonError, loads
 from engine.runtime.engine import Engine
-from engine.runtime.keys import checked, stored, with_parents
-from engine.runtime.namespaces import valid
+from engine.runtime.keeping.keys import checked, stored, with_parents
+from engine.runtime.keeping.namespaces import valid
 from engine.state.sealed import covered
 from engine.store.matching import holds
 from engine.store.rows import Entry

@@ -17,8 +17,8 @@ from engine.api.shapes import Page, Shape
 from engine.api.tokens import NewToken, TokenShape, made_token, token_shape
 from engine.clock import SystemClock
 from engine.errors import Conflict
+from engine.runtime.accounts.tokens import BY_PROVIDER
 from engine.runtime.engine import Engine
-from engine.runtime.tokens import BY_PROVIDER
 from engine.settings import Server as Options
 from engine.state.user import EVERYWHERE, User
 

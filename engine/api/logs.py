@@ -19,7 +19,7 @@ from engine.api.transfer import disposition
 from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
-from engine.runtime.log_lines import log_lines, stored_lines
+from engine.runtime.keeping.log_lines import log_lines, stored_lines
 from engine.store.found import LogSearch
 from engine.store.rows import LogFilter, LogLine
 

@@ -15,10 +15,10 @@ from engine.api.shapes import Shape
 from engine.api.transfer import FORM, chunks, file_of, saved, sent
 from engine.clock import iso
 from engine.definition.rewrite import documents, with_property
-from engine.runtime import archives
 from engine.runtime.engine import Engine
-from engine.runtime.namespace_tree import Item
-from engine.runtime.namespaces import address_of, valid
+from engine.runtime.keeping import archives
+from engine.runtime.keeping.namespace_tree import Item
+from engine.runtime.keeping.namespaces import address_of, valid
 
 FLOWS = "_flows"
 CONTENT = "fileContent"

@@ -16,8 +16,8 @@ from engine.api.shapes import Page, Shape
 from engine.clock import SystemClock
 from engine.errors import Refused
 from engine.runtime.engine import Engine
-from engine.runtime.keys import with_parents
-from engine.runtime.namespaces import valid
+from engine.runtime.keeping.keys import with_parents
+from engine.runtime.keeping.namespaces import valid
 from engine.store.matching import holds
 
 

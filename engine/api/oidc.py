@@ -24,8 +24,8 @@ from engine.api.routing import BASE, USER, Call, Role, Route
 from engine.clock import SystemClock
 from engine.errors import Refused
 from engine.ids import random_secret
+from engine.runtime.accounts.tokens import BY_PROVIDER
 from engine.runtime.engine import Engine
-from engine.runtime.tokens import BY_PROVIDER
 from engine.settings import Server as Options
 from engine.state.user import User
 

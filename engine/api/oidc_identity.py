@@ -8,7 +8,7 @@ from typing import Any
 from engine.api.problems import Denied, Illegal
 from engine.api.tokens import roles_of
 from engine.errors import Refused
-from engine.runtime.users import NAME
+from engine.runtime.accounts.users import NAME
 from engine.settings import Oidc as Options
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from engine import __version__
 from engine.api.routing import JSON, Call, Role, Route, encode
 from engine.runtime.engine import Engine
-from engine.runtime.health import DOWN, UP
+from engine.runtime.upkeep.health import DOWN, UP
 
 NAME = "tidegate"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

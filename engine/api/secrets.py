@@ -12,9 +12,9 @@ from engine.api.shapes import Shape
 from engine.clock import iso
 from engine.errors import NotFound
 from engine.runtime.engine import Engine
-from engine.runtime.keys import with_parents
-from engine.runtime.namespaces import valid
-from engine.runtime.secrets import EVERYWHERE, of_environment
+from engine.runtime.keeping.keys import with_parents
+from engine.runtime.keeping.namespaces import valid
+from engine.runtime.keeping.secrets import EVERYWHERE, of_environment
 from engine.store.matching import holds
 from engine.store.rows import SecretInfo
 

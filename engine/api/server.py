@@ -52,7 +52,7 @@ from engine.api.webhooks import Webhooks
 from engine.clock import monotonic
 from engine.errors import Refused
 from engine.runtime.engine import Engine
-from engine.runtime.measures import Measures
+from engine.runtime.upkeep.measures import Measures
 from engine.settings import Server as Options
 
 

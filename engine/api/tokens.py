@@ -8,8 +8,8 @@ from engine.api.problems import Illegal
 from engine.api.shapes import Shape
 from engine.clock import iso
 from engine.durations import parse_duration
-from engine.runtime.namespaces import valid
-from engine.runtime.tokens import PREFIX, Tokens
+from engine.runtime.accounts.tokens import PREFIX, Tokens
+from engine.runtime.keeping.namespaces import valid
 from engine.settings import Server as Options
 from engine.state.user import EVERYWHERE, Role
 from engine.store.rows import Token

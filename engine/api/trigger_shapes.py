@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.api.shapes import LabelShape, Shape
 from engine.clock import iso
-from engine.runtime.backfills import is_schedule
+from engine.runtime.triggering.backfills import is_schedule
 from engine.state.trigger import Backfill, TriggerState
 from engine.store.rows import Evaluation
 

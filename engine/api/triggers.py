@@ -27,8 +27,8 @@ from engine.api.trigger_shapes import (
 )
 from engine.clock import SystemClock, to_millis
 from engine.errors import Conflict, NotFound, Refused
-from engine.runtime.backfills import Backfills
 from engine.runtime.engine import Engine
+from engine.runtime.triggering.backfills import Backfills
 from engine.state.trigger import TriggerState
 from engine.store.matching import holds
 

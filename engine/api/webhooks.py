@@ -17,7 +17,7 @@ from engine.clock import SystemClock
 from engine.errors import ExpressionError, NotFound
 from engine.plugin.web import WebAnswer, WebRequest
 from engine.runtime.engine import Engine
-from engine.runtime.webhooks import Hook, Received
+from engine.runtime.triggering.webhooks import Hook, Received
 from engine.settings import Webhooks as Options
 from engine.state.execution import Execution
 from engine.state.sealed import covered

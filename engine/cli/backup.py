@@ -10,7 +10,7 @@ import typer
 from engine.cli.options import Config, Data
 
 if TYPE_CHECKING:
-    from engine.runtime.backup import Size
+    from engine.runtime.upkeep.backup import Size
 
 
 def backup(
@@ -21,7 +21,7 @@ def backup(
     """Write everything into one file, at any time: flows, executions, keys, secrets and their key, files, log lines."""
     from engine.cli import look
     from engine.clock import SystemClock
-    from engine.runtime.backup import back_up
+    from engine.runtime.upkeep.backup import back_up
     from engine.settings import data_folder, load_settings
 
     console = look.stdout()
@@ -43,7 +43,7 @@ def restore(
     from engine.cli import look
     from engine.clock import SystemClock
     from engine.durations import duration_words
-    from engine.runtime.restore import restore as restored
+    from engine.runtime.upkeep.restore import restore as restored
     from engine.settings import data_folder
 
     console = look.stdout()

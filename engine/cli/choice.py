@@ -18,7 +18,7 @@ from engine.state.execution import ExecutionKind, Label
 
 if TYPE_CHECKING:
     from engine.cli.port import BulkPort, ExecutionsPort
-    from engine.runtime.bulk import Outcome, Which
+    from engine.runtime.actions.bulk import Outcome, Which
     from engine.store.rows import ExecutionFilter
 
 SHOWN_REFUSED = 20

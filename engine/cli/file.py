@@ -47,7 +47,7 @@ def preview(
     async def work() -> None:
         from engine.cli import look
         from engine.cli.tables import preview_table
-        from engine.runtime.preview import preview_file
+        from engine.runtime.keeping.preview import preview_file
 
         async with session(data, config) as engine:
             shown = await preview_file(engine.files, uri, rows)

@@ -36,7 +36,7 @@ def get(
 
     async def work() -> None:
         from engine.cli import look
-        from engine.runtime.keys import stored
+        from engine.runtime.keeping.keys import stored
 
         async with client(data, config, server) as target:
             found = await target.keys.revisions(namespace, key)
@@ -75,8 +75,8 @@ def set_value(
     text = _text(value, file)
 
     async def work() -> None:
-        from engine.runtime.keys import guessed
-        from engine.runtime.namespaces import valid
+        from engine.runtime.keeping.keys import guessed
+        from engine.runtime.keeping.namespaces import valid
 
         kind, found = (type.upper(), text) if type is not None else guessed(text)
         async with client(data, config, server) as target:
@@ -99,7 +99,7 @@ def list_keys(
     async def work() -> None:
         from engine.cli import look
         from engine.cli.columns import Columns
-        from engine.runtime.keys import stored
+        from engine.runtime.keeping.keys import stored
 
         async with client(data, config, server) as target:
             entries = await target.keys.list(namespace, prefix)
@@ -134,7 +134,7 @@ def revisions(
     async def work() -> None:
         from engine.cli import look
         from engine.cli.columns import Columns
-        from engine.runtime.keys import stored
+        from engine.runtime.keeping.keys import stored
 
         async with client(data, config, server) as target:
             entries = await target.keys.revisions(namespace, key)
@@ -167,7 +167,7 @@ def delete(namespace: Namespace, key: Key, data: Data = None, config: Config = N
 
 def _shown(entry: Entry) -> dict[str, Any]:
     from engine.clock import iso
-    from engine.runtime.keys import stored
+    from engine.runtime.keeping.keys import stored
 
     return {
         "namespace": entry.namespace,

@@ -18,11 +18,11 @@ from engine.store.rows import LogLine, StoredFlow
 
 if TYPE_CHECKING:
     from engine.files.protocol import FileInfo
-    from engine.runtime.bulk import Bulk
+    from engine.runtime.actions.bulk import Bulk
     from engine.runtime.engine import Engine
-    from engine.runtime.keys import Keys
-    from engine.runtime.secrets import Secrets
-    from engine.runtime.triggers import Triggers
+    from engine.runtime.flows.triggers import Triggers
+    from engine.runtime.keeping.keys import Keys
+    from engine.runtime.keeping.secrets import Secrets
 
 
 class LocalFlows:
@@ -69,7 +69,7 @@ class LocalExecutions:
     async def lines(
         self, id: ExecutionId, task: str | None = None, levels: Sequence[str] = ()
     ) -> AsyncIterator[LogLine]:
-        from engine.runtime.log_lines import log_lines
+        from engine.runtime.keeping.log_lines import log_lines
 
         async for line in log_lines(self._engine.store, id, task=task, levels=levels):
             yield line

@@ -24,13 +24,13 @@ class LocalFiles:
         return await self._engine.namespaces.list(namespace, include)
 
     async def revisions(self, namespace: str, path: str) -> Sequence[FileRevision]:
-        from engine.runtime.namespaces import address_of
+        from engine.runtime.keeping.namespaces import address_of
 
         found = await self._engine.namespaces.revisions.all(address_of(namespace, path))
         return [FileRevision(it.number, it.size, it.modified) for it in found]
 
     async def fetch(self, namespace: str, path: str, revision: int | None, output: Path | None) -> None:
-        from engine.runtime.namespaces import address_of
+        from engine.runtime.keeping.namespaces import address_of
 
         address = address_of(namespace, path)
         if revision is not None:

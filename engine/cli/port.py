@@ -15,7 +15,7 @@ from engine.store.rows import Entry, ExecutionFilter, LogLine, SecretInfo, Store
 
 if TYPE_CHECKING:
     from engine.files.protocol import FileInfo
-    from engine.runtime.bulk import Outcome, Which
+    from engine.runtime.actions.bulk import Outcome, Which
     from engine.state.trigger import TriggerState
 
 

@@ -17,7 +17,7 @@ from engine.store.rows import ExecutionFilter
 if TYPE_CHECKING:
     from engine.cli.http import Http
     from engine.cli.remote import RemoteActions, RemoteExecutions
-    from engine.runtime.bulk import Outcome, Which
+    from engine.runtime.actions.bulk import Outcome, Which
 
 PAGE = 500
 ALIVE = tuple(status for status in Status if status not in TERMINAL)
@@ -26,7 +26,7 @@ Act = Callable[[ExecutionId], Awaitable[Any]]
 
 
 class RemoteBulk:
-    """The operations of `engine.runtime.bulk.Bulk` on a server's executions."""
+    """The operations of `engine.runtime.actions.bulk.Bulk` on a server's executions."""
 
     def __init__(self, http: Http, executions: RemoteExecutions, actions: RemoteActions, trial: bool = False) -> None:
         self._http = http
@@ -92,7 +92,7 @@ class RemoteBulk:
         await self._http.do("POST", f"/main/executions/{id}/actions/{action}", query=query)
 
     async def _each(self, which: Which, states: Sequence[Status], act: Act) -> Outcome:
-        from engine.runtime.bulk import Outcome
+        from engine.runtime.actions.bulk import Outcome
 
         done: list[ExecutionId] = []
         refused: dict[ExecutionId, str] = {}

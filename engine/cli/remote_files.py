@@ -38,7 +38,7 @@ class RemoteFiles:
         self._http = http
 
     async def list(self, namespace: str, include: Sequence[str] | None = None) -> Mapping[str, FileInfo]:
-        from engine.runtime.globs import path_test
+        from engine.runtime.keeping.globs import path_test
 
         wanted = None if include is None else [path_test(pattern) for pattern in include]
         found: dict[str, FileInfo] = {}

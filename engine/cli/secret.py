@@ -53,7 +53,7 @@ def set_secret(
     value = _value()
 
     async def work() -> None:
-        from engine.runtime.namespaces import valid
+        from engine.runtime.keeping.namespaces import valid
 
         async with client(data, config, server) as target:
             await target.secrets.set(key, value, valid(namespace) if namespace else namespace, description)
@@ -74,7 +74,7 @@ def list_secrets(
     async def work() -> None:
         from engine.cli import look
         from engine.cli.columns import Columns
-        from engine.runtime.secrets import of_environment
+        from engine.runtime.keeping.secrets import of_environment
 
         async with client(data, config, server) as target:
             stored = await target.secrets.list(namespace)

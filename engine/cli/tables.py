@@ -16,7 +16,7 @@ from engine.cli.columns import Columns
 from engine.definition.inputs import InputState
 from engine.files.protocol import FileInfo
 from engine.plugin.describe import Described, Property
-from engine.runtime.preview import Preview
+from engine.runtime.keeping.preview import Preview
 from engine.state.record import Record
 
 SHOWN_RUNS = 50

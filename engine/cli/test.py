@@ -21,7 +21,7 @@ from engine.errors import Refused
 from engine.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from engine.runtime.flow_tests import CaseResult, Job
+    from engine.runtime.flow_testing.flow_tests import CaseResult, Job
 
 
 class RunsByDefault(TyperGroup):
@@ -84,7 +84,7 @@ def _jobs(paths: Sequence[Path], flows: Path | None, chosen: str | None, setting
     from engine.definition.rules import rules_of
     from engine.errors import InvalidFlow
     from engine.plugin.index import installed
-    from engine.runtime.flow_tests import Job
+    from engine.runtime.flow_testing.flow_tests import Job
 
     found = find_tests(paths, flows, installed(), rules_of(settings))
     if found.mistakes:
@@ -109,7 +109,7 @@ def _fits(name: str, chosen: str) -> bool:
 async def _run_all(jobs: Sequence[Job], settings: Settings, at_once: int, timeout: float) -> list[CaseResult]:
     """How each went, in their order."""
     from engine.cli.faults import watch_logs
-    from engine.runtime.flow_tests import run_case
+    from engine.runtime.flow_testing.flow_tests import run_case
 
     watch_logs()
     results: dict[int, CaseResult] = {}

@@ -17,8 +17,8 @@ from engine.definition.check_path import SUFFIXES, read_flow
 from engine.definition.document import read_scalar, read_yaml
 from engine.definition.flow_test import load_suite
 from engine.errors import InvalidFlow, Refused
-from engine.runtime.flow_tests import CaseResult, Job, run_case
-from engine.runtime.recording import Recording, record_test
+from engine.runtime.flow_testing.flow_tests import CaseResult, Job, run_case
+from engine.runtime.flow_testing.recording import Recording, record_test
 from engine.settings import load_settings
 
 SECONDS = 60.0

@@ -15,7 +15,7 @@ from rich.markup import escape
 from engine.cli import look
 from engine.cli.columns import Columns
 from engine.durations import duration_words
-from engine.runtime.flow_tests import Asserted, CaseResult, Outcome
+from engine.runtime.flow_testing.flow_tests import Asserted, CaseResult, Outcome
 
 STYLES = {
     Outcome.PASSED: "[green]✓ PASSED[/]",

@@ -43,7 +43,7 @@ def backfill(
     begin, last = moment(start, "--start"), moment(end, "--end")
 
     async def work() -> None:
-        from engine.runtime.backfills import Backfills
+        from engine.runtime.triggering.backfills import Backfills
 
         async with session(data, config) as engine:
             found = await find(engine, name)
@@ -65,7 +65,7 @@ def unlock(name: Name, as_json: Json = False, data: Data = None, config: Config 
     """Let a trigger no longer wait for the execution that it started."""
 
     async def work() -> None:
-        from engine.runtime.backfills import Backfills
+        from engine.runtime.triggering.backfills import Backfills
 
         async with session(data, config) as engine:
             found = await find(engine, name)

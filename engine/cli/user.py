@@ -135,7 +135,7 @@ def role(
 
 
 def _valid(namespace: str) -> str:
-    from engine.runtime.namespaces import valid
+    from engine.runtime.keeping.namespaces import valid
 
     return valid(namespace) if namespace else namespace
 

@@ -13,7 +13,7 @@ def why(id: Id, as_json: Json = False, data: Data = None, config: Config = None)
         from engine.cli import look
         from engine.cli.resolve import resolve
         from engine.clock import SystemClock, local_zone
-        from engine.runtime.why import why as found_why
+        from engine.runtime.actions.why import why as found_why
 
         async with session(data, config) as engine:
             chosen = await resolve(engine.store.executions, id)

@@ -25,7 +25,7 @@ from engine.files.addresses import execution_folder
 from engine.plugin.base import Plugin, Task
 from engine.plugin.index import Index, installed
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.outputs import MARK
+from engine.runtime.keeping.outputs import MARK
 from engine.settings import Settings
 from engine.state.execution import Execution, TaskRun
 from engine.state.record import Record

@@ -14,9 +14,9 @@ from anyio.abc import TaskStatus
 
 from engine.definition.check_path import is_test, read_flow, yaml_files
 from engine.errors import InvalidFlow, NotFound, Unavailable
-from engine.runtime.control import Control
+from engine.runtime.actions.control import Control
 from engine.runtime.engine import Engine
-from engine.runtime.plans import Plans
+from engine.runtime.flows.plans import Plans
 
 # A look in any case, for folders that don't tell of changes: of other machines, of containers.
 LOOK_SECONDS = 5.0

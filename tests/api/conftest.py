@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from engine.api.server import serving
-from engine.runtime import passwords
+from engine.runtime.accounts import passwords
 from engine.runtime.engine import Engine, open_engine
 from engine.settings import Server, Settings
 

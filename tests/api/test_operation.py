@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from engine.runtime import health
 from engine.runtime.engine import Engine
+from engine.runtime.upkeep import health
 from engine.state.user import Role
 from support.running import run
 from support.signing_in import PASSWORD, basic

@@ -114,7 +114,7 @@ async def test_nothing_is_kept_for_whoever_has_gone_away(client: ClientSession, 
 async def test_a_stream_in_which_nothing_happens_is_kept_open(
     client: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.runtime.following.TICK_SECONDS", 0.01)
+    monkeypatch.setattr("engine.runtime.actions.following.TICK_SECONDS", 0.01)
     monkeypatch.setattr("engine.api.streams.HEARTBEAT_SECONDS", 0.02)
     _, shown = await start(client, "waiting")
     await until(client, shown["id"], "PAUSED")

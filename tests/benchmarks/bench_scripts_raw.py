@@ -12,9 +12,9 @@ from pathlib import Path
 
 import anyio
 
-from engine.runtime.environments import Environments
-from engine.runtime.interpreters import Interpreters
-from engine.runtime.process import run_process
+from engine.runtime.scripts.environments import Environments
+from engine.runtime.scripts.interpreters import Interpreters
+from engine.runtime.scripts.process import run_process
 from engine.settings import Settings
 
 SCRIPT = """

@@ -17,7 +17,7 @@ from conformance.tables import Case
 from engine.errors import Conflict, NotFound
 from engine.ids import ExecutionId, random_id
 from engine.runtime.engine import Engine
-from engine.runtime.vault import Vault
+from engine.runtime.keeping.vault import Vault
 from engine.state.event import Started
 from engine.state.execution import Change, Execution, Label
 from engine.state.record import Record

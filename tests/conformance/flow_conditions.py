@@ -16,7 +16,7 @@ from engine.definition.conditions import read_condition
 from engine.definition.document import read_yaml
 from engine.errors import TidegateError
 from engine.plugin import Subject
-from engine.runtime.conditions import Sight
+from engine.runtime.rendering.conditions import Sight
 
 NAMESPACE = "io.kestra.tests"
 FLOW = "conditions"

@@ -23,15 +23,15 @@ from engine.files.disk import DiskStorage
 from engine.files.local import LocalFiles
 from engine.ids import ExecutionId
 from engine.runtime.engine import open_engine
-from engine.runtime.keys import Keys
-from engine.runtime.lookups import LookUps
-from engine.runtime.namespaces import NamespaceFiles
-from engine.runtime.outputs import revive
-from engine.runtime.renderer import Renderer
-from engine.runtime.revisions import Revisions
-from engine.runtime.secrets import Secrets
-from engine.runtime.sources import Sources
-from engine.runtime.vault import Vault
+from engine.runtime.keeping.keys import Keys
+from engine.runtime.keeping.namespaces import NamespaceFiles
+from engine.runtime.keeping.outputs import revive
+from engine.runtime.keeping.revisions import Revisions
+from engine.runtime.keeping.secrets import Secrets
+from engine.runtime.keeping.vault import Vault
+from engine.runtime.rendering.lookups import LookUps
+from engine.runtime.rendering.renderer import Renderer
+from engine.runtime.rendering.sources import Sources
 from engine.settings import Expressions, Settings
 from engine.state.execution import Change, Execution
 from engine.state.status import Status

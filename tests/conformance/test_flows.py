@@ -21,8 +21,8 @@ from conformance.flow_plugins.index import index
 from conformance.flow_runner import GLOBALS
 from engine.clock import SystemClock
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.variables import ENVIRONMENT_PREFIX
-from engine.runtime.vault import Vault
+from engine.runtime.keeping.vault import Vault
+from engine.runtime.rendering.variables import ENVIRONMENT_PREFIX
 from engine.settings import Settings, Templates, Variables
 
 TABLES = load_tables()

@@ -12,7 +12,7 @@ from engine.executor.plan import Backoff, Kind, Plan, Retry
 from engine.executor.reasons import Below, Cause, Queue, Reason, Seen, reason
 from engine.executor.work import replace
 from engine.ids import ExecutionId
-from engine.runtime.reason_words import Scene, clause, next_step
+from engine.runtime.actions.reason_words import Scene, clause, next_step
 from engine.state.event import ChildPaused, Evaluated, KillAsked, Patch, PauseAsked, Started, TaskStarted
 from engine.state.execution import Execution, Item, Phase
 from engine.state.record import Record

@@ -11,7 +11,7 @@ from engine.definition.collect import Collector
 from engine.definition.conditions import read_condition
 from engine.definition.document import read_yaml
 from engine.plugin import Condition, Subject, installed
-from engine.runtime.conditions import Sight, all_hold
+from engine.runtime.rendering.conditions import Sight, all_hold
 
 SUBJECT = Subject("company.team", "child", "FAILED", {"env": "prod"}, {"n": 3}, (("FAILED", "SUCCESS"), ("SUCCESS",)))
 FRIDAY = "2024-03-29T10:00:00+01:00"

@@ -11,7 +11,7 @@ import pytest
 from engine.plugin import Context
 from engine.plugin.testing import run_task
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.namespaces import address_of
+from engine.runtime.keeping.namespaces import address_of
 from engine.settings import Files, Namespaces, Settings
 from engine.state.record import Record
 from engine.state.status import Status

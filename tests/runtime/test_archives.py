@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Malformed
-from engine.runtime import archives
+from engine.runtime.keeping import archives
 
 
 async def content(archive: archives.Archive, name: str) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import InvalidFlow, InvalidInputs, StorageError
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.preview import preview_file
+from engine.runtime.keeping.preview import preview_file
 from engine.settings import Settings
 from engine.state.status import Status
 from support.running import messages, run, states

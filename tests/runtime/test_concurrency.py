@@ -10,8 +10,8 @@ import pytest
 
 from engine.errors import Conflict, Refused
 from engine.ids import ExecutionId
+from engine.runtime.driving.timers import LOOK_SECONDS
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.timers import LOOK_SECONDS
 from engine.settings import Settings
 from engine.state.execution import Execution
 from engine.state.status import Status

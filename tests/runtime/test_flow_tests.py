@@ -8,7 +8,7 @@ import pytest
 
 from engine.definition.flow_test import load_suite
 from engine.runtime.engine import Engine
-from engine.runtime.flow_tests import CaseResult, Job, Outcome, run_case
+from engine.runtime.flow_testing.flow_tests import CaseResult, Job, Outcome, run_case
 from engine.settings import Settings
 from engine.state.execution import ExecutionKind
 from engine.store.rows import ExecutionFilter

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import NotFound
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
-from engine.runtime.log_lines import log_lines
+from engine.runtime.keeping.log_lines import log_lines
 from engine.state.execution import Execution, ExecutionKind
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter

@@ -9,7 +9,7 @@ import anyio
 
 from engine.clock import SystemClock
 from engine.ids import ExecutionId
-from engine.runtime.logs import METRICS_AT_MOST, LogPump
+from engine.runtime.keeping.logs import METRICS_AT_MOST, LogPump
 from engine.store.rows import Evaluation, LogLine, Metric
 
 

@@ -13,9 +13,9 @@ from engine.clock import ManualClock
 from engine.errors import NotFound
 from engine.files.addresses import execution_folder
 from engine.ids import ExecutionId
+from engine.runtime.attempts.stored import StoredExecutions
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.retention import Retention
-from engine.runtime.stored import StoredExecutions
+from engine.runtime.upkeep.retention import Retention
 from engine.settings import Executions, Logs, Settings
 from engine.state.status import Status
 from engine.store.rows import AuditEntry, AuditFilter, ExecutionFilter, LogLine

@@ -9,9 +9,9 @@ import pytest
 from engine.errors import Refused
 from engine.executor.reasons import Cause
 from engine.ids import ExecutionId
+from engine.runtime.actions.why import why
+from engine.runtime.driving.skips import Skips
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.skips import Skips
-from engine.runtime.why import why
 from engine.settings import Settings, Skip
 from engine.state.status import Status
 from support import running

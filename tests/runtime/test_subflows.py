@@ -202,7 +202,7 @@ async def test_an_execution_for_later_waits_for_its_date(engine: Engine) -> None
 async def test_a_kill_reaches_all_that_it_started_however_many(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, flow: str, path: str, state: Status
 ) -> None:
-    monkeypatch.setattr("engine.runtime.control.PAGE", 2)
+    monkeypatch.setattr("engine.runtime.actions.control.PAGE", 2)
     stored = await engine.control.save_flow(flow)
     parent = await start(engine, CALLS_MANY.replace("FLOW", stored.id))
     await until(engine, parent.id, "hold", Status.PAUSED)

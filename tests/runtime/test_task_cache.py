@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from engine.runtime.engine import Engine
-from engine.runtime.retention import UNUSED
+from engine.runtime.upkeep.retention import UNUSED
 from engine.state.status import Status
 from support.running import messages, run
 

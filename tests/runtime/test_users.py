@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from engine.errors import Conflict, Malformed, NotFound, Refused, Unavailable
-from engine.runtime.audit import Audit
+from engine.runtime.accounts.audit import Audit
 from engine.runtime.engine import Engine
 from engine.state.user import Role, User
 from engine.store.rows import AuditEntry, AuditFilter

@@ -11,8 +11,8 @@ from engine.clock import SystemClock
 from engine.errors import NotFound
 from engine.executor.reasons import Cause
 from engine.ids import ExecutionId
+from engine.runtime.actions.why import DEEPEST, Why, why
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.why import DEEPEST, Why, why
 from engine.settings import Settings
 from engine.state.status import Status
 from support.running import SECONDS, end, start, until

@@ -14,7 +14,7 @@ import anyio
 from engine.clock import Clock, SystemClock
 from engine.plugin.polling import Audit
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.polling import Polled
+from engine.runtime.triggering.polling import Polled
 from engine.settings import Settings
 from engine.state.execution import Execution
 from engine.store.rows import ExecutionFilter

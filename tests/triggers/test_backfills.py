@@ -11,7 +11,7 @@ import pytest
 
 from engine.clock import to_millis
 from engine.errors import Refused
-from engine.runtime.backfills import Backfills
+from engine.runtime.triggering.backfills import Backfills
 from engine.state.execution import Execution
 from engine.state.status import Status
 from engine.state.trigger import TriggerState

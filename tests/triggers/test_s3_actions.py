@@ -145,7 +145,7 @@ async def test_s3_36_an_audit_tells_what_is_missing_and_what_came_twice(watched:
     (execution,) = await watched.executions()
     assert execution.trigger is not None
     again = {"objects": execution.trigger.variables["objects"]}
-    from engine.runtime.firing import Event
+    from engine.runtime.triggering.firing import Event
 
     await watched.engine.firing.fire(await watched.engine.firing.load("test", "flow", "watch"), Event("other", again))
     assert (await watched.audit()).duplicate == ["a.csv", "b.csv"]

@@ -17,7 +17,7 @@ from engine.executor.finish import softened
 from engine.executor.names import TASK
 from engine.executor.plan import Node
 from engine.ids import ExecutionId, NodeId
-from engine.runtime.subflows import result_of
+from engine.runtime.actions.subflows import result_of
 from engine.state.event import ChildPaused
 from engine.state.execution import Execution
 from engine.state.status import Status

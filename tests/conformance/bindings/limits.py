@@ -10,7 +10,7 @@ from conformance.bench import POLL_SECONDS, Bench
 from conformance.flow_cases import sources
 from conformance.flow_matching import difference
 from engine.ids import ExecutionId
-from engine.runtime.checks import most_restrictive
+from engine.runtime.actions.checks import most_restrictive
 from engine.state.status import Status
 from engine.store.rows import ExecutionFilter
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from conformance.bench import Bench
 from conformance.flow_cases import sources
 from engine.ids import ExecutionId, random_id
+from engine.runtime.driving.skips import Skips
 from engine.runtime.engine import Engine, open_engine
-from engine.runtime.skips import Skips
 from engine.settings import Settings, Skip
 from engine.state.event import Started
 from engine.state.execution import Change, Execution

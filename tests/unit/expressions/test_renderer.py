@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import ExpressionError, LimitError, UndefinedError
 from engine.expressions.needs import Deferred, Missing, Need, Needs
-from engine.runtime.renderer import Renderer, Snapshot, TooSlow
+from engine.runtime.rendering.renderer import Renderer, Snapshot, TooSlow
 from engine.settings import Expressions
 
 LIMIT = 1.0

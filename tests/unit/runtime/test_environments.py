@@ -16,7 +16,7 @@ import pytest
 
 from engine.errors import TaskError
 from engine.plugin.working import PythonEnvironment
-from engine.runtime.environments import Environments, inherited
+from engine.runtime.scripts.environments import Environments, inherited
 from engine.settings import Process, Settings
 
 OWN = {

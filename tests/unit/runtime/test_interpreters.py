@@ -14,8 +14,8 @@ import anyio
 import msgspec
 import pytest
 
-from engine.runtime.environments import Environments
-from engine.runtime.interpreters import Interpreters
+from engine.runtime.scripts.environments import Environments
+from engine.runtime.scripts.interpreters import Interpreters
 from engine.settings import Process, Settings
 
 OWN = {"PATH": os.environ["PATH"], "HOME": "/", "LANG": "C.UTF-8"}
@@ -265,8 +265,8 @@ def test_waiting_interpreters_end_with_a_killed_engine(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import anyio, os, pathlib, signal\n"
-        "from engine.runtime.environments import Environments\n"
-        "from engine.runtime.interpreters import Interpreters\n"
+        "from engine.runtime.scripts.environments import Environments\n"
+        "from engine.runtime.scripts.interpreters import Interpreters\n"
         "from engine.settings import Settings\n"
         "async def main():\n"
         f"    folder = pathlib.Path({str(tmp_path)!r})\n"

@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from engine.runtime.passwords import Passwords, weakness
+from engine.runtime.accounts.passwords import Passwords, weakness
 
 
 @pytest.mark.parametrize(

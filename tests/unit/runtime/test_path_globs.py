@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import TaskError
-from engine.runtime.globs import path_test
+from engine.runtime.keeping.globs import path_test
 
 PATHS = ("/top.sql", "/sql/top.sql", "/sql/deep/low.sql", "/notes.txt")
 

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from engine.errors import TaskError
-from engine.runtime.process import CHUNK_BYTES, LINE_BYTES, run_process
+from engine.runtime.scripts.process import CHUNK_BYTES, LINE_BYTES, run_process
 
 ENV = {"PATH": os.defpath}
 STUBBORN = "trap '' TERM; (trap '' TERM; while :; do sleep 0.05; done) & echo $! $$; while :; do sleep 0.05; done"
@@ -194,7 +194,7 @@ async def test_programs_die_with_a_killed_engine(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import anyio, pathlib\n"
-        "from engine.runtime.process import run_process\n"
+        "from engine.runtime.scripts.process import run_process\n"
         "async def one(command):\n"
         "    await run_process(['sh', '-c', command], env={'PATH': '/usr/bin:/bin'}, cwd=pathlib.Path('/'),\n"
         "        on_line=lambda source, line: print(line, flush=True), grace=5)\n"

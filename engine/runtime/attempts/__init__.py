@@ -1,0 +1,1 @@
+"""One attempt of a task: its context, its folder, what it reports."""

@@ -1,0 +1,1 @@
+"""What happens to executions in this process: events in, commits out."""

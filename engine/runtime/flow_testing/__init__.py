@@ -1,0 +1,1 @@
+"""Tests of flows: run, and recorded from executions."""

@@ -1,0 +1,1 @@
+"""Flows: compiled, listed, linked; their templates and the states of their triggers."""

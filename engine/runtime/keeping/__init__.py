@@ -1,0 +1,1 @@
+"""What flows keep: outputs, keys, secrets, files of namespaces, log lines."""

@@ -1,0 +1,1 @@
+"""Templates: what they see, what they ask for, how they are rendered."""

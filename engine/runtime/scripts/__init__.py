@@ -1,0 +1,1 @@
+"""Programs that tasks run, and the environments that they run in."""

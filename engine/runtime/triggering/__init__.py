@@ -1,0 +1,1 @@
+"""The executions that triggers start: of dates, requests, objects and other executions."""

@@ -1,0 +1,1 @@
+"""What keeps a data folder well: health, measures, retention, backups."""
