@@ -25,10 +25,9 @@ from engine.api.trigger_shapes import (
     trigger_item,
     trigger_state_shape,
 )
-from engine.clock import SystemClock, to_millis
+from engine.clock import to_millis
 from engine.errors import Conflict, NotFound, Refused
 from engine.runtime.engine import Engine
-from engine.runtime.triggering.backfills import Backfills
 from engine.state.trigger import TriggerState
 from engine.store.matching import holds
 
@@ -107,7 +106,7 @@ class Triggers:
 
     def __init__(self, engine: Engine) -> None:
         self._triggers = engine.triggers
-        self._backfills = Backfills(engine.store.triggers, engine.triggers, SystemClock())
+        self._backfills = engine.backfills
         self._flows = engine.store.flows
         self._logs = engine.store.logs
         self._list = engine.flow_list

@@ -43,19 +43,16 @@ def backfill(
     begin, last = moment(start, "--start"), moment(end, "--end")
 
     async def work() -> None:
-        from engine.runtime.triggering.backfills import Backfills
-
         async with session(data, config) as engine:
             found = await find(engine, name)
-            backfills = Backfills(engine.store.triggers, engine.triggers, engine.clock)
             if begin is not None:
-                changed = await backfills.create(
+                changed = await engine.backfills.create(
                     *found.key, start=begin, end=last, mode=mode.upper(), inputs=given, labels=wanted
                 )
             elif cancel:
-                changed = await backfills.delete(*found.key)
+                changed = await engine.backfills.delete(*found.key)
             else:
-                changed = await backfills.pause(*found.key, pause)
+                changed = await engine.backfills.pause(*found.key, pause)
             tell(changed, as_json)
 
     run_async(work)
@@ -65,11 +62,9 @@ def unlock(name: Name, as_json: Json = False, data: Data = None, config: Config 
     """Let a trigger no longer wait for the execution that it started."""
 
     async def work() -> None:
-        from engine.runtime.triggering.backfills import Backfills
-
         async with session(data, config) as engine:
             found = await find(engine, name)
-            tell(await Backfills(engine.store.triggers, engine.triggers, engine.clock).unlock(*found.key), as_json)
+            tell(await engine.backfills.unlock(*found.key), as_json)
 
     run_async(work)
 

@@ -59,6 +59,7 @@ from engine.runtime.rendering.renderer import Renderer
 from engine.runtime.rendering.sources import Sources
 from engine.runtime.scripts.environments import Environments
 from engine.runtime.scripts.interpreters import Interpreters
+from engine.runtime.triggering.backfills import Backfills
 from engine.runtime.triggering.firing import Firing
 from engine.runtime.triggering.polling import Polls
 from engine.runtime.triggering.webhooks import Webhooks
@@ -102,6 +103,7 @@ class Engine(NamedTuple):
     health: Health
     flow_list: FlowList
     triggers: Triggers
+    backfills: Backfills
     firing: Firing
     webhooks: Webhooks
     polls: Polls
@@ -314,6 +316,7 @@ async def _assemble(
         health=Health(folder, store.nodes),
         flow_list=flow_list,
         triggers=triggers,
+        backfills=Backfills(store.triggers, triggers, clock),
         firing=firing,
         webhooks=Webhooks(store, files, firing, clock),
         polls=Polls(store, files, firing, clock),

@@ -11,7 +11,6 @@ import pytest
 
 from engine.clock import to_millis
 from engine.errors import Refused
-from engine.runtime.triggering.backfills import Backfills
 from engine.state.execution import Execution
 from engine.state.status import Status
 from engine.state.trigger import TriggerState
@@ -35,12 +34,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         yield made
 
 
-def backfills(bench: Bench) -> Backfills:
-    return Backfills(bench.engine.store.triggers, bench.engine.triggers, bench.clock)
-
-
 async def create(bench: Bench, start: str, end: str | None = None, n: int = 7, mode: str = "ALL") -> TriggerState:
-    return await backfills(bench).create(
+    return await bench.engine.backfills.create(
         "test",
         "flow",
         "tick",
@@ -93,13 +88,13 @@ async def test_cr_17_live_dates_go_on_and_it_can_be_paused(bench: Bench) -> None
     await bench.next("2026-05-04T12:00:00Z")
     await bench.engine.triggers.set_disabled("test", "flow", "tick", True)
     await create(bench, "2026-05-04T10:00:00Z")
-    await backfills(bench).pause("test", "flow", "tick")
+    await bench.engine.backfills.pause("test", "flow", "tick")
     await bench.engine.triggers.set_disabled("test", "flow", "tick", False)
     await bench.next("2026-05-04T12:00:00Z")
     await bench.go("2026-05-04T12:00:00Z")
     await bench.next("2026-05-04T13:00:00Z")
     assert await bench.dates() == ["12:00:00"]
-    await backfills(bench).pause("test", "flow", "tick", False)
+    await bench.engine.backfills.pause("test", "flow", "tick", False)
     await over(bench)
     assert await bench.dates() == ["10:00:00", "11:00:00", "12:00:00"]
 
