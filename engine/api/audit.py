@@ -14,7 +14,7 @@ from engine.api.peers import Peers
 from engine.api.problems import TooMany, Unauthenticated, problem_of
 from engine.api.routing import ABOUT, USER, Call, Role, Route, route_of
 from engine.api.shapes import Page, Shape
-from engine.clock import SystemClock, iso, to_millis
+from engine.clock import Clock, iso, to_millis
 from engine.errors import TidegateError
 from engine.runtime.accounts.audit import Audit
 from engine.runtime.engine import Engine
@@ -103,9 +103,8 @@ def audit_shape(entry: AuditEntry) -> AuditShape:
     )
 
 
-def auditing(audit: Audit, peers: Peers) -> Middleware:
+def auditing(audit: Audit, peers: Peers, clock: Clock) -> Middleware:
     """The middleware that notes what somebody changed, or was not allowed to. Bodies and queries are not noted."""
-    clock = SystemClock()
 
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:

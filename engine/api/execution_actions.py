@@ -15,7 +15,6 @@ from engine.api.routing import Call, Role, Route
 from engine.api.shapes import ExecutionShape, LabelShape, Shape, whole_shape
 from engine.api.transfer import FORM
 from engine.api.uploads import uploaded
-from engine.clock import SystemClock
 from engine.errors import Conflict, ExpressionError, Refused
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
@@ -75,7 +74,7 @@ class ExecutionActions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._control = engine.control
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         yield _action("DELETE", "kill", self.kill, "Stop an execution", query=KillQuery)

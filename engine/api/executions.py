@@ -18,7 +18,7 @@ from engine.api.routing import Call, Role, Route
 from engine.api.shapes import ExecutionShape, Page, execution_shape, whole_shape
 from engine.api.transfer import FORM
 from engine.api.uploads import uploaded
-from engine.clock import SystemClock, to_millis
+from engine.clock import to_millis
 from engine.ids import ExecutionId
 from engine.runtime.engine import Engine
 from engine.state.execution import ExecutionKind
@@ -75,7 +75,7 @@ class Executions:
     def __init__(self, engine: Engine, url: str = "") -> None:
         self._engine = engine
         self._url = url.rstrip("/")
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         yield Route(

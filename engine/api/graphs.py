@@ -11,7 +11,6 @@ import msgspec
 from engine.api.filters import narrowed
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import Shape, TaskRunShape, task_run_shapes
-from engine.clock import SystemClock
 from engine.definition.dialect import maps_in
 from engine.definition.flow import Flow
 from engine.definition.graph import Cluster, ClusterKind, Graph, Node, NodeKind
@@ -128,7 +127,7 @@ class Graphs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         yield Route(

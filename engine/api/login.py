@@ -15,7 +15,6 @@ from engine.api.problems import Illegal, Unauthenticated
 from engine.api.routing import BASE, JSON, USER, Call, Role, Route, encode
 from engine.api.shapes import Page, Shape
 from engine.api.tokens import NewToken, TokenShape, made_token, token_shape
-from engine.clock import SystemClock
 from engine.errors import Conflict
 from engine.runtime.accounts.tokens import BY_PROVIDER
 from engine.runtime.engine import Engine
@@ -58,7 +57,7 @@ class Login:
         self._peers = peers
         self._access = access
         self._options = options
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         yield Route(

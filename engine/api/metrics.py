@@ -12,7 +12,7 @@ from engine.api.paging import Paged, page_of
 from engine.api.reached import head_of
 from engine.api.routing import Call, Route
 from engine.api.shapes import MetricShape, Page, Shape, metric_shape
-from engine.clock import SystemClock, iso, to_millis
+from engine.clock import iso, to_millis
 from engine.runtime.engine import Engine
 from engine.store.found import Bucket, MetricFilter
 
@@ -60,7 +60,7 @@ class Metrics:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         flow = "{namespace}/{flow}"

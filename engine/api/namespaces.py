@@ -13,7 +13,6 @@ from engine.api.paging import Paged, page_of
 from engine.api.problems import Illegal
 from engine.api.routing import Call, Role, Route
 from engine.api.shapes import Page, Shape
-from engine.clock import SystemClock
 from engine.errors import Refused
 from engine.runtime.engine import Engine
 from engine.runtime.keeping.keys import with_parents
@@ -51,7 +50,7 @@ class Namespaces:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._made = engine.store.namespaces
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         of, one = "/namespaces", "/namespaces/{namespace}"

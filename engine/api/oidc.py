@@ -21,7 +21,6 @@ from engine.api.oidc_provider import Provider
 from engine.api.peers import Peers
 from engine.api.problems import Denied, Unauthenticated
 from engine.api.routing import BASE, USER, Call, Role, Route
-from engine.clock import SystemClock
 from engine.errors import Refused
 from engine.ids import random_secret
 from engine.runtime.accounts.tokens import BY_PROVIDER
@@ -68,7 +67,7 @@ class Oidc:
         self._identities = Identities(options.oidc)
         self._peers = peers
         self._options = options
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         yield self._open("/oidc/login", self.begin, "Begin to sign in at the provider", BeginQuery)

@@ -111,7 +111,7 @@ def application(
         middlewares=[
             measured(engine.measures),
             tell_problems,
-            auditing(engine.audit, peers),
+            auditing(engine.audit, peers, engine.clock),
             guard.middleware(),
             asking(access),
         ],

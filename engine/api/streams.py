@@ -14,7 +14,7 @@ from engine.api.log_shapes import LogQuery, levels_from
 from engine.api.reached import head_of
 from engine.api.routing import Call, Role, Route, encode
 from engine.api.shapes import ExecutionShape, LogShape, Shape, StateShape, log_shape, state_shape, whole_shape
-from engine.clock import SystemClock, monotonic
+from engine.clock import monotonic
 from engine.errors import NotFound
 from engine.runtime.engine import Engine
 from engine.state.execution import Execution
@@ -52,7 +52,7 @@ class Streams:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         yield Route(

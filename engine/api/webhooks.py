@@ -13,7 +13,6 @@ from multidict import MultiMapping
 from engine.api.problems import Unknown
 from engine.api.routing import JSON, Call, Role, Route, encode
 from engine.api.shapes import ExecutionShape, execution_shape
-from engine.clock import SystemClock
 from engine.errors import ExpressionError, NotFound
 from engine.plugin.web import WebAnswer, WebRequest
 from engine.runtime.engine import Engine
@@ -41,7 +40,7 @@ class Webhooks:
     def __init__(self, engine: Engine, options: Options) -> None:
         self._engine = engine
         self._options = options
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def routes(self) -> Iterable[Route]:
         for path in PATHS:
