@@ -14,7 +14,7 @@ from engine.api.filterable import EXECUTION
 from engine.api.filters import chosen
 from engine.api.problems import Illegal, NotDone
 from engine.api.routing import Call, Role, Route
-from engine.api.shapes import LabelShape, Shape
+from engine.api.shapes import LabelShape, Operated
 from engine.definition.labels import refuse_labels
 from engine.errors import NotAll
 from engine.ids import ExecutionId, random_id
@@ -56,15 +56,12 @@ class LabelsOfMany(msgspec.Struct, frozen=True, rename="camel"):
     execution_labels: list[LabelShape]
 
 
-class Done(Shape, frozen=True, omit_defaults=False):
-    """count, totalItems: to how many it was done
+class Done(Operated, frozen=True, omit_defaults=False):
+    """To how many executions it was done.
 
     executionIds: those that began by it; refused: why it was not done to others that were meant, by id, up to 100
     """
 
-    count: int
-    operation_id: str
-    total_items: int
     execution_ids: list[str]
     refused: dict[str, str]
 
