@@ -50,6 +50,7 @@ class Archive:
         try:
             return self._opened.open(name)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            # The last two are compressed in a way that is not known, and encrypted.
             raise _broken(name, error) from None
 
 

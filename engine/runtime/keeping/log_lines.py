@@ -43,7 +43,8 @@ async def stored_lines(
     """What is stored under the id of an execution, whether that is still there or not."""
     position = 0
     while page := await store.logs.lines(id, task=task, task_run=task_run, levels=levels, after=position, limit=PAGE):
-        for position, line in page:  # noqa: B007
+        position = page[-1][0]
+        for _, line in page:
             if attempt is None or line.attempt == attempt:
                 yield line
 
