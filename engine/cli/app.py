@@ -114,7 +114,7 @@ def _grouped(group: BaseExceptionGroup[BaseException]) -> int:
 def _tell(error: TidegateError) -> int:
     """Show an error in one sentence; returns the exit code that belongs to it."""
     sys.stderr.write(f"Error: {error}\n")
-    if isinstance(error, Unavailable):
+    if type(error) is Unavailable:
         sys.stderr.write("Nothing was lost; try again when the disk or the database answers.\n")
     return FAILED if isinstance(error, Unavailable | StorageError | TaskError) else USAGE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,10 @@ from engine.errors import NotFound, Refused, TidegateError, Unavailable
 T = TypeVar("T")
 Query = Mapping[str, str] | list[tuple[str, str]]
 BASE = "/api/v1"
+
+
+class NoServer(Unavailable):
+    """Nothing answers where a server should be."""
 
 
 class Events:
@@ -80,7 +85,7 @@ class Http:
         try:
             answer = await self._session.request(method, f"{self._server}{BASE}{path}", params=query, **more)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"No server answers at {self._server}: {error or type(error).__name__}") from None
+            raise NoServer(f"No server answers at {self._server}: {_why(error)}") from None
         async with answer:
             if answer.status >= 400:
                 raise await self._error(answer)
@@ -109,3 +114,11 @@ async def connected(context: Context) -> AsyncIterator[Http]:
     headers = {"Authorization": f"Bearer {context.token}"} if context.token else {}
     async with aiohttp.ClientSession(headers=headers, trust_env=True) as session:
         yield Http(context, session)
+
+
+def _why(error: Exception) -> str:
+    """What the system says, where the library says more than people need."""
+    below = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(below, OSError) and below.errno and below.errno > 0:
+        return os.strerror(below.errno).lower()
+    return str(below) or type(below).__name__
